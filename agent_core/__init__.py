@@ -1,0 +1,1 @@
+"""The agent: what it writes, how it is judged, how it learns."""

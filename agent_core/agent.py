@@ -1,0 +1,213 @@
+"""One agent on one task: writes a batch, has it scored, remembers it, learns from it. `step` is the whole method."""
+
+from dataclasses import asdict, astuple, dataclass
+
+import torch
+
+from agent_core.carry_over import carry_program, match_tokens
+from agent_core.config import Config
+from agent_core.executor import Executor
+from agent_core.generator import CodeGenerator, Programs
+from agent_core.pushdown import LegalTokens
+from agent_core.scorer import Scorer
+from agent_core.task import FUNCTION, Task
+from memory.attempts import Attempt, Attempts, Row
+from tokenizer import Tokenizer
+
+STATUSES = ("finished", "crashed", "endless", "refused")
+# What `Agent.step` reports, in the order of metrics.csv. All of it follows from the seed alone.
+FIGURES = ("step", "attempts", "mean_reward", "batch_best", "best_reward", "best_tokens", "mean_tokens",
+           "distinct_programs", "distinct_behaviours", "new_programs", *STATUSES, "elites", "elite_reward", "restarts",
+           "counterexamples", "loss", "policy_loss", "imitation_loss", "entropy", "gradient_norm", "skipped")
+
+
+@dataclass(frozen=True)
+class Improvement:
+    """A program that was better than all before it."""
+
+    attempts: int
+    reward: float
+    program: str  # as people are shown it
+
+
+@dataclass
+class Progress:
+    """What an agent counts. A restart of the policy resets none of it."""
+
+    steps: int = 0
+    attempts: int = 0
+    restarts: int = 0
+    skipped: int = 0  # steps in a row whose loss or gradient was not finite
+    life_best: float = -1.0  # best reward since the last restart
+    life_best_at: int = 0  # and the attempts at which it came
+
+
+class Agent:
+    """Generator, scorer and memory of a run. Everything that must survive a step is in `state()`."""
+
+    def __init__(self, config: Config, task: Task, tokenizer: Tokenizer, machine: LegalTokens, executor: Executor):
+        self.config = config
+        self.task = task
+        self.tokenizer = tokenizer
+        self._machine = machine
+        start, defined = start_of(task)
+        self.generator = CodeGenerator(tokenizer, machine, start, defined, config.model, config.generator,
+                                       config.optimizer, config.learning, config.run.seed)
+        self.scorer = Scorer(task, executor, config.scorer)
+        self.memory = Attempts(config.scorer.remember, config.learning.elites, config.learning.elites_per_niche)
+        self.progress = Progress()
+        self.history: list[Improvement] = []
+        self._latest: list[Row] = []
+
+    @property
+    def solved(self) -> bool:
+        return self.memory.best is not None and self.memory.best.solved
+
+    def step(self) -> dict[str, float]:
+        """Sample, run, score, remember, learn. Returns the figures of the step for the log."""
+        self._restart_if_stale()
+        learning, progress = self.config.learning, self.progress
+        count = min(self.config.generator.batch_size, self.config.run.max_attempts - progress.attempts)
+        programs = self.generator.generate(count, self.memory.elites)
+        rows = programs.rows()
+        self._latest = rows
+        new = self._score(rows)
+        found, improved = self.memory.record(rows, progress.attempts)
+        paid = torch.tensor([attempt.reward * share for attempt, share in
+                             zip(found, self.memory.novelty(found, learning.novelty), strict=True)])
+        figures = self.generator.learn(paid, programs, self.memory.elites)
+
+        progress.steps += 1
+        progress.attempts += len(rows)
+        progress.skipped = progress.skipped + 1 if figures["skipped"] else 0
+        best = max(attempt.reward for attempt in found)
+        if best > progress.life_best:
+            progress.life_best, progress.life_best_at = best, progress.attempts
+        if improved:
+            self.history.append(Improvement(self.memory.best.attempts, self.memory.best.reward, self.best_program))
+        return self._figures(programs, found, rows, new) | figures
+
+    def latest(self, count: int) -> list[str]:
+        """Some of the programs of the last step that the policy wrote by itself, as people are shown them."""
+        return [self.task.present(self.tokenizer.decode(row)) for row in self._latest[:count]]
+
+    def sample(self, count: int) -> list[tuple[float, str]]:
+        """Programs of the policy as it is, each with its reward. Nothing is learned or remembered from them."""
+        rows = self.generator.generate(count).rows()
+        texts = [self.tokenizer.decode(row) for row in rows]
+        scores = self.scorer.score([self.task.module(text) for text in texts], [len(row) for row in rows])
+        return [(score.reward, self.task.present(text)) for score, text in zip(scores, texts, strict=True)]
+
+    def state(self) -> dict:
+        """Plain values: all that must survive a step, besides the policy's and the optimizer's `state_dict`s."""
+        return {"task": self.task.name, "digest": self.task.digest, "rules": self.rules, "progress": asdict(self.progress),
+                "history": [astuple(improvement) for improvement in self.history], "memory": self.memory.state(), "scorer": self.scorer.state(), "generator": self.generator.run_state()}
+
+    def load(self, model_state: dict, optimizer_state: dict, state: dict) -> list[str]:
+        """Goes on from what was saved, in this task or another. Returns what there is to say about it.
+
+        Another task, or one solved before, is a new run that starts with the weights that are there. Raises UserError.
+        """
+        same_task = state["digest"] == self.task.digest
+        solved_in = state["memory"]["best"][3] if state["memory"]["best"] and state["memory"]["best"][2] else None
+        again = same_task and solved_in is not None and self.config.run.stop_on_success
+        same_run = same_task and not again
+        notes = self.generator.load(model_state, optimizer_state, state["generator"], same_run)
+        if not same_task:
+            notes.insert(0, f"carrying over what it learned on {state['task']}; attempts are counted anew")
+        elif again:
+            notes.insert(0, f"solved before, in {solved_in:,} attempts; going on from what it has learned, "
+                            "attempts are counted anew")
+        if not same_run:
+            return notes
+        self.progress = Progress(**state["progress"])
+        self.history = [Improvement(*improvement) for improvement in state["history"]]
+        self.scorer.load_state(state["scorer"])
+        self.memory.load_state(state["memory"])
+        if state["rules"] != self.rules:
+            notes.append("what is legal or what is paid has changed: the best programs are scored anew")
+            self._reassess(match_tokens(state["rules"]["tokens"], self.tokenizer.tokens))
+        return notes
+
+    @property
+    def rules(self) -> dict:
+        """What decides which programs exist and what they earn; where it changes, remembered scores are void."""
+        config = self.config.plain()
+        scorer = {key: value for key, value in config["scorer"].items() if key != "remember"}
+        executor = {key: config["executor"][key] for key in ("max_steps", "memory_mb", "max_output")}
+        return {"tokens": self.tokenizer.tokens, "grammar": self._machine.grammar.digest, "scorer": scorer,
+                "executor": executor, "max_length": self.config.generator.max_length}
+
+    def _reassess(self, ids: dict[int, int]) -> None:
+        """Scores elites and best anew, as far as they are still programs. ids: old token id -> new."""
+        rows, best = self.memory.kept(), self.memory.best
+        now = {row: carry_program(row, ids) for row in rows}
+        candidates = [row for row in now.values() if row is not None]
+        legal = dict(zip(candidates, self.generator.accepts(candidates), strict=True))
+        self.memory.clear()
+        usable = [row for row in candidates if legal[row]]
+        self._score(usable)
+        best_row = now[best.row] if best else None
+        self.memory.readmit(usable, best_row if legal.get(best_row) else None, best.attempts if best else 0)
+
+    @property
+    def best_program(self) -> str:
+        """The best program so far as people are shown it."""
+        return self.task.present(self.tokenizer.decode(self.memory.best.row))
+
+    def _score(self, rows: list[Row]) -> int:
+        """Has every program scored that is not remembered, and everything anew that a counterexample put in doubt."""
+        version, renew = self.scorer.version, False
+        waiting = new = self.memory.unknown(rows, version)
+        while waiting:
+            modules = [self.task.module(self.tokenizer.decode(row)) for row in waiting]
+            scores = self.scorer.score(modules, [len(row) for row in waiting])
+            self.memory.remember(waiting, scores)
+            waiting = []
+            if self.scorer.version != version:
+                version = self.scorer.version
+                waiting = self.memory.unknown([*rows, *self.memory.outdated(version)], version)
+                renew = True
+        if renew:
+            self.memory.renew()
+            self.progress.life_best = max(self.memory.elite_rewards, default=-1.0)
+            self.progress.life_best_at = self.progress.attempts
+        return len(new)
+
+    def _restart_if_stale(self) -> None:
+        """No new best for long: fresh weights, elites and counts; scores, best and counterexamples stay."""
+        patience, progress = self.config.learning.restart_after, self.progress
+        if patience and not self.solved and progress.attempts - progress.life_best_at >= patience:
+            self.generator.reset()
+            self.memory.restart()
+            progress.restarts += 1
+            progress.life_best, progress.life_best_at = -1.0, progress.attempts
+
+    def _figures(self, programs: Programs, found: list[Attempt], rows: list[Row], new: int) -> dict[str, float]:
+        count = len(found)
+        shares = {status: sum(attempt.status == status for attempt in found) / count for status in STATUSES}
+        elites = self.memory.elite_rewards
+        return {
+            "step": self.progress.steps,
+            "attempts": self.progress.attempts,
+            "mean_reward": sum(attempt.reward for attempt in found) / count,
+            "batch_best": max(attempt.reward for attempt in found),
+            "best_reward": self.memory.best.reward,
+            "best_tokens": len(self.memory.best.row),
+            "mean_tokens": programs.mask.sum().item() / count,
+            "distinct_programs": len(set(rows)),
+            "distinct_behaviours": len({attempt.behaviour for attempt in found}),
+            "new_programs": new,
+            **shares,
+            "elites": len(elites),
+            "elite_reward": sum(elites) / max(len(elites), 1),
+            "restarts": self.progress.restarts,
+            "counterexamples": self.scorer.version,
+        }
+
+
+def start_of(task: Task) -> tuple[str, tuple[str, ...]]:
+    """The grammar's start symbol for a task, and the names that exist before its first token."""
+    if task.kind == "output":
+        return "program", ()
+    return "function_body", (*task.parameters, FUNCTION)

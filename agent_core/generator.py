@@ -1,0 +1,243 @@
+"""`CodeGenerator`: writes programs by sampling the policy, and learns from what they earned. Owns model and optimizer."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+
+from agent_core.carry_over import carry_optimizer, carry_policy, check_architecture, match_tokens
+from agent_core.config import GeneratorConfig, LearningConfig, ModelConfig, OptimizerConfig
+from agent_core.model import CodePolicy
+from agent_core.objectives import (
+    chosen_log_probs,
+    entropy,
+    group_advantages,
+    imitation_loss,
+    mean_entropy,
+    policy_gradient_loss,
+    policy_log_probs,
+)
+from agent_core.pushdown import LegalTokens, Within
+from agent_core.regrowth import Plan, Specimen, examine, make_plan
+from tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class Programs:
+    """A batch of programs as it was sampled."""
+
+    ids: Tensor  # (B, T) int64, <PAD> after <EOS>
+    mask: Tensor  # (B, T) bool: the program's own tokens, <EOS> among them
+    chosen: Tensor  # (B, T) bool: the tokens that the policy chose in this batch; the others were kept from an elite
+    legal: Tensor  # (B, T, V) bool: what could have been written
+    log_probs: Tensor  # (B, T) of the chosen tokens when they were sampled; 0 elsewhere
+    regrown: Tensor  # (B,) bool
+
+    def rows(self) -> list[tuple[int, ...]]:
+        """The ids of each program up to its <EOS>, as plain integers: what it is known by."""
+        lengths = self.mask.sum(dim=1).tolist()
+        return [tuple(row[:length]) for row, length in zip(self.ids.tolist(), lengths, strict=True)]
+
+
+class CodeGenerator:
+    """Samples programs from an LSTM policy and improves it by REINFORCE with Adam."""
+
+    def __init__(self, tokenizer: Tokenizer, machine: LegalTokens, start: str, defined: Sequence[str],
+                 model: ModelConfig, generator: GeneratorConfig, optimizer: OptimizerConfig, learning: LearningConfig,
+                 seed: int):
+        """start, defined: the grammar's start symbol and the names that exist before the first token.
+
+        Weights and sampling both follow from `seed`. Every tensor lives on the machine's device.
+        """
+        self.device = machine.device
+        self._tokenizer = tokenizer
+        self._machine = machine
+        self._start = start
+        self._defined = tuple(defined)
+        self._model_config = model
+        self._config = generator
+        self._optimizer_config = optimizer
+        self._learning = learning
+        self.random = torch.Generator(self.device).manual_seed(seed)  # weights and tokens
+        self.plan_random = torch.Generator().manual_seed(seed)  # what to regrow: drawn on the CPU on every device
+        self._specimens: dict[tuple[int, ...], Specimen] = {}
+        never = [tokenizer.pad, tokenizer.sos, tokenizer.unk]
+        self._any_token = torch.ones(len(tokenizer), dtype=torch.bool, device=self.device)
+        self._any_token[never] = False
+        self.reset()
+
+    def reset(self) -> None:
+        """Fresh random weights and a fresh optimizer; the weights are drawn from the generator's own randomness."""
+        seed = torch.randint(2**31, (1,), generator=self.random, device=self.device).item()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.policy = CodePolicy(len(self._tokenizer), self._model_config.embedding_dim,
+                                     self._model_config.hidden_dim, self._model_config.num_layers).to(self.device)
+        self.optimizer = torch.optim.Adam(self.policy.parameters(), lr=self._optimizer_config.learning_rate)
+
+    @torch.no_grad()
+    def generate(self, batch_size: int, elites: Sequence[tuple[int, ...]] = ()) -> Programs:
+        """Writes `batch_size` programs, token by token, until <EOS> or the limit.
+
+        elites: known programs, as `Programs.rows` gives them, that part of the batch is regrown from.
+        """
+        plan = self._plan(batch_size, elites)
+        lawful = self._config.legal_tokens_only
+        length = self._config.max_length
+        progress = self._machine.begin(self._start, batch_size, length, self._defined) if lawful else None
+        token = torch.full((batch_size,), self._tokenizer.sos, device=self.device)
+        state = None
+        finished = torch.zeros(batch_size, dtype=torch.bool, device=self.device)
+        stopped, cursor = finished, plan.end if plan else None
+        steps: list[tuple[Tensor, ...]] = []
+        for t in range(length):
+            kept = (stopped | (t < plan.begin)) & ~finished if plan else None
+            if plan:
+                progress.room = progress.room - plan.crowding * (plan.begin == t)
+            legal = self._legal(progress, finished, plan, kept)  # (B, V)
+            logits, state = self.policy(token.unsqueeze(1), state)
+            log_probs = policy_log_probs(logits.squeeze(1), legal, self._learning.exploration_floor)  # (B, V)
+            token = torch.multinomial(log_probs.exp(), 1, generator=self.random).squeeze(1)  # (B,)
+            log_prob = log_probs.gather(1, token.unsqueeze(1)).squeeze(1)
+            if plan:
+                served_by = self._machine.serving_cell(progress).gather(1, token.unsqueeze(1)).squeeze(1)
+                place = torch.where(stopped, cursor, t).clamp(max=plan.source.shape[1] - 1).unsqueeze(1)
+                token = torch.where(kept, plan.source.gather(1, place).squeeze(1), token)
+                cursor = cursor + stopped
+                ends = ~kept & ~finished & (served_by < plan.within.floor)
+                stopped, cursor = stopped | ends, cursor + ends
+            chosen = ~finished & ~kept if plan else ~finished
+            steps.append((token, ~finished, chosen, legal, log_prob * chosen))
+            if lawful:
+                self._machine.advance(progress, token)
+                finished = self._machine.is_finished(progress)
+            else:
+                finished = finished | (token == self._tokenizer.eos)
+            if finished.all():
+                break
+        regrown = plan.regrown if plan else torch.zeros_like(finished)
+        return Programs(*(torch.stack(column, dim=1) for column in zip(*steps, strict=True)), regrown)
+
+    def learn(self, rewards: Tensor, programs: Programs, elites: Sequence[tuple[int, ...]] = ()) -> dict[str, float]:
+        """One step of REINFORCE with Adam. rewards: (B,). Returns the figures of the step for the log.
+
+        loss = policy gradient - entropy_weight * entropy + imitation_weight * imitation of the elites.
+        A loss or gradient that is not finite changes nothing and is counted in the figure `skipped`.
+        """
+        rewards = rewards.to(self.device, torch.float32)
+        batch = len(rewards)
+        imitated = self._examine(elites) if self._learning.imitation_weight and elites else []
+        ids, mask, legal = _with_specimens(programs, imitated, self._tokenizer.pad)
+        log_probs = self._rescore(ids, legal)  # (B + E, T, V)
+        token_log_probs = chosen_log_probs(log_probs, ids).masked_fill(~mask, 0.0)  # (B + E, T)
+        entropies = entropy(log_probs[:batch])  # (B, T)
+
+        advantages = group_advantages(rewards, programs.regrown, self._learning.advantage_floor)
+        policy_loss = policy_gradient_loss(token_log_probs[:batch], advantages, programs.chosen)
+        mean = mean_entropy(entropies, programs.chosen)
+        loss = policy_loss - self._learning.entropy_weight * mean
+        imitation = torch.zeros((), device=self.device)
+        if imitated:
+            imitation = imitation_loss(token_log_probs[batch:], mask[batch:])
+            loss = loss + self._learning.imitation_weight * imitation
+
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.policy.parameters(), self._optimizer_config.gradient_clip)
+        sound = bool(torch.isfinite(loss) & torch.isfinite(norm))
+        if sound:
+            self.optimizer.step()
+        tokens = programs.chosen.sum().clamp(min=1)
+        return {"loss": loss.item(), "policy_loss": policy_loss.item(), "imitation_loss": imitation.item(),
+                "entropy": ((entropies * programs.chosen).sum() / tokens).item(), "gradient_norm": norm.item(),
+                "skipped": float(not sound)}
+
+    def run_state(self) -> dict:
+        """The randomness, and what the saved weights fit: all that must survive besides the two `state_dict`s."""
+        return {"random": self.random.get_state(), "plan_random": self.plan_random.get_state(),
+                "device": self.device.type, "tokens": self._tokenizer.tokens, "model": asdict(self._model_config)}
+
+    def load(self, model_state: dict, optimizer_state: dict, run_state: dict, same_run: bool) -> list[str]:
+        """Takes back what was saved; tokens are matched by text. Returns what there is to say about it.
+
+        same_run: whether the randomness goes on, too. Raises UserError where the network has another shape.
+        """
+        check_architecture(run_state["model"], self._model_config)
+        notes = []
+        if run_state["tokens"] != self._tokenizer.tokens:
+            ids = match_tokens(run_state["tokens"], self._tokenizer.tokens)
+            fresh = self.policy.state_dict()
+            names = [name for name, _ in self.policy.named_parameters()]
+            model_state = carry_policy(model_state, fresh, ids)
+            optimizer_state = carry_optimizer(optimizer_state, names, fresh, ids)
+            notes.append(f"the vocabulary changed: {len(ids)} tokens keep what was learned, "
+                         f"{len(self._tokenizer) - len(ids)} are new, {len(run_state['tokens']) - len(ids)} are gone")
+        self.policy.load_state_dict(model_state)
+        self.optimizer.load_state_dict(optimizer_state)
+        for group in self.optimizer.param_groups:
+            if group["lr"] != self._optimizer_config.learning_rate:
+                notes.append(f"optimizer.learning_rate is {self._optimizer_config.learning_rate:g} now, "
+                             f"it was {group['lr']:g} when this was saved")
+            group["lr"] = self._optimizer_config.learning_rate
+        if same_run:
+            self.plan_random.set_state(run_state["plan_random"])
+            if run_state["device"] == self.device.type:
+                self.random.set_state(run_state["random"])
+            else:
+                notes.append(f"saved on {run_state['device']}, going on on {self.device.type}: from here on the run "
+                             "is another one than it would have been there")
+        return notes
+
+    def accepts(self, rows: Sequence[tuple[int, ...]]) -> list[bool]:
+        """Which of these programs could be written under the grammar and the limit of now."""
+        return self._machine.accepts(rows, self._start, self._config.max_length, self._defined)
+
+    def _rescore(self, ids: Tensor, legal: Tensor) -> Tensor:
+        """Log-probabilities of every token at every place of known programs, with gradient. (B, T) -> (B, T, V)."""
+        inputs = torch.cat([torch.full_like(ids[:, :1], self._tokenizer.sos), ids[:, :-1]], dim=1)
+        logits, _ = self.policy(inputs)
+        return policy_log_probs(logits, legal, self._learning.exploration_floor)
+
+    def _legal(self, progress, finished: Tensor, plan: Plan | None, kept: Tensor | None) -> Tensor:
+        """(B, V) bool. Where a token is kept nothing is chosen, so there anything goes."""
+        if progress is None:
+            only_pad = torch.zeros_like(self._any_token)
+            only_pad[self._tokenizer.pad] = True
+            return torch.where(finished.unsqueeze(1), only_pad, self._any_token)
+        if plan is None:
+            return self._machine.legal(progress)
+        within = Within(plan.within.floor * ~(kept | finished), plan.within.stop)
+        return self._machine.legal(progress, within) | kept.unsqueeze(1)
+
+    def _plan(self, batch_size: int, elites: Sequence[tuple[int, ...]]) -> Plan | None:
+        regrown = int(batch_size * self._learning.regrown_share)
+        if not (regrown and elites and self._config.legal_tokens_only):
+            return None
+        return make_plan(self._examine(elites), batch_size, regrown, self._learning.inner_share,
+                         self.plan_random, self._tokenizer.pad).to(self.device)
+
+    def _examine(self, elites: Sequence[tuple[int, ...]]) -> list[Specimen]:
+        """The elites as tensors; each is replayed once, and forgotten once it is no elite any more."""
+        if new := [elite for elite in elites if elite not in self._specimens]:
+            found = examine(new, self._machine, self._start, self._config.max_length, self._defined)
+            self._specimens |= zip(new, found, strict=True)
+        self._specimens = {elite: self._specimens[elite] for elite in elites}
+        return list(self._specimens.values())
+
+
+def _with_specimens(programs: Programs, specimens: Sequence[Specimen], pad: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Programs and elites below one another: ids (B + E, T), mask (B + E, T), legal (B + E, T, V)."""
+    if not specimens:
+        return programs.ids, programs.mask, programs.legal
+    batch, length = programs.ids.shape
+    longest = max(length, *(len(specimen.ids) for specimen in specimens))
+    shape = (batch + len(specimens), longest)
+    ids = programs.ids.new_full(shape, pad)
+    mask = programs.mask.new_zeros(shape)
+    legal = programs.legal.new_ones((*shape, programs.legal.shape[-1]))
+    ids[:batch, :length], mask[:batch, :length], legal[:batch, :length] = programs.ids, programs.mask, programs.legal
+    for row, specimen in enumerate(specimens, start=batch):
+        own = len(specimen.ids)
+        ids[row, :own], mask[row, :own], legal[row, :own] = specimen.ids, True, specimen.legal
+    return ids, mask, legal

@@ -1,0 +1,136 @@
+"""Regrowth: part of a batch starts from an elite program and writes a stretch of it anew.
+
+Either everything after a random token, or only what lies between two tokens: the pushdown stack says where a
+sub-expression begins and when it is finished, so what stood after it always fits again. The second is genetic
+programming's mutation (Koza 1992) with a learned proposal; the decision to stop is the policy's too. Only what is
+written anew carries gradient.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from agent_core.pushdown import LegalTokens, Within
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A stretch of a program that can be written anew: tokens `begin` up to `end`, which may be none at all."""
+
+    begin: int
+    end: int
+    floor: int  # lowest stack cell of the stretch
+    below: int  # fewest tokens of all cells under it
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """A known program as tensors: its tokens, what was legal at each, and where it can be cut."""
+
+    ids: Tensor  # (T,)
+    legal: Tensor  # (T, V)
+    cuts: tuple[Cut, ...]
+    cut_weights: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What each program of a batch keeps. All (B,) but `source`; a fresh program keeps nothing."""
+
+    source: Tensor  # (B, T) the elite's tokens
+    begin: Tensor  # tokens kept before the stretch
+    end: Tensor  # where in the source what is kept goes on
+    crowding: Tensor  # tokens that what is kept takes beyond the fewest that could stand there
+    within: Within
+    regrown: Tensor  # bool
+
+    def to(self, device: torch.device) -> "Plan":
+        floor, stop = self.within.floor.to(device), self.within.stop.to(device)
+        return Plan(self.source.to(device), self.begin.to(device), self.end.to(device), self.crowding.to(device),
+                    Within(floor, stop), self.regrown.to(device))
+
+
+def examine(programs: Sequence[Sequence[int]], machine: LegalTokens, start: str, max_length: int,
+            defined: Sequence[str]) -> list[Specimen]:
+    """Replays known legal programs, each a sequence of ids that ends in <EOS>, and finds their cuts."""
+    longest = max(map(len, programs))
+    padded = torch.full((len(programs), longest), machine.pad, device=machine.device)
+    for row, program in enumerate(programs):
+        padded[row, :len(program)] = torch.tensor(program)
+    progress = machine.begin(start, len(programs), max_length, defined)
+    legal, stacks, pointers, served = [], [], [], []
+    for t in range(longest):
+        token = padded[:, t]
+        legal.append(machine.legal(progress))
+        stacks.append(progress.stack.clone())
+        pointers.append(progress.pointer)
+        served.append(machine.serving_cell(progress).gather(1, token.unsqueeze(1)).squeeze(1))
+        machine.advance(progress, token)
+    all_legal = torch.stack(legal, dim=1)  # (E, T, V)
+    columns = [torch.stack(kind, dim=1).tolist() for kind in (stacks, pointers, served)]
+    specimens = []
+    for row, program in enumerate(programs):
+        cuts = list(_cuts(len(program), *(column[row] for column in columns), machine))
+        per_begin = [0] * len(program)
+        for cut in cuts:
+            per_begin[cut.begin] += 1
+        specimens.append(Specimen(padded[row, :len(program)], all_legal[row, :len(program)], tuple(cuts),
+                                  tuple(1 / per_begin[cut.begin] for cut in cuts)))
+    return specimens
+
+
+def _cuts(length: int, stacks: list[list[int]], pointers: list[int], served: list[int],
+          machine: LegalTokens) -> Iterable[Cut]:
+    """Every cut of one program, each stretch once. The lists hold one entry a token, as it was before that token."""
+    for begin in range(length):
+        found = set()
+        for floor in range(pointers[begin], 0, -1):
+            if not machine.keeps_names[stacks[begin][floor]]:
+                break
+            end = next(t for t in range(begin, length) if served[t] < floor)
+            if end not in found:
+                found.add(end)
+                yield Cut(begin, end, floor, sum(machine.fewest_of_state[s] for s in stacks[begin][:floor]))
+
+
+def make_plan(specimens: Sequence[Specimen], batch_size: int, regrown: int, inner_share: float,
+              generator: torch.Generator, pad: int) -> Plan:
+    """Draws for the last `regrown` programs of a batch which elite to start from and what to keep of it.
+
+    inner_share: the share of them that keeps both sides of the stretch; the others keep only what is before it.
+    Everything is drawn on the CPU, where `generator` lives.
+    """
+    longest = max(len(specimen.ids) for specimen in specimens)
+    sources = torch.full((len(specimens), longest), pad)
+    widest = max(1, max(len(specimen.cuts) for specimen in specimens))
+    cuts = torch.zeros((len(specimens), widest, 4), dtype=torch.long)
+    weights = torch.zeros((len(specimens), widest))
+    lengths = torch.tensor([len(specimen.ids) for specimen in specimens])
+    for row, specimen in enumerate(specimens):
+        sources[row, :len(specimen.ids)] = specimen.ids
+        for column, cut in enumerate(specimen.cuts):
+            cuts[row, column] = torch.tensor([cut.begin, cut.end, cut.floor, cut.below])
+        weights[row, :len(specimen.cuts)] = torch.tensor(specimen.cut_weights)
+    weights[weights.sum(dim=1) == 0, 0] = 1.0  # without a cut: the all-zero one, which writes all anew
+
+    elite = torch.randint(len(specimens), (regrown,), generator=generator)
+    picked = torch.multinomial(weights[elite], 1, generator=generator).squeeze(1)
+    begin, end, floor, below = cuts[elite, picked].unbind(1)
+    to_the_end = torch.rand(regrown, generator=generator) >= inner_share
+    anywhere = (torch.rand(regrown, generator=generator) * lengths[elite]).long()
+    begin = torch.where(to_the_end, anywhere, begin)
+    inner = ~to_the_end & (floor > 0)
+    end = torch.where(inner, end, lengths[elite])
+    floor, below = floor * inner, below * inner
+    stop = torch.where(inner, sources[elite].gather(1, end.clamp(max=longest - 1).unsqueeze(1)).squeeze(1), pad)
+    crowding = (lengths[elite] - end) - below
+
+    def placed(values: Tensor, fill: int = 0) -> Tensor:
+        """Fresh programs first, with `fill`."""
+        fresh = torch.full((batch_size - regrown, *values.shape[1:]), fill, dtype=values.dtype)
+        return torch.cat([fresh, values])
+
+    return Plan(placed(sources[elite], pad), placed(begin), placed(end), placed(crowding),
+                Within(placed(floor), placed(stop, pad)), placed(torch.ones(regrown, dtype=torch.bool), False))

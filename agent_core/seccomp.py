@@ -1,0 +1,63 @@
+"""The kernel's side of the jail: which system calls a child that runs programs may still make.
+
+An allowlist: what is not on it fails with EPERM. Python needs memory, the clock, and a way out; of files there is one,
+the result pipe, and it may only be written. libseccomp (through pyseccomp) compiles the list for this machine's
+architecture; the workers, which import only the standard library, install the compiled program with prctl.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+RESULT_FD = 3  # where a child finds the pipe for its results
+PROT_EXEC = 4
+
+_FREE = ["brk", "munmap", "mremap", "madvise", "exit", "exit_group", "rt_sigreturn", "restart_syscall", "clock_gettime", "clock_gettime64", "gettimeofday", "futex", "sched_yield"]
+
+
+class SeccompMissing(Exception):
+    """seccomp cannot be used here; the text says why."""
+
+
+def filter_program() -> bytes:
+    """The filter as a classic BPF program (struct sock_filter, one after the other) for this architecture.
+
+    Raises SeccompMissing where pyseccomp or libseccomp cannot be loaded.
+    """
+    if not sys.platform.startswith("linux"):
+        raise SeccompMissing("seccomp exists on Linux only")
+    try:
+        import pyseccomp as seccomp
+    except (ImportError, OSError, RuntimeError) as error:
+        raise SeccompMissing(f"pyseccomp cannot be loaded: {error}") from None
+    rules = seccomp.SyscallFilter(seccomp.ERRNO(errno.EPERM))
+    for name in _FREE:
+        _allow(seccomp, rules, name)
+    _allow(seccomp, rules, "write", seccomp.Arg(0, seccomp.EQ, RESULT_FD))
+    for name in ("mmap", "mmap2", "mprotect"):
+        _allow(seccomp, rules, name, seccomp.Arg(2, seccomp.MASKED_EQ, PROT_EXEC, 0))
+    return _exported(rules)
+
+
+def _allow(seccomp, rules, name: str, *conditions) -> None:
+    try:
+        number = seccomp.resolve_syscall(seccomp.Arch.NATIVE, name)
+    except (OSError, ValueError):
+        return
+    if number >= 0:  # a call that this architecture does not have has a negative number
+        rules.add_rule(seccomp.ALLOW, number, *conditions)
+
+
+def _exported(rules) -> bytes:
+    read_end, write_end = os.pipe()
+    try:
+        with os.fdopen(write_end, "wb") as file:
+            rules.export_bpf(file)
+        with os.fdopen(read_end, "rb") as file:
+            read_end = -1
+            return file.read()
+    finally:
+        if read_end >= 0:
+            os.close(read_end)

@@ -1,0 +1,1 @@
+"""What stays: what was tried, what was learned, what a run leaves behind."""

@@ -1,0 +1,166 @@
+"""What has been tried: scores by program, the best programs so far, and how often each behaviour was seen.
+
+Elites are the priority queue of Abolafia et al. 2018, kept in niches: programs that get the same cases right compete
+with one another only, by reward and then by length, so that near-copies of one local optimum cannot fill the queue.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+Row = tuple[int, ...]  # a program: its token ids up to <EOS>
+
+
+class Scored(Protocol):
+    """What this room needs to know of a score."""
+
+    reward: float
+    solved: bool
+    status: str
+    behaviour: int
+    solved_cases: tuple[bool, ...]
+    version: int
+
+
+class Attempt(NamedTuple):
+    """A remembered score. `version` is the number of counterexamples that it was made under."""
+
+    reward: float
+    solved: bool
+    status: str
+    behaviour: int
+    niche: tuple[bool, ...]
+    version: int
+
+    @classmethod
+    def of(cls, score: Scored) -> "Attempt":
+        return cls(score.reward, score.solved, score.status, score.behaviour, score.solved_cases, score.version)
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best program so far and when it was found."""
+
+    row: Row
+    reward: float
+    solved: bool
+    attempts: int
+
+
+class Attempts:
+    """The memory of one task. `state()` is all of it, as plain values."""
+
+    def __init__(self, remember: int, elite_count: int, per_niche: int):
+        """remember: scores kept, the oldest go first; elite_count: programs to learn from again; per niche at most."""
+        self._remember = remember
+        self._elite_count = elite_count
+        self._per_niche = per_niche
+        self._scores: dict[Row, Attempt] = {}
+        self._niches: dict[tuple[bool, ...], list[tuple[float, int, Row]]] = {}  # (-reward, length, row), best first
+        self._seen: dict[int, int] = {}  # behaviour -> programs that showed it since the last restart
+        self.best: Best | None = None
+
+    def unknown(self, rows: Iterable[Row], version: int) -> list[Row]:
+        """The distinct programs that have no score under `version`, in order of first appearance."""
+        return [row for row in dict.fromkeys(rows) if (a := self._scores.get(row)) is None or a.version != version]
+
+    def remember(self, rows: Sequence[Row], scores: Sequence[Scored]) -> None:
+        for row, score in zip(rows, scores, strict=True):
+            self._scores.pop(row, None)  # a renewed score counts as young again
+            self._scores[row] = Attempt.of(score)
+
+    def record(self, rows: Sequence[Row], attempts_before: int) -> tuple[list[Attempt], bool]:
+        """Takes note of a batch whose programs are all remembered. Returns what is known of each, and whether one is
+        a new best: more reward, or the same with fewer tokens.
+
+        attempts_before: programs tried before this batch.
+        """
+        found = [self._scores[row] for row in rows]
+        improved = False
+        for position, (row, attempt) in enumerate(zip(rows, found, strict=True)):
+            self._seen[attempt.behaviour] = self._seen.get(attempt.behaviour, 0) + 1
+            self._consider(row, attempt)
+            rank = (attempt.reward, -len(row))
+            if self.best is None or rank > (self.best.reward, -len(self.best.row)):
+                self.best = Best(row, attempt.reward, attempt.solved, attempts_before + position + 1)
+                improved = True
+        self._forget()
+        return found, improved
+
+    def novelty(self, found: Sequence[Attempt], power: float) -> list[float]:
+        """The share of its reward that each program is paid: a behaviour seen n times so far pays n ** -power."""
+        return [1.0 if attempt.solved else self._seen[attempt.behaviour] ** -power for attempt in found]
+
+    @property
+    def elites(self) -> list[Row]:
+        """The best programs of all niches, best first."""
+        ranked = sorted(entry for niche in self._niches.values() for entry in niche)
+        return [row for _, _, row in ranked[: self._elite_count]]
+
+    @property
+    def elite_rewards(self) -> list[float]:
+        return [self._scores[row].reward for row in self.elites]
+
+    def outdated(self, version: int) -> list[Row]:
+        """The elites and the best program that have no score under the newest counterexamples."""
+        return self.unknown(self.kept(), version)
+
+    def renew(self) -> None:
+        """Sorts elites and best by their scores of now, after counterexamples changed what they are worth."""
+        rows, best = self.kept(), self.best
+        self._niches.clear()
+        self.readmit(rows, best and best.row, best.attempts if best else 0)
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self.restart()
+        self._scores.clear()
+        self.best = None
+
+    def readmit(self, rows: Sequence[Row], best: Row | None, best_attempts: int) -> None:
+        """Takes programs, all remembered, as elites again, and one of them as the best."""
+        for row in rows:
+            self._consider(row, self._scores[row])
+        if best is not None:
+            self.best = Best(best, self._scores[best].reward, self._scores[best].solved, best_attempts)
+
+    def restart(self) -> None:
+        """Forgets elites and behaviours. Scores and the best program stay."""
+        self._niches.clear()
+        self._seen.clear()
+
+    def kept(self) -> list[Row]:
+        """The programs whose scores must not be forgotten."""
+        rows = [row for niche in self._niches.values() for _, _, row in niche]
+        return rows + ([self.best.row] if self.best else [])
+
+    def _consider(self, row: Row, attempt: Attempt) -> None:
+        if attempt.reward <= 0 or not self._elite_count:
+            return
+        niche = self._niches.setdefault(attempt.niche, [])
+        entry = (-attempt.reward, len(row), row)
+        if len(niche) == self._per_niche and entry >= niche[-1] or entry in niche:
+            return
+        niche.append(entry)
+        niche.sort()
+        del niche[self._per_niche:]
+
+    def _forget(self) -> None:
+        """Drops the oldest scores beyond the limit; elites and best keep theirs."""
+        excess = len(self._scores) - max(self._remember, 0)
+        if excess <= 0:
+            return
+        kept = set(self.kept())
+        for row in [row for _, row in zip(range(excess), self._scores, strict=False)]:
+            if row not in kept:
+                del self._scores[row]
+
+    def state(self) -> dict:
+        best = self.best and (self.best.row, self.best.reward, self.best.solved, self.best.attempts)
+        return {"scores": {row: tuple(attempt) for row, attempt in self._scores.items()},
+                "niches": self._niches, "seen": self._seen, "best": best}
+
+    def load_state(self, state: dict) -> None:
+        self._scores = {row: Attempt(*attempt) for row, attempt in state["scores"].items()}
+        self._niches, self._seen = state["niches"], state["seen"]
+        self.best = state["best"] and Best(*state["best"])

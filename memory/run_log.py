@@ -1,0 +1,143 @@
+"""What one run leaves in its folder: metrics.csv, best.py, result.json, and TensorBoard's file where that is installed.
+
+A resumed run goes on writing the same folder. Rows that a stopped run wrote after its last save are dropped then, since
+the same steps come again; so metrics.csv ends up as if the run had never stopped.
+"""
+
+import csv
+import io
+import json
+import os
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from memory.curves import Curves
+from utils import UserError, make_new_folder, not_written, write_atomically
+
+
+class Best(NamedTuple):
+    """A program that was better than all before it; the `attempts`-th that was tried."""
+
+    attempts: int
+    reward: float
+    program: str
+
+
+def new_run_folder(runs: Path, task: str) -> Path:
+    """Make the folder of a new run, `<task>-<YYYYmmdd-HHMMSS>`, which was not there before."""
+    name = re.sub(r"[^\w.-]+", "_", task).strip("._") or "task"
+    try:
+        return make_new_folder(runs / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}")
+    except OSError as error:
+        raise not_written(runs, error) from error
+
+
+class RunLog:
+    """Appends to the files in a run's folder; a context manager that closes them.
+
+    columns: the names in metrics.csv, in their order, "attempts" among them, which must grow from row to row.
+    attempts: where the run stands. Later rows are dropped; none are where it is 0.
+    """
+
+    def __init__(self, folder: Path, columns: Sequence[str], attempts: int = 0):
+        self.folder = folder
+        self._columns = tuple(columns)
+        self._path = folder / "metrics.csv"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._keep_until(attempts)
+            self._file = open(self._path, "ab", buffering=0)  # noqa: SIM115 - open as long as the log is
+        except OSError as error:
+            raise not_written(self._path, error) from error
+        self._curves = Curves(folder, attempts)
+
+    def __enter__(self) -> "RunLog":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def row(self, values: Mapping[str, Any]) -> None:
+        """Add a row, which must have exactly the columns. It is in the file, whole, when this returns."""
+        if set(values) != set(self._columns):
+            raise ValueError(f"a row with {sorted(values)} for the columns {sorted(self._columns)}")
+        self._append(_line(values[column] for column in self._columns))
+        self._curves.row(values)
+
+    def best(self, history: Sequence[Best]) -> None:
+        """Write best.py: the last program of the history as it is, and the way there in comments."""
+        write_atomically(self.folder / "best.py", _best_file(history).encode())
+        if history:
+            self._curves.best(*history[-1])
+
+    def result(self, values: Mapping[str, Any]) -> None:
+        """Write result.json, whole or not at all."""
+        text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+        write_atomically(self.folder / "result.json", (text + "\n").encode())
+
+    def sync(self) -> None:
+        """Wait until the disk has all rows: a save that counts on them comes after this."""
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise not_written(self._path, error) from error
+
+    def close(self) -> None:
+        self._file.close()
+        self._curves.close()
+
+    def _append(self, line: bytes) -> None:
+        end = os.fstat(self._file.fileno()).st_size
+        try:
+            written = self._file.write(line)
+            if written != len(line):  # the disk took a part; asking for the rest brings out the reason
+                self._file.write(line[written:])
+        except OSError as error:
+            os.ftruncate(self._file.fileno(), end)
+            raise not_written(self._path, error) from error
+
+    def _keep_until(self, attempts: int) -> None:
+        """Leave in metrics.csv the header and the whole rows up to this many attempts."""
+        header = _line(self._columns)
+        try:
+            lines = self._path.read_bytes().splitlines(keepends=True)
+        except FileNotFoundError:
+            lines = []
+        if lines and lines[0] != header and lines[0].endswith(b"\n"):
+            raise UserError(
+                f"{self._path} has other columns than this version writes; start a new run with --fresh, "
+                "or move the file away"
+            )
+        column = self._columns.index("attempts")
+        kept = [header]
+        for line in lines[1:]:
+            fields = next(csv.reader([line.decode(errors="replace")]))
+            whole = line.endswith(b"\n") and len(fields) == len(self._columns) and fields[column].isdecimal()
+            if not whole or int(fields[column]) > attempts:
+                break
+            kept.append(line)
+        if kept != lines:
+            write_atomically(self._path, b"".join(kept))
+
+
+def _line(values: Iterable[Any]) -> bytes:
+    """One CSV row. Floats in the shortest form that reads back the same, so equal runs give equal files."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(list(values))
+    line = text.getvalue().encode()
+    if len(line.splitlines()) != 1:
+        raise ValueError(f"a row of metrics.csv must be one line, not {line!r}")
+    return line
+
+
+def _best_file(history: Sequence[Best]) -> str:
+    """The text of best.py; every line but the last program's is a comment."""
+    lines = ["# The best program so far, and below it those that were the best before it, newest first.\n"]
+    for position, (attempts, reward, program) in enumerate(reversed(history)):
+        lines.append(f"\n# attempt {attempts:_}, reward {reward:.4f}\n")
+        prefix = "" if position == 0 else "#     "
+        lines += [f"{prefix}{line}\n" for line in program.splitlines()]
+    return "".join(lines)

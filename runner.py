@@ -1,0 +1,314 @@
+"""Starts an agent with random weights on a task, and shows how it goes: `python runner.py --help`."""
+
+import argparse
+import json
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from agent_core.agent import FIGURES, Agent, start_of
+from agent_core.config import Config, ConfigError, differences, load_config
+from agent_core.executor import Executor
+from agent_core.grammar import read_grammar
+from agent_core.pushdown import LegalTokens
+from agent_core.scorer import Scorer
+from agent_core.task import RUNGS, Task, builtin_tasks, load_task
+from memory.checkpoint import CheckpointStore
+from memory.lock import MemoryLock
+from memory.run_log import Best, RunLog, new_run_folder
+from tokenizer import Tokenizer
+from utils import UserError, choose_device, seed_everything
+
+COLUMNS = (*FIGURES, "jail_reruns", "jail_wait_seconds", "elapsed_seconds", "attempts_per_second")
+MAX_SKIPPED = 3  # steps in a row without a finite loss or gradient
+QUIET_SECONDS = 10.0  # between two lines of progress where there is no terminal
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command line. Returns the exit code: 0, 2 for a user's mistake, 130 or 143 after a signal."""
+    options = parse(arguments)
+    try:
+        config = load_config(options.config, options.set)
+        if options.tasks:
+            return list_tasks(config)
+        if options.score:
+            return score_files(config, options.score)
+        if options.sample:
+            return show_samples(config, options.sample)
+        return train(config, options)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except torch.OutOfMemoryError:
+        half = max(1, config.generator.batch_size // 2)
+        print(f"error: the device has too little memory for generator.batch_size = {config.generator.batch_size}; "
+              f"try {half}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="AltLAS learns to write small programs, from random weights.")
+    parser.add_argument("--config", type=Path, default=Path(__file__).parent / "config.ini", metavar="PATH",
+                        help="the settings (default: config.ini beside this file)")
+    parser.add_argument("--set", action="append", default=[], metavar="section.key=value",
+                        help="one setting for this run only; may be repeated")
+    parser.add_argument("--fresh", action="store_true", help="set what was learned aside and start anew")
+    parser.add_argument("--tasks", action="store_true", help="list the built-in tasks")
+    parser.add_argument("--sample", type=positive, metavar="N", help="print N programs of the saved policy and rewards")
+    parser.add_argument("--score", nargs="+", type=Path, metavar="FILE", help="score programs as the agent's own are")
+    return parser.parse_args(arguments)
+
+
+def positive(text: str) -> int:
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"must be a whole number above 0, not {text}")
+    return int(text)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a config says to build, before anything runs."""
+
+    tokenizer: Tokenizer
+    machine: LegalTokens
+    task: Task
+    device: torch.device
+    reason: str
+
+    @classmethod
+    def of(cls, config: Config) -> "Parts":
+        tokenizer = Tokenizer.from_file(config.paths.vocabulary)
+        grammar = read_grammar(config.paths.grammar, tokenizer.tokens)
+        task = load_task(config.run.task, tokenizer.tokens)
+        shortest = int(grammar.fewest_tokens[start_of(task)[0]])
+        if config.generator.max_length < shortest:
+            raise ConfigError([f"generator.max_length is {config.generator.max_length}, but the shortest program has "
+                               f"{shortest} tokens, its end mark included: set it to {shortest} or more"])
+        device, reason = choose_device(config.run.device)
+        return cls(tokenizer, LegalTokens(grammar, tokenizer.tokens, device), task, device, reason)
+
+
+def train(config: Config, options: argparse.Namespace) -> int:
+    """Learns until the task is solved, the attempts are used up, or somebody stops it."""
+    parts = Parts.of(config)
+    seed_everything(config.run.seed)
+    store = CheckpointStore(config.paths.model_state, config.paths.optimizer_state, config.paths.run_state)
+    with Stop() as stop, MemoryLock(store.folders), Executor(config.executor) as executor:
+        if options.fresh and (moved := store.set_aside()):
+            print(f"set aside: {', '.join(map(str, moved))}")
+        agent = Agent(config, parts.task, parts.tokenizer, parts.machine, executor)
+        saved = store.load()
+        notes, folder, seconds = (), None, 0.0
+        if saved:
+            notes = (*saved.notes, *agent.load(saved.model_state, saved.optimizer_state, saved.run_state["agent"]))
+            if agent.progress.attempts:
+                folder, seconds = Path(saved.run_state["folder"]), saved.run_state["seconds"]
+        show_banner(parts, agent, [*differences(config, options.config), *(f"note: {note}" for note in notes)])
+        if finished(agent):
+            print(f"all {agent.progress.attempts:,} attempts are used up; set run.max_attempts higher to go on")
+            return 0
+        folder = folder or new_run_folder(config.paths.runs, parts.task.name)
+        run = Run(config, agent, executor, store, folder, seconds)
+        run.learn(stop)
+        show_verdict(agent, run, stop)
+        return 128 + stop.signal if stop.signal else 0
+
+
+def finished(agent: Agent) -> bool:
+    run = agent.config.run
+    return agent.progress.attempts >= run.max_attempts or (agent.solved and run.stop_on_success)
+
+
+class Run:
+    """One run: its folder, its clock, and the loop that learns, logs and saves."""
+
+    def __init__(self, config: Config, agent: Agent, executor: Executor, store: CheckpointStore, folder: Path,
+                 seconds: float):
+        self.folder = folder
+        self._config, self._agent, self._executor, self._store = config, agent, executor, store
+        self._before, self._began = seconds, time.monotonic()
+        self._saved_at = agent.progress.attempts
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that the run has taken, stops not counted."""
+        return self._before + time.monotonic() - self._began
+
+    def learn(self, stop: "Stop") -> None:
+        agent, config = self._agent, self._config
+        self._save()
+        with RunLog(self.folder, COLUMNS, agent.progress.attempts) as log, Bar(agent) as bar:
+            while not finished(agent) and not stop.signal:
+                improvements = len(agent.history)
+                figures = agent.step()
+                log.row(figures | self._speed())
+                bar.update(figures)
+                if len(agent.history) > improvements:
+                    log.best([Best(i.attempts, i.reward, i.program) for i in agent.history])
+                    bar.show_best(agent.history[-1])
+                if config.run.show_every and agent.progress.steps % config.run.show_every == 0:
+                    bar.show_samples(agent)
+                if agent.progress.skipped == MAX_SKIPPED:
+                    self._save()
+                    raise UserError(f"loss or gradient was not finite in {MAX_SKIPPED} steps in a row; what was "
+                                    "learned before is saved; lower optimizer.learning_rate and run again")
+                if agent.progress.attempts - self._saved_at >= config.run.save_every:
+                    log.sync()
+                    self._save()
+            log.sync()
+            self._save()
+            log.result(self.result())
+
+    def result(self) -> dict:
+        """What result.json holds."""
+        agent, best = self._agent, self._agent.memory.best
+        attempts = best.attempts if agent.solved else agent.progress.attempts
+        return {"task": agent.task.name, "seed": self._config.run.seed, "solved": agent.solved, "attempts": attempts,
+                "seconds": round(self.seconds, 3),
+                "attempts_per_second": round(agent.progress.attempts / self.seconds, 1),
+                "best_reward": best.reward if best else 0.0, "program": agent.best_program if best else "",
+                "device": str(agent.generator.device), "torch_version": torch.__version__}
+
+    def _speed(self) -> dict[str, float]:
+        return {"jail_reruns": self._executor.reruns, "jail_wait_seconds": round(self._executor.wait_seconds, 3),
+                "elapsed_seconds": round(self.seconds, 3),
+                "attempts_per_second": round(self._agent.progress.attempts / self.seconds, 1)}
+
+    def _save(self) -> None:
+        generator, state = self._agent.generator, self._agent.state()
+        self._store.save(generator.policy.state_dict(), generator.optimizer.state_dict(),
+                         {"agent": state, "folder": str(self.folder), "seconds": self.seconds})
+        self._saved_at = self._agent.progress.attempts
+
+
+class Stop:
+    """Ctrl-C and SIGTERM finish the step and save; a second Ctrl-C leaves at once, the last save being whole."""
+
+    def __init__(self):
+        self.signal = 0
+
+    def __enter__(self) -> "Stop":
+        self._previous = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number: int, frame: object) -> None:
+        if self.signal and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.signal = number
+
+
+class Bar:
+    """Progress at a glance: one bar on a terminal, a plain line now and then elsewhere."""
+
+    def __init__(self, agent: Agent):
+        self._agent = agent
+        self._spoken = time.monotonic()
+        self._bar = tqdm(total=agent.config.run.max_attempts, initial=agent.progress.attempts, unit=" attempts",
+                         disable=not sys.stderr.isatty(), dynamic_ncols=True)
+
+    def __enter__(self) -> "Bar":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.close()
+
+    def update(self, figures: dict[str, float]) -> None:
+        line = (f"best {figures['best_reward']:.3f}, mean {figures['mean_reward']:.3f}, "
+                f"{figures['distinct_programs']} distinct")
+        self._bar.set_postfix_str(line, refresh=False)
+        self._bar.update(figures["attempts"] - self._bar.n)
+        if self._bar.disable and time.monotonic() - self._spoken >= QUIET_SECONDS:
+            print(f"{figures['attempts']:,} attempts: {line}", flush=True)
+            self._spoken = time.monotonic()
+
+    def show_best(self, found) -> None:
+        self._say(f"attempt {found.attempts:,}: new best, reward {found.reward:.3f}", found.program)
+
+    def show_samples(self, agent: Agent) -> None:
+        """What the policy writes at the moment: the newest programs of the batch just learned from."""
+        for text in agent.latest(3):
+            self._say(f"attempt {agent.progress.attempts:,}: a sample", text)
+
+    def _say(self, heading: str, program: str) -> None:
+        tqdm.write("\n".join([heading, *(f"    {line}" for line in program.splitlines())]), file=sys.stdout)
+
+
+def show_banner(parts: Parts, agent: Agent, lines: Sequence[str]) -> None:
+    task, attempts = parts.task, agent.progress.attempts
+    print(f"AltLAS: {task.name}. {task.description}\n"
+          f"device: {parts.device} ({parts.reason})\n"
+          f"seed {agent.config.run.seed}, {agent.generator.policy.count_parameters():,} parameters, "
+          f"{len(parts.tokenizer)} tokens in the vocabulary, "
+          + (f"resumed at {attempts:,} attempts" if attempts else "from the first attempt"))
+    if unused := parts.machine.unused_tokens():
+        lines = [*lines, f"note: no rule of the grammar uses {', '.join(unused)}"]
+    print(*(f"  {line}" for line in lines), sep="\n", flush=True)
+
+
+def show_verdict(agent: Agent, run: Run, stop: Stop) -> None:
+    result = run.result()
+    if result["solved"]:
+        print(f"solved {result['task']} in {result['attempts']:,} attempts, {result['seconds']:.1f} s:\n")
+    else:
+        print(f"not solved in {result['attempts']:,} attempts, {result['seconds']:.1f} s; "
+              f"best reward {result['best_reward']:.3f}:\n")
+    print("\n".join(f"    {line}" for line in result["program"].splitlines()), end="\n\n")
+    print(f"curves, best program and result: {run.folder}")
+    if stop.signal:
+        print("stopped; the same command goes on from here")
+
+
+def list_tasks(config: Config) -> int:
+    tokens = Tokenizer.from_file(config.paths.vocabulary).tokens
+    tasks = [load_task(name, tokens) for name in builtin_tasks()]
+    for rung in RUNGS:
+        print(rung)
+        for task in (task for task in tasks if task.rung == rung):
+            print(f"  {task.name:22}{task.shortest_known_tokens:>4} tokens  {task.description}")
+    return 0
+
+
+def show_samples(config: Config, count: int) -> int:
+    parts = Parts.of(config)
+    store = CheckpointStore(config.paths.model_state, config.paths.optimizer_state, config.paths.run_state)
+    with Executor(config.executor) as executor:
+        agent = Agent(config, parts.task, parts.tokenizer, parts.machine, executor)
+        if saved := store.load():
+            agent.load(saved.model_state, saved.optimizer_state, saved.run_state["agent"])
+        else:
+            print("note: nothing is saved yet; these are from random weights")
+        for reward, text in agent.sample(count):
+            print(f"# reward {reward:.3f}\n{text}\n")
+    return 0
+
+
+def score_files(config: Config, files: Sequence[Path]) -> int:
+    tokenizer = Tokenizer.from_file(config.paths.vocabulary)
+    task = load_task(config.run.task, tokenizer.tokens)
+    header = len(tokenizer.encode(task.module("pass\n"))) - len(tokenizer.encode("pass\n"))  # given, not written
+    with Executor(config.executor) as executor:
+        for file in files:
+            try:
+                text = file.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise UserError(f"{file}: cannot be read ({error}); --score takes Python files") from None
+            tokens = len(tokenizer.encode(text)) - header
+            score, = Scorer(task, executor, config.scorer).score([text], [tokens], task.function_name or "")
+            print(json.dumps({"file": str(file), **score.as_json()}), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

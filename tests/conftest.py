@@ -1,0 +1,33 @@
+"""What many tests need: the shipped vocabulary, grammar and tables, made once."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from agent_core.config import load_config
+from agent_core.grammar import read_grammar
+from agent_core.pushdown import LegalTokens
+from tokenizer import Tokenizer
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def config():
+    return load_config(ROOT / "config.ini")
+
+
+@pytest.fixture(scope="session")
+def tokenizer(config):
+    return Tokenizer.from_file(config.paths.vocabulary)
+
+
+@pytest.fixture(scope="session")
+def grammar(config, tokenizer):
+    return read_grammar(config.paths.grammar, tokenizer.tokens)
+
+
+@pytest.fixture(scope="session")
+def machine(grammar, tokenizer):
+    return LegalTokens(grammar, tokenizer.tokens, torch.device("cpu"))

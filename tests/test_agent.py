@@ -1,0 +1,197 @@
+"""The training step as a whole: it learns, repeats itself, resumes exactly, restarts, and carries over what it can."""
+
+import dataclasses
+import io
+
+import pytest
+import torch
+
+from agent_core.agent import FIGURES, Agent
+from agent_core.config import load_config
+from agent_core.executor import Executor
+from agent_core.grammar import parse_grammar, read_grammar
+from agent_core.pushdown import LegalTokens
+from agent_core.task import load_task
+from tests.conftest import ROOT
+from tokenizer import Tokenizer
+from utils import UserError
+
+
+@pytest.fixture(scope="module")
+def executor(config):
+    with Executor(config.executor) as pool:
+        yield pool
+
+
+def make_agent(executor, tokenizer, machine, task="hello_world", **changes):
+    overrides = [f"run.task={task}", "generator.batch_size=64", "learning.elites=16",
+                 *(f"{key.replace('__', '.')}={value}" for key, value in changes.items())]
+    config = load_config(ROOT / "config.ini", overrides)
+    return Agent(config, load_task(config.run.task, tokenizer.tokens), tokenizer, machine, executor)
+
+
+def saved(agent):
+    """What a checkpoint would hold, through a file as torch writes and reads it."""
+    buffer = io.BytesIO()
+    policy, optimizer = agent.generator.policy.state_dict(), agent.generator.optimizer.state_dict()
+    torch.save((policy, optimizer, agent.state()), buffer)
+    buffer.seek(0)
+    return torch.load(buffer, weights_only=True)
+
+
+def steps(agent, count):
+    return [agent.step() for _ in range(count)]
+
+
+def test_twice_the_same_seed_gives_the_same_run(executor, tokenizer, machine):
+    first, second, other = (steps(make_agent(executor, tokenizer, machine, run__seed=seed), 6) for seed in (1, 1, 2))
+    assert first == second
+    assert first != other
+    assert tuple(first[0]) == FIGURES
+    assert all(torch.isfinite(torch.tensor(list(row.values()))).all() for row in first)
+    assert all(row["entropy"] > 0 and row["loss"] != 0 for row in first)
+
+
+@pytest.mark.parametrize("task", ["hello_world", "maximum"])
+def test_resume_equals_straight_run_bit_for_bit(executor, tokenizer, machine, task):
+    straight = make_agent(executor, tokenizer, machine, task, learning__restart_after=200)
+    expected = steps(straight, 16)
+    assert expected[-1]["restarts"] > 0  # so the clock of the restart is resumed, too
+    stopped = make_agent(executor, tokenizer, machine, task, learning__restart_after=200)
+    rows = steps(stopped, 5)
+    resumed = make_agent(executor, tokenizer, machine, task, learning__restart_after=200)
+    assert resumed.load(*saved(stopped)) == []
+    rows += steps(resumed, 11)
+    assert rows == expected
+    assert resumed.history == straight.history
+    for a, b in zip(resumed.generator.policy.parameters(), straight.generator.policy.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_it_learns(executor, tokenizer, machine):
+    agent = make_agent(executor, tokenizer, machine, generator__batch_size=128)
+    rows = steps(agent, 40)
+    first, last = (sum(row["mean_reward"] for row in part) / 10 for part in (rows[:10], rows[-10:]))
+    assert last > 2 * first
+
+
+def test_programs_of_an_untrained_policy_know_their_names(executor, tokenizer, machine):
+    """20,000 programs compile (crashes at compile time would be syntax errors), and none fails for a missing name."""
+    agent = make_agent(executor, tokenizer, machine)
+    crashes = 0
+    for _ in range(10):
+        rows = agent.generator.generate(2_000).rows()
+        for result in executor.run([tokenizer.decode(row) for row in rows]):
+            assert result.status != "refused", result.message
+            assert not result.message.startswith(("NameError", "UnboundLocalError", "SyntaxError", "IndentationError"))
+            crashes += result.status == "crashed"
+    assert 0 < crashes < 20_000
+
+
+def test_the_attempts_that_are_left_bound_the_last_batch(executor, tokenizer, machine):
+    agent = make_agent(executor, tokenizer, machine, run__max_attempts=100)
+    assert [row["attempts"] for row in steps(agent, 2)] == [64, 100]
+
+
+def test_a_restart_clears_the_policy_and_keeps_the_best(executor, tokenizer, machine):
+    agent = make_agent(executor, tokenizer, machine, learning__restart_after=500)
+    before = agent.generator.policy.head.weight.clone()
+    while not agent.progress.restarts:
+        figures = agent.step()
+    assert figures["elites"] <= 64
+    assert not torch.equal(before, agent.generator.policy.head.weight)
+    assert agent.memory.best is not None
+    assert agent.progress.life_best <= agent.memory.best.reward
+
+
+def test_another_task_carries_the_weights_over(executor, tokenizer, machine):
+    agent = make_agent(executor, tokenizer, machine)
+    steps(agent, 3)
+    other = make_agent(executor, tokenizer, machine, "add")
+    notes = other.load(*saved(agent))
+    assert "carrying over what it learned on hello_world" in notes[0]
+    assert other.progress.attempts == 0
+    assert other.memory.best is None
+    assert torch.equal(other.generator.policy.head.weight, agent.generator.policy.head.weight)
+
+
+def test_a_changed_learning_rate_wins_and_is_said(executor, tokenizer, machine):
+    agent = make_agent(executor, tokenizer, machine)
+    steps(agent, 2)
+    changed = make_agent(executor, tokenizer, machine, optimizer__learning_rate=0.5)
+    assert any("learning_rate is 0.5 now, it was 0.003" in note for note in changed.load(*saved(agent)))
+    assert changed.generator.optimizer.param_groups[0]["lr"] == 0.5
+
+
+@pytest.mark.parametrize("key", ["hidden_dim", "embedding_dim", "num_layers"])
+def test_another_architecture_is_refused_with_both_values(executor, tokenizer, machine, key):
+    agent = make_agent(executor, tokenizer, machine)
+    other = make_agent(executor, tokenizer, machine, **{f"model__{key}": 3})
+    with pytest.raises(UserError, match=rf"model.{key} is 3, .* made with {getattr(agent.config.model, key)}.*--fresh"):
+        other.load(*saved(agent))
+
+
+def test_tokens_keep_what_was_learned_by_their_text(executor, tokenizer, config):
+    def machine_of(tokens):
+        return LegalTokens(read_grammar(config.paths.grammar, tokens), tokens, torch.device("cpu"))
+
+    agent = make_agent(executor, tokenizer, machine_of(tokenizer.tokens))
+    steps(agent, 4)
+    tokens = list(reversed([t for t in tokenizer.tokens if t != '"buzz"'])) + ['"new"', "11"]
+    other = make_agent(executor, Tokenizer(tokens), machine_of(tokens))
+    fresh = other.generator.policy.embedding.weight.detach().clone()
+    notes = other.load(*saved(agent))
+    assert any("78 tokens keep what was learned, 2 are new, 1 are gone" in note for note in notes)
+    old, new = agent.generator, other.generator
+    moments = [g.optimizer.state[g.policy.head.bias]["exp_avg"] for g in (old, new)]
+    for i, token in enumerate(tokens):
+        if token in ('"new"', "11"):
+            assert torch.equal(new.policy.embedding.weight[i], fresh[i])
+            assert moments[1][i] == 0
+        else:
+            was = tokenizer.tokens.index(token)
+            assert torch.equal(new.policy.embedding.weight[i], old.policy.embedding.weight[was])
+            assert torch.equal(new.policy.head.weight[i], old.policy.head.weight[was])
+            assert moments[1][i] == moments[0][was]
+    assert other.progress.attempts == agent.progress.attempts
+    assert other.memory.best.reward == agent.memory.best.reward
+    assert other.best_program == agent.best_program
+    steps(other, 2)
+
+
+def test_elites_that_are_no_programs_any_more_are_let_go(executor, tokenizer, machine, config):
+    agent = make_agent(executor, tokenizer, machine, learning__elites_per_niche=8)
+    steps(agent, 6)
+    assert any(len(row) > 12 for row in agent.memory.elites)
+    shorter = make_agent(executor, tokenizer, machine, generator__max_length=12)
+    notes = shorter.load(*saved(agent))
+    assert any("scored anew" in note for note in notes)
+    assert all(len(row) <= 12 for row in shorter.memory.elites)
+    steps(shorter, 2)
+    text = config.paths.grammar.read_text().replace("| TEXT subscripts", "| TEXT")
+    strict = make_agent(executor, tokenizer,
+                        LegalTokens(parse_grammar(text, tokenizer.tokens), tokenizer.tokens, torch.device("cpu")))
+    strict.load(*saved(agent))
+    steps(strict, 2)
+
+
+def test_solved_before_goes_on_from_the_weights(executor, tokenizer, machine):
+    agent = make_agent(executor, tokenizer, machine)
+    steps(agent, 2)
+    agent.memory.best = dataclasses.replace(agent.memory.best, solved=True, attempts=77)
+    again = make_agent(executor, tokenizer, machine)
+    assert "solved before, in 77 attempts" in again.load(*saved(agent))[0]
+    assert again.progress.attempts == 0
+    endless = make_agent(executor, tokenizer, machine, run__stop_on_success="no")
+    assert endless.load(*saved(agent)) == []
+    assert endless.progress.attempts == 128
+
+
+def test_samples_teach_nothing(executor, tokenizer, machine):
+    agent = make_agent(executor, tokenizer, machine)
+    before = saved(agent)[0]
+    samples = agent.sample(5)
+    assert len(samples) == 5
+    assert all(0 <= reward <= 1 and isinstance(text, str) for reward, text in samples)
+    assert agent.progress.attempts == 0
+    assert all(torch.equal(a, b) for a, b in zip(before.values(), saved(agent)[0].values(), strict=True))

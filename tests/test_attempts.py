@@ -1,0 +1,117 @@
+"""What is remembered of programs: scores, niches of elites, behaviours, the best."""
+
+from typing import NamedTuple
+
+from memory.attempts import Attempts
+
+
+class Score(NamedTuple):
+    reward: float
+    solved: bool = False
+    status: str = "finished"
+    behaviour: int = 0
+    solved_cases: tuple[bool, ...] = ()
+    version: int = 0
+
+
+def remember(memory, scores):
+    memory.remember(list(scores), list(scores.values()))
+    return memory.record(list(scores), 0)
+
+
+def test_a_program_is_scored_once_and_again_after_a_counterexample():
+    memory = Attempts(100, 8, 1)
+    assert memory.unknown([(1,), (2,), (1,)], version=0) == [(1,), (2,)]
+    remember(memory, {(1,): Score(0.5), (2,): Score(0.1)})
+    assert memory.unknown([(1,), (3,)], version=0) == [(3,)]
+    assert memory.unknown([(1,), (3,)], version=1) == [(1,), (3,)]
+
+
+def test_an_elite_gives_way_only_in_its_own_niche():
+    memory = Attempts(100, 8, 1)
+    left, right = (True, False), (False, True)
+    remember(memory, {(1, 1): Score(0.5, solved_cases=left), (2, 2): Score(0.2, solved_cases=right)})
+    assert memory.elites == [(1, 1), (2, 2)]
+    remember(memory, {(3, 3): Score(0.4, solved_cases=left)})  # worse than its own niche's, better than the other's
+    assert memory.elites == [(1, 1), (2, 2)]
+    remember(memory, {(4,): Score(0.5, solved_cases=left)})  # as good and shorter
+    assert memory.elites == [(4,), (2, 2)]
+    remember(memory, {(5, 5, 5): Score(0.6, solved_cases=left)})
+    assert memory.elites == [(5, 5, 5), (2, 2)]
+
+
+def test_niches_hold_several_and_the_whole_holds_the_best():
+    memory = Attempts(100, 3, 2)
+    remember(memory, {(i,): Score(i / 10, solved_cases=(i % 2 == 0,)) for i in range(1, 8)})
+    assert memory.elites == [(7,), (6,), (5,)]  # 7 and 5 of one niche, 6 and 4 of the other; three at most
+    remember(memory, {(7,): Score(0.7, solved_cases=(False,))})
+    assert memory.elites == [(7,), (6,), (5,)]  # a program is an elite once
+
+
+def test_a_program_without_reward_is_no_elite():
+    memory = Attempts(100, 8, 1)
+    remember(memory, {(1,): Score(0.0)})
+    assert memory.elites == []
+    off = Attempts(100, 0, 1)
+    remember(off, {(1,): Score(0.9)})
+    assert off.elites == []
+
+
+def test_the_best_is_the_shortest_of_equals_and_knows_when_it_came():
+    memory = Attempts(100, 8, 1)
+    memory.remember([(1, 1), (2,), (3, 3)], [Score(0.3), Score(0.5), Score(0.5)])
+    _, improved = memory.record([(1, 1), (1, 1), (3, 3), (2,)], attempts_before=100)
+    assert improved
+    assert (memory.best.row, memory.best.attempts) == ((2,), 104)
+    assert not memory.record([(3, 3)], 104)[1]
+
+
+def test_a_behaviour_pays_less_the_more_often_it_was_seen():
+    memory = Attempts(100, 8, 1)
+    memory.remember([(1,), (2,), (3,)], [Score(0.5, behaviour=7), Score(0.5, behaviour=8), Score(1.0, True, behaviour=7)])
+    found, _ = memory.record([(1,), (1,), (1,), (2,), (3,)], 0)
+    assert memory.novelty(found, 0.5) == [0.5, 0.5, 0.5, 1.0, 1.0]  # 4 ** -0.5; a solution is always paid in full
+    assert memory.novelty(found, 0.0) == [1.0] * 5
+
+
+def test_a_restart_forgets_elites_and_behaviours_and_keeps_scores_and_best():
+    memory = Attempts(100, 8, 1)
+    remember(memory, {(1,): Score(0.5, behaviour=7)})
+    memory.restart()
+    assert memory.elites == []
+    assert memory.best.row == (1,)
+    assert memory.unknown([(1,)], 0) == []
+    found, _ = memory.record([(1,)], 10)
+    assert memory.novelty(found, 0.5) == [1.0]
+
+
+def test_a_counterexample_sorts_elites_and_best_anew():
+    memory = Attempts(100, 8, 1)
+    remember(memory, {(1,): Score(0.9, solved_cases=(True,)), (2,): Score(0.3, solved_cases=(False,))})
+    assert sorted(set(memory.outdated(version=1))) == [(1,), (2,)]
+    memory.remember([(1,), (2,)], [Score(0.1, solved_cases=(True, False), version=1),
+                                   Score(0.2, solved_cases=(False, False), version=1)])
+    memory.renew()
+    assert memory.elites == [(2,), (1,)]
+    assert memory.best.reward == 0.1
+    assert memory.outdated(1) == []
+
+
+def test_memory_is_bounded_and_elites_keep_their_scores():
+    memory = Attempts(10, 4, 4)
+    remember(memory, {(0,): Score(0.9)})
+    for i in range(1, 100):
+        remember(memory, {(i,): Score(0.1 + i / 1000)})
+    assert len(memory.unknown([(i,) for i in range(100)], 0)) >= 86
+    assert memory.unknown(memory.elites, 0) == []
+    assert memory.unknown([(0,)], 0) == []
+
+
+def test_state_is_all_of_it():
+    memory, copy = Attempts(100, 8, 2), Attempts(100, 8, 2)
+    remember(memory, {(i,): Score(i / 10, behaviour=i % 3, solved_cases=(i % 2 == 0,)) for i in range(1, 8)})
+    copy.load_state(memory.state())
+    for each in (memory, copy):
+        remember(each, {(9, 9): Score(0.75, behaviour=1, solved_cases=(True,))})
+    assert copy.state() == memory.state()
+    assert copy.elites == memory.elites

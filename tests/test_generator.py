@@ -1,0 +1,219 @@
+"""Sampling and learning: exact gradients on a language small enough to enumerate, regrowth, devices."""
+
+import dataclasses
+import itertools
+import warnings
+
+import pytest
+import torch
+
+from agent_core.config import GeneratorConfig, LearningConfig, ModelConfig, OptimizerConfig
+from agent_core.generator import CodeGenerator, Programs
+from agent_core.grammar import parse_grammar
+from agent_core.objectives import chosen_log_probs, policy_gradient_loss
+from agent_core.pushdown import LegalTokens
+from tokenizer import LAYOUT_TOKENS, SPECIAL_TOKENS, Tokenizer
+
+CPU = torch.device("cpu")
+PLAIN = LearningConfig(entropy_weight=0.0, exploration_floor=0.0, imitation_weight=0.0, regrown_share=0.0)
+SUMS = "program: sum EOS\nfunction_body: sum EOS\nsum: NUMBER more\nmore: '+' NUMBER more | nothing\n"
+
+
+def make_generator(tokenizer, machine, learning=PLAIN, max_length=24, start="program", defined=(), seed=0, **settings):
+    return CodeGenerator(tokenizer, machine, start, defined, ModelConfig(embedding_dim=8, hidden_dim=16),
+                         GeneratorConfig(max_length=max_length, **settings), OptimizerConfig(), learning, seed)
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    """A language of 14 programs: sums of up to three of two numbers. In float64."""
+    tokenizer = Tokenizer([*SPECIAL_TOKENS, *LAYOUT_TOKENS, "0", "1", "+"])
+    return tokenizer, LegalTokens(parse_grammar(SUMS, tokenizer.tokens), tokenizer.tokens, CPU)
+
+
+def tiny_generator(tiny, **learning):
+    generator = make_generator(*tiny, learning=dataclasses.replace(PLAIN, **learning), max_length=6)
+    generator.policy.double()
+    return generator
+
+
+def every_program(tiny):
+    tokenizer, _ = tiny
+    texts = ["+".join(numbers) for count in (1, 2, 3) for numbers in itertools.product("01", repeat=count)]
+    return [tuple(tokenizer.encode(text).tolist()[:-2] + [tokenizer.eos]) for text in texts]
+
+
+def gradient(generator, loss):
+    return torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(generator.policy.parameters()))])
+
+
+def outcomes(generator, elites=(), count=40_000):
+    """Every distinct (program, chosen tokens) that sampling brings up, as one batch, with exact probabilities."""
+    programs = generator.generate(count, elites)
+    keys = torch.cat([programs.ids, programs.chosen.long()], dim=1)
+    _, first = torch.unique(keys, dim=0, return_inverse=True)
+    index = torch.tensor([(first == i).nonzero()[0].item() for i in range(first.max() + 1)])
+    return Programs(*(getattr(programs, field.name)[index] for field in dataclasses.fields(Programs)))
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.2])
+def test_the_gradient_of_reinforce_is_that_of_the_expected_reward(tiny, floor):
+    generator = tiny_generator(tiny, exploration_floor=floor)
+    programs = outcomes(generator)
+    assert sorted(programs.rows()) == sorted(every_program(tiny))
+    rewards = torch.rand(14, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    token_log_probs = chosen_log_probs(generator._rescore(programs.ids, programs.legal), programs.ids)
+    log_prob = (token_log_probs * programs.mask).nan_to_num(neginf=0).sum(dim=1)
+    probability = log_prob.exp()
+    assert probability.sum().item() == pytest.approx(1.0, abs=1e-12)
+    expected = gradient(generator, (probability * rewards).sum())
+
+    token_log_probs = chosen_log_probs(generator._rescore(programs.ids, programs.legal), programs.ids)
+    token_log_probs = token_log_probs.masked_fill(~programs.mask, 0.0)
+    # Weighted by its probability, each program appears as often as sampling would bring it, 14 being the mean's divisor.
+    weights = probability.detach() * 14 * (rewards - 0.3)  # any baseline: it drops out of the expectation
+    found = gradient(generator, policy_gradient_loss(token_log_probs, weights, programs.chosen))
+    assert torch.allclose(found, -expected, atol=1e-14)
+    assert expected.abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.2])
+@pytest.mark.parametrize("which", range(6))
+def test_regrowth_is_a_distribution_whose_gradient_is_exact(tiny, floor, which):
+    """For each single cut: the chosen tokens, the decision to stop among them, have probabilities that sum to one."""
+    tokenizer, _ = tiny
+    generator = tiny_generator(tiny, exploration_floor=floor, regrown_share=1.0, inner_share=1.0)
+    elite = tuple(tokenizer.tokens.index(token) for token in ("0", "+", "1", "<EOS>"))
+    specimen = generator._examine([elite])[0]
+    cut = specimen.cuts[which % len(specimen.cuts)]
+    generator._specimens[elite] = dataclasses.replace(specimen, cuts=(cut,), cut_weights=(1.0,))
+    programs = outcomes(generator, [elite], 4_000)
+    token_log_probs = chosen_log_probs(generator._rescore(programs.ids, programs.legal), programs.ids)
+    log_prob = token_log_probs.masked_fill(~programs.chosen, 0.0).sum(dim=1)
+    assert log_prob.exp().sum().item() == pytest.approx(1.0, abs=1e-12)
+    assert torch.allclose(log_prob, programs.log_probs.sum(dim=1))
+    score = gradient(generator, (log_prob.exp().detach() * log_prob).sum())  # the expected score function is zero
+    assert score.abs().max() < 1e-14
+    for row, chosen in zip(programs.rows(), programs.chosen.tolist(), strict=True):
+        assert row[:cut.begin] == elite[:cut.begin]
+        kept = len(elite) - cut.end - 1  # the stop token itself is chosen
+        assert row[len(row) - kept:] == elite[len(elite) - kept:]
+        assert chosen[:len(row)] == [cut.begin <= i < len(row) - kept for i in range(len(row))]
+
+
+@pytest.mark.parametrize(("share", "start", "defined"), [
+    (0.0, "program", ()), (0.5, "program", ()), (0.5, "function_body", ("var_a", "func_a")),
+])
+def test_sampling_and_rescoring_agree(tokenizer, machine, share, start, defined):
+    learning = dataclasses.replace(PLAIN, exploration_floor=0.05, regrown_share=share)
+    generator = make_generator(tokenizer, machine, learning, start=start, defined=defined)
+    elites = list(dict.fromkeys(generator.generate(32).rows()))
+    programs = generator.generate(128, elites)
+    again = chosen_log_probs(generator._rescore(programs.ids, programs.legal), programs.ids)
+    assert torch.allclose(again[programs.chosen], programs.log_probs[programs.chosen], atol=1e-5)
+    assert (programs.log_probs[~programs.chosen] == 0).all()
+    assert programs.regrown.sum() == int(128 * share)
+    assert (programs.chosen[~programs.regrown] == programs.mask[~programs.regrown]).all()
+
+
+@pytest.mark.parametrize("inner", [0.0, 1.0])
+@pytest.mark.parametrize("max_length", [8, 13, 32])
+def test_regrown_programs_are_legal_and_end_in_time(tokenizer, machine, inner, max_length):
+    learning = dataclasses.replace(PLAIN, regrown_share=1.0, inner_share=inner)
+    generator = make_generator(tokenizer, machine, learning, max_length)
+    elites = list(dict.fromkeys(generator.generate(100).rows()))
+    for _ in range(3):  # regrown from what was regrown
+        programs = generator.generate(300, elites)
+        elites = list(dict.fromkeys(programs.rows()))
+        assert all(generator.accepts(elites))
+        assert all(row[-1] == tokenizer.eos and len(row) <= max_length for row in elites)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)
+            for row in elites:
+                compile(tokenizer.decode(row), "program", "exec")
+    assert len(elites) > 100
+
+
+def test_regrowth_swaps_a_sub_expression_for_others(tokenizer, machine):
+    learning = dataclasses.replace(PLAIN, regrown_share=1.0, inner_share=1.0)
+    generator = make_generator(tokenizer, machine, learning)
+    elite = tuple(tokenizer.encode("print(max(1, 2) + 3)\n").tolist())
+    texts = {tokenizer.decode(row).replace(" ", "") for row in generator.generate(4_000, [elite]).rows()}
+    middles = [text for text in texts if text.startswith("print(max(1,") and text.endswith(")+3)\n")]
+    assert len(middles) > 100
+    assert any(text.startswith("print(max(1,2)+3") and len(text) > 25 for text in texts)  # grown where nothing was
+
+
+def test_learning_makes_a_rewarded_token_likelier(tiny):
+    generator = tiny_generator(tiny)
+    tokenizer, _ = tiny
+    one = tokenizer.tokens.index("1")
+    shares = []
+    for _ in range(150):
+        programs = generator.generate(64)
+        rewards = (programs.ids == one).sum(dim=1) / programs.mask.sum(dim=1)
+        shares.append(rewards.mean().item())
+        figures = generator.learn(rewards, programs)
+        assert all(torch.isfinite(torch.tensor(value)) for value in figures.values())
+    assert sum(shares[-20:]) > 1.3 * sum(shares[:20])
+
+
+def test_imitation_makes_the_elites_likelier(tiny):
+    generator = tiny_generator(tiny, imitation_weight=1.0)
+    elite = every_program(tiny)[-1]
+
+    def share():
+        return generator.generate(500).rows().count(elite) / 500
+
+    before = share()
+    for _ in range(60):
+        programs = generator.generate(16)
+        generator.learn(torch.zeros(16), programs, [elite])
+    assert share() > 4 * before
+
+
+def test_entropy_bonus_keeps_options_open(tiny):
+    closing, open_ = (tiny_generator(tiny, entropy_weight=weight) for weight in (0.0, 1.0))
+    for generator in (closing, open_):
+        for _ in range(100):
+            programs = generator.generate(64)
+            figures = generator.learn((programs.ids == 7).sum(dim=1).double(), programs)
+        generator.last = figures["entropy"]
+    assert open_.last > 2 * closing.last
+
+
+@pytest.mark.parametrize("reward", [float("nan"), float("inf")])
+def test_a_step_that_is_not_finite_changes_nothing(tiny, reward):
+    generator = tiny_generator(tiny)
+    before = [parameter.clone() for parameter in generator.policy.parameters()]
+    programs = generator.generate(8)
+    assert generator.learn(torch.full((8,), reward), programs)["skipped"] == 1
+    assert all(torch.equal(a, b) for a, b in zip(before, generator.policy.parameters(), strict=True))
+
+
+def test_the_seed_decides_weights_and_programs(tokenizer, machine):
+    first, second, other = (make_generator(tokenizer, machine, seed=seed) for seed in (3, 3, 4))
+    assert first.generate(16).rows() == second.generate(16).rows()
+    assert first.generate(16).rows() != other.generate(16).rows()
+
+
+def test_without_the_grammar_anything_may_be_written(tokenizer, machine):
+    generator = make_generator(tokenizer, machine, legal_tokens_only=False, max_length=12)
+    programs = generator.generate(500)
+    assert programs.ids.shape[1] == 12
+    assert not any(generator.accepts(programs.rows()))
+    for special in (tokenizer.sos, tokenizer.unk):
+        assert not (programs.ids == special).any()
+    assert ((programs.ids == tokenizer.pad) == ~programs.mask).all()
+    assert any(row[-1] == tokenizer.eos for row in programs.rows())
+    generator.learn(torch.rand(500), programs)
+
+
+def test_every_tensor_lives_on_the_device_of_the_machine(tokenizer, grammar):
+    """On the meta device there is no data, so a tensor made elsewhere cannot be mixed in without an error."""
+    machine = LegalTokens(grammar, tokenizer.tokens, torch.device("meta"))
+    assert {value.device.type for value in vars(machine).values() if isinstance(value, torch.Tensor)} == {"meta"}
+    progress = machine.begin("program", 4, 24)
+    legal = machine.legal(progress)
+    machine.advance(progress, torch.zeros(4, dtype=torch.long, device="meta"))
+    assert legal.device.type == machine.is_finished(progress).device.type == "meta"

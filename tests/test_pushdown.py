@@ -1,0 +1,134 @@
+"""The legal-token machine: what it lets through is Python, ends in time and knows its names; and nothing is missing."""
+
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+
+from agent_core.grammar import read_grammar
+from agent_core.names import MAX_BLOCKS
+from agent_core.pushdown import LegalTokens
+
+CORPUS = (Path(__file__).parent / "data" / "legal_programs.txt").read_text().split("---\n")
+BODIES = [
+    "return var_a + var_b\n",
+    "var_c = var_a\nfor var_d in range(var_b):\n    var_c += var_d\nreturn var_c\n",
+    "if var_a == 0:\n    return var_b\nreturn func_a(var_a - 1, var_b + 1)\n",
+    "while var_a < var_b:\n    var_a += 1\n    if var_a in [1, 2]:\n        return\nreturn var_a[0:1]\n",
+]
+ILLEGAL = [
+    "print(var_a)\n",  # not defined
+    "var_a = var_a\n",  # defined only once the statement has ended
+    "var_a += 1\n",
+    "var_a[0] = 1\n",
+    "func_a()\n",
+    "return 1\n",  # outside a function
+    "if True:\n    var_a = 1\nprint(var_a)\n",  # the block may not have run
+    "for var_a in []:\n    pass\nprint(var_a)\n",
+    "for var_a in var_a:\n    pass\n",
+    "if True:\n    def func_a():\n        pass\nfunc_a()\n",
+    "def func_a(var_a, var_a):\n    pass\n",
+    "def func_a(var_a):\n    pass\nprint(var_a)\n",
+    "def func_a():\n    return func_b()\n",
+    "var_a = 1\ndef func_a():\n    print(var_a)\n    var_a = 2\n",  # var_a is the function's own, so not yet defined
+    "var_a = 1\ndef func_a():\n    var_a += 1\n",
+    "var_a = 1\ndef func_a():\n    if True:\n        var_a = 2\n    print(var_a)\n",
+    "print(1 < 2 < 3)\n",  # Python, but left out on purpose
+    "print(1 + not 2)\n",
+    "print(1)[0]\n",
+    "1\n",
+    "",
+]
+
+
+def sample(machine, start, count, max_length, defined, seed=0):
+    """Programs of a policy that has no preference: uniform over the legal tokens."""
+    random = torch.Generator().manual_seed(seed)
+    progress = machine.begin(start, count, max_length, defined)
+    columns = []
+    for _ in range(max_length):
+        legal = machine.legal(progress)
+        assert legal.any(dim=1).all()
+        columns.append(torch.multinomial(legal.float(), 1, generator=random).squeeze(1))
+        machine.advance(progress, columns[-1])
+    assert machine.is_finished(progress).all()
+    return torch.stack(columns, dim=1)
+
+
+def as_module(start, text):
+    if start == "program":
+        return text
+    return "def func_a(var_a, var_b):\n" + "".join(f"    {line}\n" for line in text.splitlines())
+
+
+STARTS = [("program", ()), ("function_body", ("var_a", "var_b", "func_a"))]
+
+
+@pytest.mark.parametrize(("start", "defined"), STARTS)
+@pytest.mark.parametrize("max_length", [*range(3, 16), 24, 32, 64, 256])
+def test_every_sampled_program_compiles_ends_in_time_and_encodes_back(tokenizer, machine, start, defined, max_length):
+    for ids in sample(machine, start, 300, max_length, defined).tolist():
+        text = tokenizer.decode(ids)
+        assert tokenizer.encode(text).tolist() == ids[:ids.index(tokenizer.eos) + 1]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # 'hello'(1) is legal and pointless
+            compile(as_module(start, text), "program", "exec")
+
+
+@pytest.mark.parametrize("text", CORPUS)
+def test_what_python_allows_is_legal(tokenizer, machine, text):
+    compile(text, "program", "exec")
+    ids = tokenizer.encode(text).tolist()
+    assert machine.accepts([ids], "program", max_length=len(ids)) == [True]
+
+
+def test_the_corpus_is_large_enough():
+    assert len(CORPUS) >= 40
+
+
+@pytest.mark.parametrize("text", BODIES)
+def test_function_bodies_are_legal(tokenizer, machine, text):
+    ids = tokenizer.encode(text).tolist()
+    assert machine.accepts([ids], "function_body", len(ids), ("var_a", "var_b", "func_a")) == [True]
+
+
+@pytest.mark.parametrize("text", ILLEGAL)
+def test_what_would_fail_is_illegal(tokenizer, machine, text):
+    ids = tokenizer.encode(text).tolist()
+    assert machine.accepts([ids], "program", max_length=100) == [False]
+
+
+def test_a_token_is_legal_only_while_the_shortest_completion_fits(tokenizer, machine):
+    ids = tokenizer.encode(CORPUS[7]).tolist()
+    assert machine.accepts([ids, ids[:-1], [*ids, tokenizer.eos]], "program", len(ids)) == [True, False, False]
+    assert machine.accepts([ids], "program", len(ids) - 1) == [False]
+    with pytest.raises(ValueError, match="shortest program has 3 tokens"):
+        machine.begin("program", 1, 2)
+
+
+def test_blocks_nest_as_deep_as_python_allows(tokenizer, machine):
+    def nested(depth):
+        loops = "".join("    " * i + f"for var_a in [{i % 9}]:\n" for i in range(depth))
+        return loops + "    " * depth + "pass\n"
+
+    deep, deeper = (tokenizer.encode(nested(depth)).tolist() for depth in (MAX_BLOCKS, MAX_BLOCKS + 1))
+    compile(nested(MAX_BLOCKS), "program", "exec")
+    assert machine.accepts([deep, deeper], "program", 300) == [True, False]
+
+
+def test_a_batch_is_judged_as_its_programs_are_alone(tokenizer, machine):
+    programs = [tokenizer.encode(text).tolist() for text in CORPUS + ILLEGAL]
+    assert machine.accepts(programs, "program", 120) == [True] * len(CORPUS) + [False] * len(ILLEGAL)
+
+
+def test_tokens_that_no_rule_uses_are_told(tokenizer, grammar):
+    tokens = [*tokenizer.tokens, "break"]
+    assert LegalTokens(grammar, tokens, torch.device("cpu")).unused_tokens() == ["break"]
+
+
+def test_a_vocabulary_may_have_few_names(tokenizer, config):
+    tokens = [t for t in tokenizer.tokens if t not in ("var_b", "var_c", "var_d", "var_e", "func_b")]
+    machine = LegalTokens(read_grammar(config.paths.grammar, tokens), tokens, torch.device("cpu"))
+    for max_length in (3, 12, 40):  # no dead end, though one variable is soon used up
+        sample(machine, "program", 2_000, max_length, ())

@@ -1,0 +1,148 @@
+"""Source text to token ids and back, over a vocabulary that a user can edit.
+
+A program's ids are what Python's own `tokenize` module finds in its text, looked up in the vocabulary, and end in
+<EOS>. Literals are matched by value, so 'hello' and "hello" are the same token. Indentation is two tokens, INDENT and
+DEDENT, and the end of a line is NEWLINE, as in Python's grammar.
+"""
+
+import ast
+import io
+import json
+import re
+import tokenize
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from utils import UserError
+
+PAD, SOS, EOS, UNK = "<PAD>", "<SOS>", "<EOS>", "<UNK>"
+SPECIAL_TOKENS = (PAD, SOS, EOS, UNK)
+LAYOUT_TOKENS = ("NEWLINE", "INDENT", "DEDENT")
+_NOT_PYTHON = frozenset(SPECIAL_TOKENS + LAYOUT_TOKENS)
+_SKIPPED = frozenset((tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMARKER))
+
+
+class VocabularyError(UserError):
+    """The vocabulary file cannot be used as it is."""
+
+
+def token_class(token: str) -> str:
+    """The class that grammars know a token by: SPECIAL, LAYOUT, NUMBER, TEXT, VARIABLE, FUNCTION or WORD."""
+    if token in SPECIAL_TOKENS:
+        return "SPECIAL"
+    if token in LAYOUT_TOKENS:
+        return "LAYOUT"
+    if re.fullmatch(r"var_\w+", token):
+        return "VARIABLE"
+    if re.fullmatch(r"func_\w+", token):
+        return "FUNCTION"
+    value = _literal(token)
+    if isinstance(value, str):
+        return "TEXT"
+    return "NUMBER" if type(value) in (int, float) else "WORD"
+
+
+def read_vocabulary(path: Path) -> list[str]:
+    """The tokens of a vocabulary file, a JSON list of strings in the order of their ids. Raises VocabularyError."""
+    try:
+        tokens = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise VocabularyError(f"vocabulary {path}: cannot be read ({error}); restore the file or set paths.vocabulary")
+    except ValueError as error:
+        raise VocabularyError(f"vocabulary {path}: not JSON ({error}); it must be a list of strings, one per token")
+    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+        raise VocabularyError(f"vocabulary {path}: must be a JSON list of strings, one per token")
+    for problem in _problems(tokens):
+        raise VocabularyError(f"vocabulary {path}: {problem}")
+    return tokens
+
+
+class Tokenizer:
+    """Encodes and decodes over one vocabulary. `tokens[i]` is the text of id i."""
+
+    def __init__(self, tokens: Sequence[str]):
+        for problem in _problems(tokens):
+            raise VocabularyError(f"vocabulary: {problem}")
+        self.tokens = list(tokens)
+        self.pad, self.sos, self.eos, self.unk = (self.tokens.index(token) for token in SPECIAL_TOKENS)
+        self._ids = {_key(token): i for i, token in enumerate(self.tokens)}
+
+    @classmethod
+    def from_file(cls, path: Path) -> "Tokenizer":
+        return cls(read_vocabulary(path))
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def encode(self, text: str) -> Tensor:
+        """Token ids of `text`, ending in <EOS>: (T,) int64. What the vocabulary does not hold becomes <UNK>."""
+        ids = [self._ids.get(key, self.unk) for key in _python_keys(text)]
+        return torch.tensor([*ids, self.eos])
+
+    def decode(self, ids: Tensor | Iterable[int]) -> str:
+        """Source text of the ids before the first <EOS>; <PAD> and <SOS> leave no trace.
+
+        Ids that are no legal program are written down as they come, and the text is then not Python either.
+        """
+        lines, line, depth = [], [], 0
+        for i in ids.tolist() if isinstance(ids, Tensor) else ids:
+            if i == self.eos:
+                break
+            token = self.tokens[i]
+            if token in LAYOUT_TOKENS:
+                if line or token == "NEWLINE":
+                    lines.append("    " * depth + " ".join(line))
+                    line = []
+                depth = max(0, depth + {"NEWLINE": 0, "INDENT": 1, "DEDENT": -1}[token])
+            elif i not in (self.pad, self.sos):
+                line.append(token)
+        if line:
+            lines.append("    " * depth + " ".join(line))
+        return "".join(line + "\n" for line in lines)
+
+
+def _literal(token: str) -> object:
+    """The value of a Python literal, or None where the token is no literal (and for the word None)."""
+    try:
+        return ast.literal_eval(token)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _key(token: str) -> tuple:
+    """What two tokens share exactly when they mean the same."""
+    if token_class(token) in ("NUMBER", "TEXT"):
+        value = _literal(token)
+        return type(value), repr(value)
+    return ("word", token)
+
+
+def _python_keys(text: str) -> list[tuple]:
+    """The key of each Python token of `text`; where Python's tokenizer gives up, one key that no vocabulary holds."""
+    keys = []
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type in _SKIPPED:
+                continue
+            name = tokenize.tok_name[token.type]
+            keys.append(("word", name) if name in LAYOUT_TOKENS else _key(token.string))
+    except (tokenize.TokenError, SyntaxError):
+        keys.append(("word", ""))
+    return keys
+
+
+def _problems(tokens: Sequence[str]) -> Iterable[str]:
+    for token in _NOT_PYTHON.difference(tokens):
+        yield f"the token {token} is missing; add it back"
+    seen = {}
+    for i, token in enumerate(tokens):
+        if token not in _NOT_PYTHON:
+            keys = _python_keys(token)
+            if len(keys) != 2 or keys[0] != _key(token) or "\n" in token:  # the token itself, then NEWLINE
+                yield f"entry {i}, {token!r}, is not one Python token; split it or quote it"
+        if _key(token) in seen:
+            yield f"entries {seen[_key(token)]} and {i} are the same token, {token}; remove one"
+        seen[_key(token)] = i

@@ -1,0 +1,212 @@
+"""What every room needs: the user's-mistake exception, the device, seeding, files that are written whole or not at all.
+
+PyTorch is imported where it is used: most who import this module want only `UserError` or `write_atomically`, and a
+mistake in the settings should be answered before PyTorch has loaded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import os
+import random
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+
+class UserError(Exception):
+    """Something only the user can mend. The text is for them: what, where, and the way out, in one line."""
+
+
+# --- device ---------------------------------------------------------------------------------------------------------
+
+
+def choose_device(name: str) -> tuple[torch.device, str]:
+    """The device to compute on and why it was chosen, for `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+
+    `auto` never fails: an accelerator that is there but does not work is passed over, and the reason says so. One
+    that was asked for by name and is absent or broken raises UserError with those that exist.
+    """
+    import torch
+
+    existing, why_not_cuda = _accelerators()
+    if name == "auto":
+        problems = []
+        for candidate in existing:
+            problem = _try(candidate)
+            if problem is None:
+                return torch.device(candidate), f"found by auto: {_describe(candidate)}"
+            problems.append(f"{candidate} does not work: {problem}")
+        return torch.device("cpu"), "; ".join(problems) or why_not_cuda
+    if name == "cpu":
+        return torch.device("cpu"), "as asked"
+    wanted = "cuda:0" if name == "cuda" else name
+    if wanted not in existing:
+        because = f" ({why_not_cuda})" if wanted.startswith("cuda") and not any("cuda" in e for e in existing) else ""
+        raise UserError(
+            f"device {name} is not there{because}; on this machine there is: {', '.join(['cpu', *existing])}; "
+            "set [run] device to one of them or to auto"
+        )
+    if problem := _try(wanted):
+        raise UserError(f"device {name} is there but does not work: {problem}; set [run] device to cpu or auto")
+    return torch.device(wanted), f"as asked: {_describe(wanted)}"
+
+
+def _accelerators() -> tuple[list[str], str]:
+    """Names of the accelerators, best first, and why there is no CUDA device (meaningless when there is one)."""
+    import torch
+
+    with warnings.catch_warnings(record=True) as caught:  # an old driver warns here; it becomes the reason
+        warnings.simplefilter("always")
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    why_not = "no CUDA device found"
+    if caught:
+        why_not += ": " + str(caught[0].message).strip().splitlines()[0].split(" (Triggered")[0]
+    names = [f"cuda:{index}" for index in range(count)]
+    if torch.backends.mps.is_available():
+        names.append("mps")
+    return names, why_not
+
+
+def _try(name: str) -> str | None:
+    """Compute something there: a device can be listed and still be unusable (busy, or too old for this PyTorch)."""
+    import torch
+
+    try:
+        (torch.ones(1, device=name) + 1).item()
+    except RuntimeError as error:
+        return str(error).strip().splitlines()[0]
+    return None
+
+
+def _describe(name: str) -> str:
+    import torch
+
+    return torch.cuda.get_device_name(name) if name.startswith("cuda") else "Apple GPU"
+
+
+# --- randomness -----------------------------------------------------------------------------------------------------
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python's, NumPy's and PyTorch's generators, the ones of every accelerator among them."""
+    import numpy
+    import torch
+
+    random.seed(seed)
+    numpy.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def random_states() -> dict[str, Any]:
+    """The states of all generators that `seed_everything` seeds, as plain values and CPU tensors."""
+    import numpy
+    import torch
+
+    name, keys, *rest = numpy.random.get_state()
+    states = {"python": random.getstate(), "numpy": (name, keys.tolist(), *rest), "torch": torch.get_rng_state()}
+    if torch.cuda.is_initialized():
+        states["cuda"] = torch.cuda.get_rng_state_all()
+    if torch.backends.mps.is_available():
+        states["mps"] = torch.mps.get_rng_state()
+    return states
+
+
+def restore_random_states(states: dict[str, Any]) -> None:
+    """Put back what `random_states` gave. States of devices that this machine lacks are left out."""
+    import numpy
+    import torch
+
+    random.setstate(states["python"])
+    name, keys, *rest = states["numpy"]
+    numpy.random.set_state((name, numpy.asarray(keys, dtype=numpy.uint32), *rest))
+    torch.set_rng_state(states["torch"])
+    if torch.cuda.is_available():
+        for index, state in enumerate(states.get("cuda", [])[: torch.cuda.device_count()]):
+            torch.cuda.set_rng_state(state, index)
+    if "mps" in states and torch.backends.mps.is_available():
+        torch.mps.set_rng_state(states["mps"])
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+
+def write_atomically(path: Path | str, data: bytes) -> None:
+    """Make `path` hold `data`: whatever happens, it holds the old content or the new, never a part.
+
+    The temporary file lies beside it under one fixed name, so that a kill leaves at most one, which the next write
+    uses again. Raises UserError when the disk is full or the folder cannot be written.
+    """
+    path = Path(path)
+    temporary = path.with_name(path.name + ".tmp")
+    write_durably(temporary, data)
+    try:
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    except BaseException as error:
+        _remove_after(error, temporary)
+        raise
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write a file and wait until the disk has it; on any failure, an interrupt too, it is removed again."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException as error:
+        _remove_after(error, path)
+        raise
+
+
+def _remove_after(error: BaseException, path: Path) -> None:
+    """Remove what an error left half done; says the error in the user's words if it is the system's."""
+    with contextlib.suppress(OSError):  # the first error says more
+        path.unlink(missing_ok=True)
+    if isinstance(error, OSError):
+        raise not_written(path, error) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the disk has the folder's list of names, without which a rename can be lost in a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems cannot
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def make_new_folder(path: Path) -> Path:
+    """Make a folder that was not there: this one, or else the name with -2, -3 and so on. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    attempt = path
+    for number in itertools.count(2):
+        try:
+            attempt.mkdir()
+            break
+        except FileExistsError:
+            attempt = path.with_name(f"{path.name}-{number}")
+    return attempt
+
+
+def not_written(path: Path | str, error: OSError) -> UserError:
+    """The one line for a file that could not be written."""
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return UserError(f"{path} cannot be written: a file is where its folder should be; move that file away")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        way_out = "free some space and run again: what was saved before is whole"
+    elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        way_out = "make the folder writable, or choose another under [paths]"
+    else:
+        way_out = "mend it, or choose another path under [paths]"
+    return UserError(f"{path} cannot be written: {error.strerror or error}; {way_out}")
