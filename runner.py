@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import signal
 import sys
 import time
@@ -93,6 +94,7 @@ class Parts:
             raise ConfigError([f"generator.max_length is {config.generator.max_length}, but the shortest program has "
                                f"{shortest} tokens, its end mark included: set it to {shortest} or more"])
         device, reason = choose_device(config.run.device)
+        torch.set_num_threads(config.run.threads or min(4, max(1, (os.cpu_count() or 1) // 2)))
         return cls(tokenizer, LegalTokens(grammar, tokenizer.tokens, device), task, device, reason)
 
 

@@ -50,9 +50,11 @@ def read_vocabulary(path: Path) -> list[str]:
     try:
         tokens = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise VocabularyError(f"vocabulary {path}: cannot be read ({error}); restore the file or set paths.vocabulary")
+        reason = f"cannot be read ({error}); restore the file or set paths.vocabulary"
+        raise VocabularyError(f"vocabulary {path}: {reason}") from None
     except ValueError as error:
-        raise VocabularyError(f"vocabulary {path}: not JSON ({error}); it must be a list of strings, one per token")
+        reason = f"not JSON ({error}); it must be a list of strings, one per token"
+        raise VocabularyError(f"vocabulary {path}: {reason}") from None
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise VocabularyError(f"vocabulary {path}: must be a JSON list of strings, one per token")
     for problem in _problems(tokens):

@@ -7,10 +7,11 @@ import torch
 from agent_core.carry_over import carry_program, match_tokens
 from agent_core.config import Config
 from agent_core.executor import Executor
-from agent_core.generator import CodeGenerator, Programs
+from agent_core.generator import CodeGenerator
 from agent_core.pushdown import LegalTokens
 from agent_core.scorer import Scorer
 from agent_core.task import FUNCTION, Task
+from agent_core.writing import Programs
 from memory.attempts import Attempt, Attempts, Row
 from tokenizer import Tokenizer
 
@@ -100,8 +101,9 @@ class Agent:
 
     def state(self) -> dict:
         """Plain values: all that must survive a step, besides the policy's and the optimizer's `state_dict`s."""
-        return {"task": self.task.name, "digest": self.task.digest, "rules": self.rules, "progress": asdict(self.progress),
-                "history": [astuple(improvement) for improvement in self.history], "memory": self.memory.state(), "scorer": self.scorer.state(), "generator": self.generator.run_state()}
+        return {"task": self.task.name, "digest": self.task.digest, "rules": self.rules,
+                "progress": asdict(self.progress), "history": [astuple(found) for found in self.history],
+                "memory": self.memory.state(), "scorer": self.scorer.state(), "generator": self.generator.run_state()}
 
     def load(self, model_state: dict, optimizer_state: dict, state: dict) -> list[str]:
         """Goes on from what was saved, in this task or another. Returns what there is to say about it.

@@ -32,6 +32,7 @@ class RunConfig:
     task: str = text("hello_world", allowed="a built-in task or a path to a .json file")
     seed: int = number(0, 0, 2**32 - 1)
     device: str = text("auto", r"auto|cpu|mps|cuda(:\d{1,3})?", "auto, cpu, cuda, cuda:N or mps")
+    threads: int = number(0, 0, 1_024)
     max_attempts: int = number(100_000, 1, 10**12)
     stop_on_success: bool = True
     save_every: int = number(10_000, 1, 10**12)
@@ -69,6 +70,7 @@ class LearningConfig:
     novelty: float = number(0.3, 0, 1)
     regrown_share: float = number(0.5, 0, 1)
     inner_share: float = number(0.5, 0, 1)
+    regrown_slack: float = number(4.0, 0, 1_000)
     restart_after: int = number(40_000, 0, 10**12)
 
 

@@ -1,7 +1,7 @@
 """`CodeGenerator`: writes programs by sampling the policy, and learns from what they earned. Owns model and optimizer."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import torch
 from torch import Tensor, nn
@@ -18,26 +18,10 @@ from agent_core.objectives import (
     policy_gradient_loss,
     policy_log_probs,
 )
-from agent_core.pushdown import LegalTokens, Within
+from agent_core.pushdown import LegalTokens
 from agent_core.regrowth import Plan, Specimen, examine, make_plan
+from agent_core.writing import Programs, Writing
 from tokenizer import Tokenizer
-
-
-@dataclass(frozen=True)
-class Programs:
-    """A batch of programs as it was sampled."""
-
-    ids: Tensor  # (B, T) int64, <PAD> after <EOS>
-    mask: Tensor  # (B, T) bool: the program's own tokens, <EOS> among them
-    chosen: Tensor  # (B, T) bool: the tokens that the policy chose in this batch; the others were kept from an elite
-    legal: Tensor  # (B, T, V) bool: what could have been written
-    log_probs: Tensor  # (B, T) of the chosen tokens when they were sampled; 0 elsewhere
-    regrown: Tensor  # (B,) bool
-
-    def rows(self) -> list[tuple[int, ...]]:
-        """The ids of each program up to its <EOS>, as plain integers: what it is known by."""
-        lengths = self.mask.sum(dim=1).tolist()
-        return [tuple(row[:length]) for row, length in zip(self.ids.tolist(), lengths, strict=True)]
 
 
 class CodeGenerator:
@@ -62,9 +46,6 @@ class CodeGenerator:
         self.random = torch.Generator(self.device).manual_seed(seed)  # weights and tokens
         self.plan_random = torch.Generator().manual_seed(seed)  # what to regrow: drawn on the CPU on every device
         self._specimens: dict[tuple[int, ...], Specimen] = {}
-        never = [tokenizer.pad, tokenizer.sos, tokenizer.unk]
-        self._any_token = torch.ones(len(tokenizer), dtype=torch.bool, device=self.device)
-        self._any_token[never] = False
         self.reset()
 
     def reset(self) -> None:
@@ -82,42 +63,18 @@ class CodeGenerator:
 
         elites: known programs, as `Programs.rows` gives them, that part of the batch is regrown from.
         """
-        plan = self._plan(batch_size, elites)
-        lawful = self._config.legal_tokens_only
-        length = self._config.max_length
-        progress = self._machine.begin(self._start, batch_size, length, self._defined) if lawful else None
-        token = torch.full((batch_size,), self._tokenizer.sos, device=self.device)
+        writing = Writing(self._machine, self._tokenizer, self._start, self._defined, batch_size,
+                          self._config.max_length, self._config.legal_tokens_only, self._plan(batch_size, elites))
         state = None
-        finished = torch.zeros(batch_size, dtype=torch.bool, device=self.device)
-        stopped, cursor = finished, plan.end if plan else None
-        steps: list[tuple[Tensor, ...]] = []
-        for t in range(length):
-            kept = (stopped | (t < plan.begin)) & ~finished if plan else None
-            if plan:
-                progress.room = progress.room - plan.crowding * (plan.begin == t)
-            legal = self._legal(progress, finished, plan, kept)  # (B, V)
-            logits, state = self.policy(token.unsqueeze(1), state)
-            log_probs = policy_log_probs(logits.squeeze(1), legal, self._learning.exploration_floor)  # (B, V)
-            token = torch.multinomial(log_probs.exp(), 1, generator=self.random).squeeze(1)  # (B,)
-            log_prob = log_probs.gather(1, token.unsqueeze(1)).squeeze(1)
-            if plan:
-                served_by = self._machine.serving_cell(progress).gather(1, token.unsqueeze(1)).squeeze(1)
-                place = torch.where(stopped, cursor, t).clamp(max=plan.source.shape[1] - 1).unsqueeze(1)
-                token = torch.where(kept, plan.source.gather(1, place).squeeze(1), token)
-                cursor = cursor + stopped
-                ends = ~kept & ~finished & (served_by < plan.within.floor)
-                stopped, cursor = stopped | ends, cursor + ends
-            chosen = ~finished & ~kept if plan else ~finished
-            steps.append((token, ~finished, chosen, legal, log_prob * chosen))
-            if lawful:
-                self._machine.advance(progress, token)
-                finished = self._machine.is_finished(progress)
-            else:
-                finished = finished | (token == self._tokenizer.eos)
-            if finished.all():
-                break
-        regrown = plan.regrown if plan else torch.zeros_like(finished)
-        return Programs(*(torch.stack(column, dim=1) for column in zip(*steps, strict=True)), regrown)
+        while not writing.ended:
+            legal = writing.legal()  # (R, V), R programs being under way
+            logits, state = self.policy(writing.token.unsqueeze(1), state)
+            log_probs = policy_log_probs(logits.squeeze(1), legal, self._learning.exploration_floor)  # (R, V)
+            token = torch.multinomial(log_probs.exp(), 1, generator=self.random)  # (R, 1)
+            left = writing.take(token.squeeze(1), log_probs.gather(1, token).squeeze(1))
+            if left is not None:
+                state = tuple(part[:, left] for part in state)
+        return writing.programs()
 
     def learn(self, rewards: Tensor, programs: Programs, elites: Sequence[tuple[int, ...]] = ()) -> dict[str, float]:
         """One step of REINFORCE with Adam. rewards: (B,). Returns the figures of the step for the log.
@@ -128,18 +85,16 @@ class CodeGenerator:
         rewards = rewards.to(self.device, torch.float32)
         batch = len(rewards)
         imitated = self._examine(elites) if self._learning.imitation_weight and elites else []
-        ids, mask, legal = _with_specimens(programs, imitated, self._tokenizer.pad)
-        log_probs = self._rescore(ids, legal)  # (B + E, T, V)
-        token_log_probs = chosen_log_probs(log_probs, ids).masked_fill(~mask, 0.0)  # (B + E, T)
-        entropies = entropy(log_probs[:batch])  # (B, T)
+        ids, counts, legal = _with_specimens(programs, imitated, self._tokenizer.pad)
+        log_probs, entropies = self._rescore(ids, counts, legal)  # (B + E, T) each
 
         advantages = group_advantages(rewards, programs.regrown, self._learning.advantage_floor)
-        policy_loss = policy_gradient_loss(token_log_probs[:batch], advantages, programs.chosen)
-        mean = mean_entropy(entropies, programs.chosen)
-        loss = policy_loss - self._learning.entropy_weight * mean
+        policy_loss = policy_gradient_loss(log_probs[:batch], advantages, programs.chosen)
+        total_entropy = mean_entropy(entropies[:batch], programs.chosen)
+        loss = policy_loss - self._learning.entropy_weight * total_entropy
         imitation = torch.zeros((), device=self.device)
         if imitated:
-            imitation = imitation_loss(token_log_probs[batch:], mask[batch:])
+            imitation = imitation_loss(log_probs[batch:], counts[batch:])
             loss = loss + self._learning.imitation_weight * imitation
 
         self.optimizer.zero_grad(set_to_none=True)
@@ -148,9 +103,8 @@ class CodeGenerator:
         sound = bool(torch.isfinite(loss) & torch.isfinite(norm))
         if sound:
             self.optimizer.step()
-        tokens = programs.chosen.sum().clamp(min=1)
         return {"loss": loss.item(), "policy_loss": policy_loss.item(), "imitation_loss": imitation.item(),
-                "entropy": ((entropies * programs.chosen).sum() / tokens).item(), "gradient_norm": norm.item(),
+                "entropy": (total_entropy * batch / programs.chosen.sum().clamp(min=1)).item(), "gradient_norm": norm.item(),
                 "skipped": float(not sound)}
 
     def run_state(self) -> dict:
@@ -193,29 +147,25 @@ class CodeGenerator:
         """Which of these programs could be written under the grammar and the limit of now."""
         return self._machine.accepts(rows, self._start, self._config.max_length, self._defined)
 
-    def _rescore(self, ids: Tensor, legal: Tensor) -> Tensor:
-        """Log-probabilities of every token at every place of known programs, with gradient. (B, T) -> (B, T, V)."""
-        inputs = torch.cat([torch.full_like(ids[:, :1], self._tokenizer.sos), ids[:, :-1]], dim=1)
-        logits, _ = self.policy(inputs)
-        return policy_log_probs(logits, legal, self._learning.exploration_floor)
+    def _rescore(self, ids: Tensor, counts: Tensor, legal: Tensor) -> tuple[Tensor, Tensor]:
+        """Known programs again, with gradient: log-probabilities of their tokens and entropies of the choices.
 
-    def _legal(self, progress, finished: Tensor, plan: Plan | None, kept: Tensor | None) -> Tensor:
-        """(B, V) bool. Where a token is kept nothing is chosen, so there anything goes."""
-        if progress is None:
-            only_pad = torch.zeros_like(self._any_token)
-            only_pad[self._tokenizer.pad] = True
-            return torch.where(finished.unsqueeze(1), only_pad, self._any_token)
-        if plan is None:
-            return self._machine.legal(progress)
-        within = Within(plan.within.floor * ~(kept | finished), plan.within.stop)
-        return self._machine.legal(progress, within) | kept.unsqueeze(1)
+        ids, counts: (B, T), the latter bool. legal: (B, T, V). Returns (B, T) twice, 0 where a token does not count:
+        those are the most, and the head is spared them.
+        """
+        inputs = torch.cat([torch.full_like(ids[:, :1], self._tokenizer.sos), ids[:, :-1]], dim=1)
+        hidden, _ = self.policy.read(inputs)  # (B, T, H)
+        log_probs = policy_log_probs(self.policy.head(hidden[counts]), legal[counts], self._learning.exploration_floor)
+        nothing = torch.zeros(ids.shape, dtype=log_probs.dtype, device=self.device)
+        return (nothing.masked_scatter(counts, chosen_log_probs(log_probs, ids[counts])),
+                nothing.masked_scatter(counts, entropy(log_probs)))
 
     def _plan(self, batch_size: int, elites: Sequence[tuple[int, ...]]) -> Plan | None:
         regrown = int(batch_size * self._learning.regrown_share)
         if not (regrown and elites and self._config.legal_tokens_only):
             return None
         return make_plan(self._examine(elites), batch_size, regrown, self._learning.inner_share,
-                         self.plan_random, self._tokenizer.pad).to(self.device)
+                         self._learning.regrown_slack, self.plan_random, self._tokenizer.pad).to(self.device)
 
     def _examine(self, elites: Sequence[tuple[int, ...]]) -> list[Specimen]:
         """The elites as tensors; each is replayed once, and forgotten once it is no elite any more."""
@@ -227,17 +177,18 @@ class CodeGenerator:
 
 
 def _with_specimens(programs: Programs, specimens: Sequence[Specimen], pad: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Programs and elites below one another: ids (B + E, T), mask (B + E, T), legal (B + E, T, V)."""
+    """Programs and elites below one another: ids, which of them count (B + E, T), and what was legal (B + E, T, V)."""
     if not specimens:
-        return programs.ids, programs.mask, programs.legal
+        return programs.ids, programs.chosen, programs.legal
     batch, length = programs.ids.shape
     longest = max(length, *(len(specimen.ids) for specimen in specimens))
     shape = (batch + len(specimens), longest)
     ids = programs.ids.new_full(shape, pad)
-    mask = programs.mask.new_zeros(shape)
+    counts = programs.chosen.new_zeros(shape)
     legal = programs.legal.new_ones((*shape, programs.legal.shape[-1]))
-    ids[:batch, :length], mask[:batch, :length], legal[:batch, :length] = programs.ids, programs.mask, programs.legal
+    ids[:batch, :length], counts[:batch, :length] = programs.ids, programs.chosen
+    legal[:batch, :length] = programs.legal
     for row, specimen in enumerate(specimens, start=batch):
         own = len(specimen.ids)
-        ids[row, :own], mask[row, :own], legal[row, :own] = specimen.ids, True, specimen.legal
-    return ids, mask, legal
+        ids[row, :own], counts[row, :own], legal[row, :own] = specimen.ids, True, specimen.legal
+    return ids, counts, legal

@@ -120,7 +120,8 @@ def read_grammar(path: Path, tokens: Sequence[str]) -> Grammar:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise GrammarError(f"grammar {path}: cannot be read ({error}); restore the file or set paths.grammar")
+        reason = f"cannot be read ({error}); restore the file or set paths.grammar"
+        raise GrammarError(f"grammar {path}: {reason}") from None
     return parse_grammar(text, tokens, str(path))
 
 

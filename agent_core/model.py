@@ -16,8 +16,12 @@ class CodePolicy(nn.Module):
 
     def forward(self, ids: Tensor, state: LSTMState | None = None) -> tuple[Tensor, LSTMState]:
         """ids: (B, T) int64. Returns logits (B, T, V) and the state after the last token; None starts at zeros."""
-        hidden, state = self.lstm(self.embedding(ids), state)  # (B, T, H)
+        hidden, state = self.read(ids, state)
         return self.head(hidden), state
+
+    def read(self, ids: Tensor, state: LSTMState | None = None) -> tuple[Tensor, LSTMState]:
+        """As `forward` without the head: what the LSTM makes of the tokens, (B, T, H), and its state."""
+        return self.lstm(self.embedding(ids), state)
 
     def count_parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters())

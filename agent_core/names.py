@@ -103,6 +103,12 @@ class Scopes:
         self._always = torch.full_like(self._local, -1)
         self._flags = _FLAGS.to(device)
 
+    def select(self, rows: Tensor) -> None:
+        """Goes on with some of the programs only, by index."""
+        self._local, self._outer, self._pinned = self._local[rows], self._outer[rows], self._pinned[rows]
+        self._pending, self._depth, self._saved = self._pending[rows], self._depth[rows], self._saved[rows]
+        self._always = self._always[rows]
+
     def facts(self, sealed: Tensor | None = None) -> Tensor:
         """(B, len(Guard)) int64 words: a token with guard g and name bit n is legal where bit n of word g is set.
 

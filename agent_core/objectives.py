@@ -29,7 +29,7 @@ def policy_log_probs(logits: Tensor, legal: Tensor, epsilon: float = 0.0) -> Ten
 
 
 def chosen_log_probs(log_probs: Tensor, ids: Tensor) -> Tensor:
-    """(B, T, V) and the ids (B, T) that were written: (B, T), the log-probability of each."""
+    """The log-probability of each token that was written. log_probs: (..., V). ids: (...). Returns (...)."""
     return log_probs.gather(-1, ids.unsqueeze(-1)).squeeze(-1)
 
 

@@ -59,6 +59,12 @@ class Progress:
     room: Tensor  # (B,) tokens that may still be written
     scopes: Scopes
 
+    def select(self, rows: Tensor) -> None:
+        """Goes on with some of the programs only, by index."""
+        self.stack, self.pointer, self.top = self.stack[rows], self.pointer[rows], self.top[rows]
+        self.fewest, self.room = self.fewest[rows], self.room[rows]
+        self.scopes.select(rows)
+
 
 class LegalTokens:
     """The tables of one grammar over one vocabulary, on one device."""

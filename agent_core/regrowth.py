@@ -6,7 +6,8 @@ programming's mutation (Koza 1992) with a learned proposal; the decision to stop
 written anew carries gradient.
 """
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,8 +30,8 @@ class Cut:
 class Specimen:
     """A known program as tensors: its tokens, what was legal at each, and where it can be cut."""
 
-    ids: Tensor  # (T,)
-    legal: Tensor  # (T, V)
+    ids: Tensor  # (T,) on the CPU, where regrowth is planned
+    legal: Tensor  # (T, V) on the machine's device
     cuts: tuple[Cut, ...]
     cut_weights: tuple[float, ...]
 
@@ -43,13 +44,21 @@ class Plan:
     begin: Tensor  # tokens kept before the stretch
     end: Tensor  # where in the source what is kept goes on
     crowding: Tensor  # tokens that what is kept takes beyond the fewest that could stand there
+    slack: Tensor  # tokens that the stretch may have beyond the fewest
     within: Within
     regrown: Tensor  # bool
 
     def to(self, device: torch.device) -> "Plan":
-        floor, stop = self.within.floor.to(device), self.within.stop.to(device)
-        return Plan(self.source.to(device), self.begin.to(device), self.end.to(device), self.crowding.to(device),
-                    Within(floor, stop), self.regrown.to(device))
+        return self._map(lambda tensor: tensor.to(device))
+
+    def select(self, rows: Tensor) -> "Plan":
+        """The plan of some of the programs, by index."""
+        return self._map(lambda tensor: tensor[rows])
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> "Plan":
+        return Plan(change(self.source), change(self.begin), change(self.end), change(self.crowding),
+                    change(self.slack), Within(change(self.within.floor), change(self.within.stop)),
+                    change(self.regrown))
 
 
 def examine(programs: Sequence[Sequence[int]], machine: LegalTokens, start: str, max_length: int,
@@ -76,7 +85,7 @@ def examine(programs: Sequence[Sequence[int]], machine: LegalTokens, start: str,
         per_begin = [0] * len(program)
         for cut in cuts:
             per_begin[cut.begin] += 1
-        specimens.append(Specimen(padded[row, :len(program)], all_legal[row, :len(program)], tuple(cuts),
+        specimens.append(Specimen(torch.tensor(program), all_legal[row, :len(program)], tuple(cuts),
                                   tuple(1 / per_begin[cut.begin] for cut in cuts)))
     return specimens
 
@@ -95,7 +104,7 @@ def _cuts(length: int, stacks: list[list[int]], pointers: list[int], served: lis
                 yield Cut(begin, end, floor, sum(machine.fewest_of_state[s] for s in stacks[begin][:floor]))
 
 
-def make_plan(specimens: Sequence[Specimen], batch_size: int, regrown: int, inner_share: float,
+def make_plan(specimens: Sequence[Specimen], batch_size: int, regrown: int, inner_share: float, mean_slack: float,
               generator: torch.Generator, pad: int) -> Plan:
     """Draws for the last `regrown` programs of a batch which elite to start from and what to keep of it.
 
@@ -127,10 +136,15 @@ def make_plan(specimens: Sequence[Specimen], batch_size: int, regrown: int, inne
     stop = torch.where(inner, sources[elite].gather(1, end.clamp(max=longest - 1).unsqueeze(1)).squeeze(1), pad)
     crowding = (lengths[elite] - end) - below
 
+    slack = torch.full((regrown,), 1 << 14)
+    if mean_slack > 0:
+        chance = torch.rand(regrown, generator=generator).clamp(min=1e-6)
+        slack = (chance.log() / math.log(mean_slack / (mean_slack + 1))).long()  # geometric
+
     def placed(values: Tensor, fill: int = 0) -> Tensor:
         """Fresh programs first, with `fill`."""
         fresh = torch.full((batch_size - regrown, *values.shape[1:]), fill, dtype=values.dtype)
         return torch.cat([fresh, values])
 
-    return Plan(placed(sources[elite], pad), placed(begin), placed(end), placed(crowding),
+    return Plan(placed(sources[elite], pad), placed(begin), placed(end), placed(crowding), placed(slack),
                 Within(placed(floor), placed(stop, pad)), placed(torch.ones(regrown, dtype=torch.bool), False))

@@ -68,7 +68,8 @@ def test_the_best_is_the_shortest_of_equals_and_knows_when_it_came():
 
 def test_a_behaviour_pays_less_the_more_often_it_was_seen():
     memory = Attempts(100, 8, 1)
-    memory.remember([(1,), (2,), (3,)], [Score(0.5, behaviour=7), Score(0.5, behaviour=8), Score(1.0, True, behaviour=7)])
+    solved = Score(1.0, True, behaviour=7)
+    memory.remember([(1,), (2,), (3,)], [Score(0.5, behaviour=7), Score(0.5, behaviour=8), solved])
     found, _ = memory.record([(1,), (1,), (1,), (2,), (3,)], 0)
     assert memory.novelty(found, 0.5) == [0.5, 0.5, 0.5, 1.0, 1.0]  # 4 ** -0.5; a solution is always paid in full
     assert memory.novelty(found, 0.0) == [1.0] * 5

@@ -6,16 +6,19 @@ import warnings
 
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
 from agent_core.config import GeneratorConfig, LearningConfig, ModelConfig, OptimizerConfig
-from agent_core.generator import CodeGenerator, Programs
+from agent_core.generator import CodeGenerator
 from agent_core.grammar import parse_grammar
-from agent_core.objectives import chosen_log_probs, policy_gradient_loss
+from agent_core.objectives import policy_gradient_loss
 from agent_core.pushdown import LegalTokens
+from agent_core.writing import Programs
 from tokenizer import LAYOUT_TOKENS, SPECIAL_TOKENS, Tokenizer
 
 CPU = torch.device("cpu")
-PLAIN = LearningConfig(entropy_weight=0.0, exploration_floor=0.0, imitation_weight=0.0, regrown_share=0.0)
+PLAIN = LearningConfig(entropy_weight=0.0, exploration_floor=0.0, imitation_weight=0.0, regrown_share=0.0,
+                       regrown_slack=0.0)
 SUMS = "program: sum EOS\nfunction_body: sum EOS\nsum: NUMBER more\nmore: '+' NUMBER more | nothing\n"
 
 
@@ -62,17 +65,16 @@ def test_the_gradient_of_reinforce_is_that_of_the_expected_reward(tiny, floor):
     programs = outcomes(generator)
     assert sorted(programs.rows()) == sorted(every_program(tiny))
     rewards = torch.rand(14, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    token_log_probs = chosen_log_probs(generator._rescore(programs.ids, programs.legal), programs.ids)
-    log_prob = (token_log_probs * programs.mask).nan_to_num(neginf=0).sum(dim=1)
+    log_probs, _ = generator._rescore(programs.ids, programs.chosen, programs.legal)
+    log_prob = log_probs.sum(dim=1)
     probability = log_prob.exp()
     assert probability.sum().item() == pytest.approx(1.0, abs=1e-12)
     expected = gradient(generator, (probability * rewards).sum())
 
-    token_log_probs = chosen_log_probs(generator._rescore(programs.ids, programs.legal), programs.ids)
-    token_log_probs = token_log_probs.masked_fill(~programs.mask, 0.0)
-    # Weighted by its probability, each program appears as often as sampling would bring it, 14 being the mean's divisor.
+    log_probs, _ = generator._rescore(programs.ids, programs.chosen, programs.legal)
+    # Weighted by its probability, each program appears as often as sampling would bring it; 14 undoes the mean.
     weights = probability.detach() * 14 * (rewards - 0.3)  # any baseline: it drops out of the expectation
-    found = gradient(generator, policy_gradient_loss(token_log_probs, weights, programs.chosen))
+    found = gradient(generator, policy_gradient_loss(log_probs, weights, programs.chosen))
     assert torch.allclose(found, -expected, atol=1e-14)
     assert expected.abs().max() > 1e-4
 
@@ -88,10 +90,9 @@ def test_regrowth_is_a_distribution_whose_gradient_is_exact(tiny, floor, which):
     cut = specimen.cuts[which % len(specimen.cuts)]
     generator._specimens[elite] = dataclasses.replace(specimen, cuts=(cut,), cut_weights=(1.0,))
     programs = outcomes(generator, [elite], 4_000)
-    token_log_probs = chosen_log_probs(generator._rescore(programs.ids, programs.legal), programs.ids)
-    log_prob = token_log_probs.masked_fill(~programs.chosen, 0.0).sum(dim=1)
+    log_prob = generator._rescore(programs.ids, programs.chosen, programs.legal)[0].sum(dim=1)
     assert log_prob.exp().sum().item() == pytest.approx(1.0, abs=1e-12)
-    assert torch.allclose(log_prob, programs.log_probs.sum(dim=1))
+    assert torch.allclose(log_prob.float(), programs.log_probs.sum(dim=1), atol=1e-5)
     score = gradient(generator, (log_prob.exp().detach() * log_prob).sum())  # the expected score function is zero
     assert score.abs().max() < 1e-14
     for row, chosen in zip(programs.rows(), programs.chosen.tolist(), strict=True):
@@ -109,7 +110,7 @@ def test_sampling_and_rescoring_agree(tokenizer, machine, share, start, defined)
     generator = make_generator(tokenizer, machine, learning, start=start, defined=defined)
     elites = list(dict.fromkeys(generator.generate(32).rows()))
     programs = generator.generate(128, elites)
-    again = chosen_log_probs(generator._rescore(programs.ids, programs.legal), programs.ids)
+    again, _ = generator._rescore(programs.ids, programs.chosen, programs.legal)
     assert torch.allclose(again[programs.chosen], programs.log_probs[programs.chosen], atol=1e-5)
     assert (programs.log_probs[~programs.chosen] == 0).all()
     assert programs.regrown.sum() == int(128 * share)
@@ -209,11 +210,45 @@ def test_without_the_grammar_anything_may_be_written(tokenizer, machine):
     generator.learn(torch.rand(500), programs)
 
 
-def test_every_tensor_lives_on_the_device_of_the_machine(tokenizer, grammar):
-    """On the meta device there is no data, so a tensor made elsewhere cannot be mixed in without an error."""
-    machine = LegalTokens(grammar, tokenizer.tokens, torch.device("meta"))
-    assert {value.device.type for value in vars(machine).values() if isinstance(value, torch.Tensor)} == {"meta"}
-    progress = machine.begin("program", 4, 24)
-    legal = machine.legal(progress)
-    machine.advance(progress, torch.zeros(4, dtype=torch.long, device="meta"))
-    assert legal.device.type == machine.is_finished(progress).device.type == "meta"
+def test_every_tensor_lives_on_the_device_of_the_machine(tokenizer, machine, grammar, monkeypatch):
+    """The meta device holds no data, so a tensor made elsewhere cannot be mixed in without an error."""
+    learning = LearningConfig(regrown_share=0.5, imitation_weight=0.1, exploration_floor=0.1)
+    settings = {"learning": learning, "max_length": 12}
+    here = make_generator(tokenizer, machine, **settings)
+    elites = list(dict.fromkeys(here.generate(8).rows()))
+    specimens = here._examine(elites)
+
+    meta = torch.device("meta")
+    monkeypatch.setattr(torch, "Generator", lambda device=None: torch.default_generator)
+    monkeypatch.setattr(torch.Tensor, "item", lambda tensor: 0)  # nothing can be read from there
+    monkeypatch.setattr(torch.Tensor, "__int__", lambda tensor: 0)
+    there = make_generator(tokenizer, LegalTokens(grammar, tokenizer.tokens, meta), **settings)
+    there.plan_random = here.plan_random
+    there._specimens = {elite: dataclasses.replace(specimen, legal=specimen.legal.to(meta))
+                        for elite, specimen in zip(elites, specimens, strict=True)}
+    assert {parameter.device for parameter in there.policy.parameters()} == {meta}
+    for known in ((), elites):
+        programs = there.generate(8, known)
+        assert {getattr(programs, field.name).device for field in dataclasses.fields(Programs)} == {meta}
+
+
+def test_learning_makes_no_tensor_without_saying_where(tokenizer, machine):
+    makers = {torch.zeros, torch.ones, torch.empty, torch.full, torch.tensor, torch.arange, torch.rand, torch.randint}
+    silent = []
+
+    class Watch(TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            if function in makers and "device" not in (kwargs or {}):
+                silent.append(function.__name__)
+            return function(*args, **(kwargs or {}))
+
+    learning = LearningConfig(regrown_share=0.5, imitation_weight=0.1)
+    generator = make_generator(tokenizer, machine, learning=learning)
+    programs = generator.generate(8)
+    elites = list(dict.fromkeys(programs.rows()))
+    generator._examine(elites)
+    rewards = torch.rand(8)
+    with Watch():
+        torch.zeros(1)
+        generator.learn(rewards, programs, elites)
+    assert silent == ["zeros"]  # the one above

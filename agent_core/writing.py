@@ -1,0 +1,125 @@
+"""A batch of programs that is being written: what may come next in each, what is kept of an elite, what has ended.
+
+Programs that have ended are dropped from the batch now and then, so that they cost nothing more.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from agent_core.pushdown import LegalTokens, Within
+from agent_core.regrowth import Plan
+from tokenizer import Tokenizer
+
+_DROP_SHARE = 1 / 8  # of ended programs in the batch, from which on dropping them pays
+
+
+@dataclass(frozen=True)
+class Programs:
+    """A batch of programs as it was sampled."""
+
+    ids: Tensor  # (B, T) int64, <PAD> after <EOS>
+    mask: Tensor  # (B, T) bool: the program's own tokens, <EOS> among them
+    chosen: Tensor  # (B, T) bool: the tokens that the policy chose in this batch; the others were kept from an elite
+    legal: Tensor  # (B, T, V) bool: what could have been written
+    log_probs: Tensor  # (B, T) of the chosen tokens when they were sampled; 0 elsewhere
+    regrown: Tensor  # (B,) bool
+
+    def rows(self) -> list[tuple[int, ...]]:
+        """The ids of each program up to its <EOS>, as plain integers: what it is known by."""
+        lengths = self.mask.sum(dim=1).tolist()
+        return [tuple(row[:length]) for row, length in zip(self.ids.tolist(), lengths, strict=True)]
+
+
+class Writing:
+    """The programs that have not ended, R of the batch's B, and all that was written so far."""
+
+    def __init__(self, machine: LegalTokens, tokenizer: Tokenizer, start: str, defined: Sequence[str], batch_size: int,
+                 max_length: int, legal_tokens_only: bool, plan: Plan | None):
+        self._machine, self._tokenizer, self._plan, self._max_length = machine, tokenizer, plan, max_length
+        device = machine.device
+        self.token = torch.full((batch_size,), tokenizer.sos, device=device)  # (R,) the last one of each
+        self.ended = batch_size == 0
+        self._place = 0  # of the next token
+        self._rows = torch.arange(batch_size, device=device)  # (R,) place of each in the batch
+        self._finished = torch.zeros(batch_size, dtype=torch.bool, device=device)  # (R,)
+        self._regrown = plan.regrown if plan else self._finished
+        self._stopped = self._finished  # (R,) the stretch written anew has ended
+        self._cursor = plan.end if plan else None  # (R,) place in the source of the next token to keep
+        self._progress = machine.begin(start, batch_size, max_length, defined) if legal_tokens_only else None
+        self._any_token = torch.ones(len(tokenizer), dtype=torch.bool, device=device)
+        self._any_token[[tokenizer.pad, tokenizer.sos, tokenizer.unk]] = False
+        shape = (batch_size, max_length)
+        self._ids = torch.full(shape, tokenizer.pad, device=device)
+        self._mask = torch.zeros(shape, dtype=torch.bool, device=device)
+        self._chosen = torch.zeros(shape, dtype=torch.bool, device=device)
+        self._legal = torch.ones((*shape, len(tokenizer)), dtype=torch.bool, device=device)
+        self._log_probs = torch.zeros(shape, device=device)
+
+    def legal(self) -> Tensor:
+        """(R, V) bool: what may come next; anything where a token is kept, since nothing is chosen there."""
+        plan = self._plan
+        if self._progress is None:
+            legal = self._any_token.expand(len(self.token), -1)
+        elif plan is None:
+            legal = self._machine.legal(self._progress)
+        else:
+            progress = self._progress
+            self._kept = (self._stopped | (self._place < plan.begin)) & ~self._finished
+            begins = plan.regrown & (plan.begin == self._place)
+            narrow = (progress.room - plan.crowding).minimum(progress.fewest + plan.slack)
+            progress.room = narrow.where(begins, progress.room)
+            within = Within(plan.within.floor * ~(self._kept | self._finished), plan.within.stop)
+            legal = self._machine.legal(progress, within) | self._kept.unsqueeze(1)
+        self._legal[self._rows, self._place] = legal
+        return legal
+
+    def take(self, token: Tensor, log_prob: Tensor) -> Tensor | None:
+        """One chosen token a program and its log-probability, (R,) each. Returns which of the R programs go on, as
+        indexes, where some were dropped."""
+        writing = ~self._finished
+        chosen = writing if self._plan is None else writing & ~self._kept
+        if self._plan is not None:
+            token = self._follow_plan(token)
+        token = torch.where(writing, token, self._tokenizer.pad)
+        where = (self._rows, self._place)
+        self._ids[where], self._mask[where], self._chosen[where] = token, writing, chosen
+        self._log_probs[where] = (log_prob * chosen).to(self._log_probs.dtype)
+        self.token = token
+        self._place += 1
+        if self._progress is None:
+            self._finished = self._finished | (token == self._tokenizer.eos)
+        else:
+            self._machine.advance(self._progress, token)
+            self._finished = self._machine.is_finished(self._progress)
+        finished = int(self._finished.sum())
+        self.ended = finished == len(token) or self._place == self._max_length
+        return None if self.ended or finished < len(token) * _DROP_SHARE else self._drop_finished()
+
+    def programs(self) -> Programs:
+        """All that was written, as long as the longest."""
+        return Programs(*(each[:, :self._place] for each in
+                          (self._ids, self._mask, self._chosen, self._legal, self._log_probs)), self._regrown)
+
+    def _follow_plan(self, token: Tensor) -> Tensor:
+        """The token that each program really gets: the elite's where it is kept, else the one that was chosen."""
+        plan = self._plan
+        served_by = self._machine.serving_cell(self._progress).gather(1, token.unsqueeze(1)).squeeze(1)
+        stops = ~self._kept & ~self._finished & (served_by < plan.within.floor)
+        place = torch.where(self._stopped, self._cursor, self._place).clamp(max=plan.source.shape[1] - 1)
+        token = torch.where(self._kept, plan.source.gather(1, place.unsqueeze(1)).squeeze(1), token)
+        self._cursor = self._cursor + (self._stopped | stops)  # the stop token is the source's own
+        self._stopped = self._stopped | stops
+        return token
+
+    def _drop_finished(self) -> Tensor:
+        left = (~self._finished).nonzero().squeeze(1)
+        self.token, self._rows = self.token[left], self._rows[left]
+        self._finished, self._stopped = self._finished[left], self._stopped[left]
+        if self._progress is not None:
+            self._progress.select(left)
+        if self._plan is not None:
+            self._plan, self._cursor = self._plan.select(left), self._cursor[left]
+        return left
