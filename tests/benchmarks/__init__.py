@@ -1,0 +1,1 @@
+"""What the agent can do, measured: run by hand, not by the tests."""

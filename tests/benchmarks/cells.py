@@ -1,0 +1,216 @@
+"""One run of the benchmark: which variant of the agent on which task from which seed, how it went, where that is kept.
+
+A variant is the agent with other settings, nothing else, so all of them go through the same code. `uniform` alone
+needs a touch more: its head starts at zero, so that all legal tokens are equally likely, and its learning rate is so
+small that a step cannot move them apart in 32 bits.
+"""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from agent_core.agent import Agent
+from agent_core.config import Config, load_config
+from agent_core.executor import Executor
+from agent_core.grammar import read_grammar
+from agent_core.scorer import Scorer
+from agent_core.task import Task, load_task
+from runner import Parts
+from tokenizer import Tokenizer
+from utils import UserError, not_written, seed_everything
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CONFIG = ROOT / "config.ini"
+# What decides how a run goes; [run] is the benchmark's own, and the other executor settings change only its pace.
+SECTIONS = ("model", "generator", "optimizer", "learning", "scorer")
+EXECUTOR_SETTINGS = ("max_steps", "memory_mb", "max_output")
+
+_PLAIN = ("learning.elites=0", "learning.imitation_weight=0", "learning.novelty=0", "learning.exploration_floor=0",
+          "learning.regrown_share=0", "learning.restart_after=0")
+_UNIFORM = (*_PLAIN, "learning.entropy_weight=0", "optimizer.learning_rate=1e-30")
+_PARTS = {
+    "-imitation": "learning.imitation_weight=0",
+    "-niches": "learning.elites_per_niche={elites}",  # no niche is ever full, so the elites are the best of all
+    "-novelty": "learning.novelty=0",
+    "-floor": "learning.exploration_floor=0",
+    "-regrowth": "learning.regrown_share=0",
+    "-inner": "learning.inner_share=0",
+    "-restart": "learning.restart_after=0",
+    "-entropy": "learning.entropy_weight=0",
+}
+PARTS = tuple(_PARTS)
+VARIANTS = ("uniform", "reinforce", "full", *PARTS)
+
+
+def variant_overrides(variant: str, config: Config) -> tuple[str, ...]:
+    """What to set, as `section.key=value`, to make this variant of the agent that `config` describes."""
+    if variant == "full":
+        return ()
+    if variant == "reinforce":
+        return _PLAIN
+    if variant == "uniform":
+        return _UNIFORM
+    if variant in _PARTS:
+        return (_PARTS[variant].format(elites=max(1, config.learning.elites)),)
+    raise ValueError(f"variant {variant!r} is none of {', '.join(VARIANTS)}")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run to be made."""
+
+    task: str
+    seed: int
+    variant: str
+    cap: int  # attempts until it counts as failed
+    overrides: tuple[str, ...]  # of config.ini: the user's, then the variant's
+    digest: str  # of all that decides how the run goes, besides the above and the code
+
+    @property
+    def key(self) -> tuple:
+        return (self.task, self.seed, self.variant, self.cap, self.digest)
+
+    def config(self) -> Config:
+        own = (f"run.task={self.task}", f"run.seed={self.seed}", f"run.max_attempts={self.cap}", "run.device=cpu",
+               "run.stop_on_success=yes", "executor.workers=1")
+        return load_config(CONFIG, [*self.overrides, *own])
+
+
+def make_cells(tasks: Sequence[Task], seeds: dict[str, Sequence[int]], variants: Sequence[str], caps: dict[str, int],
+               settings: Sequence[str]) -> list[Cell]:
+    """Every task x seed x variant, first seeds first. seeds, caps: by the name of the task.
+
+    A variant that differs in nothing from `full` under these settings is left out. Raises ConfigError.
+    """
+    full = load_config(CONFIG, settings)
+    digests, overrides = {}, {}
+    for variant in ("full", *variants):
+        overrides[variant] = (*settings, *variant_overrides(variant, full))
+        config = load_config(CONFIG, overrides[variant])
+        digests |= {(variant, task.name): settings_digest(config, task) for task in tasks}
+    return [Cell(task.name, seed, variant, caps[task.name], overrides[variant], digests[variant, task.name])
+            for seed in sorted({seed for task in tasks for seed in seeds[task.name]})
+            for task in tasks if seed in seeds[task.name]
+            for variant in variants
+            if variant == "full" or digests[variant, task.name] != digests["full", task.name]]
+
+
+def settings_digest(config: Config, task: Task) -> str:
+    """Tells apart settings under which a run may go differently, the vocabulary, grammar and task among them."""
+    plain = config.plain()
+    executor = {key: plain["executor"][key] for key in EXECUTOR_SETTINGS}
+    settings = {name: plain[name] for name in SECTIONS} | {"executor": executor}
+    tokens = Tokenizer.from_file(config.paths.vocabulary).tokens
+    grammar = read_grammar(config.paths.grammar, tokens).digest
+    return _digest(json.dumps([settings, tokens, grammar, task.digest], sort_keys=True).encode())
+
+
+def code_digest() -> str:
+    """Tells apart states of the code that a run goes through."""
+    files = [*sorted((ROOT / "agent_core").glob("*.py")), ROOT / "memory" / "attempts.py", ROOT / "tokenizer.py"]
+    return _digest(b"\0".join(file.read_bytes() for file in files))
+
+
+def run_cell(cell: Cell) -> dict:
+    """Runs an agent until it has solved the task or used up its attempts. Returns what the results file holds of it.
+
+    Seconds are those of the steps, starting up not counted. A failure counts as `cap` attempts.
+    """
+    torch.set_num_threads(1)
+    config = cell.config()
+    parts = Parts.of(config)
+    seed_everything(cell.seed)
+    with Executor(config.executor) as executor:
+        agent = Agent(config, parts.task, parts.tokenizer, parts.machine, executor)
+        if cell.variant == "uniform":
+            forget_preferences(agent.generator.policy)
+        began = time.monotonic()
+        while not agent.solved and agent.progress.attempts < cell.cap:
+            agent.step()
+        seconds, best = time.monotonic() - began, agent.memory.best
+    return asdict(cell) | {
+        "solved": agent.solved,
+        "attempts": best.attempts if agent.solved else cell.cap,
+        "seconds": round(seconds, 2),
+        "checked": agent.solved and holds(config, parts.task, agent.best_program, len(best.row)),
+        "reward": best.reward,
+        "tokens": len(best.row),
+        "program": agent.best_program,
+        "restarts": agent.progress.restarts,
+        "counterexamples": agent.scorer.version,
+        "code": code_digest(),
+    }
+
+
+def forget_preferences(policy: torch.nn.Module) -> None:
+    """Makes all tokens equally likely to the policy, whatever came before."""
+    torch.nn.init.zeros_(policy.head.weight)
+    torch.nn.init.zeros_(policy.head.bias)
+
+
+def holds(config: Config, task: Task, program: str, tokens: int) -> bool:
+    """Whether the program, as it is shown to people, passes every test and check case before a scorer that has seen
+    nothing of the run, in workers that have not either."""
+    with Executor(config.executor) as executor:
+        scorer = Scorer(task, executor, config.scorer)
+        score, = scorer.score([program], [tokens], task.function_name or "")
+        return score.solved and not scorer.counterexamples
+
+
+class Results:
+    """The file of finished runs, a JSON object a line; a run is written once it is finished, and never again."""
+
+    def __init__(self, path: Path):
+        """Reads what is there; a line that a kill cut off counts for nothing. Raises UserError."""
+        self.path = path
+        self._found: dict[tuple, dict] = {}
+        try:
+            text = path.read_text(encoding="utf-8") if path.exists() else ""
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{path}: cannot be read ({error}); name another file with --results") from None
+        for line in text.splitlines():
+            try:
+                found = json.loads(line)
+                self._found[_key(found)] = found
+            except (ValueError, KeyError, TypeError):
+                continue
+        self._torn = bool(text) and not text.endswith("\n")
+
+    def __contains__(self, cell: Cell) -> bool:
+        return cell.key in self._found
+
+    def of(self, cells: Iterable[Cell]) -> list[dict]:
+        """What is known of these cells, in their order."""
+        return [self._found[cell.key] for cell in cells if cell in self]
+
+    def add(self, found: dict) -> None:
+        """Keeps a finished run, on the disk when this returns. Raises UserError."""
+        line = ("\n" if self._torn else "") + json.dumps(found, ensure_ascii=False) + "\n"
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with open(self.path, "ab", buffering=0) as file:
+                file.write(line.encode())  # one write to the end, so two benchmarks may share a file
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise not_written(self.path, error) from error
+        self._torn = False
+        self._found[_key(found)] = found
+
+
+def load_tasks(names: Iterable[str]) -> list[Task]:
+    tokens = Tokenizer.from_file(load_config(CONFIG).paths.vocabulary).tokens
+    return [load_task(name, tokens) for name in names]
+
+
+def _key(found: dict) -> tuple:
+    return tuple(found[name] for name in ("task", "seed", "variant", "cap", "digest"))
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=8).hexdigest()
