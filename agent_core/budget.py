@@ -24,7 +24,7 @@ NODES_PER_TICK = 128  # a loop's body of more nodes than this takes several step
 FREE_GROWTH = 6  # additions and displays that a program without loops may make unchecked: at most 2**6 times its input
 
 TICK, ENTER, LEAVE = "tick ", "enter ", "leave "
-SLICE, SIZED, OBJECT, INDEX = "slice ", "sized ", "object ", "index "
+SLICE, SIZED, KEY, OBJECT, INDEX = "slice ", "sized ", "key ", "object ", "index "
 
 
 def method_name(name: str) -> str:
@@ -51,7 +51,7 @@ def _statement(name: str) -> ast.Expr:
 _TICK, _ENTER, _LEAVE = _statement(TICK), _statement(ENTER), _statement(LEAVE)
 _LEAVE.value.args.append(ast.Constant(None, lineno=1, col_offset=0))
 _TICK_TEST = _call(TICK)
-_SLICE, _SIZED, _NONE = _load(SLICE), _load(SIZED), ast.Constant(None, lineno=1, col_offset=0)
+_SLICE, _SIZED, _KEY, _NONE = _load(SLICE), _load(SIZED), _load(KEY), ast.Constant(None, lineno=1, col_offset=0)
 _TRUE = ast.Constant(True, lineno=1, col_offset=0)
 
 _ALWAYS = ALWAYS_CHECKED
@@ -61,8 +61,8 @@ _OPERATORS = {kind: _load(operator_name(kind)) for kind in (*_ALWAYS, *_IN_LOOPS
 _IN_PLACE = {kind: _load(operator_name(kind, True)) for kind in (*_ALWAYS, *_IN_LOOPS)}
 
 
-def rewrite(checked: Checked) -> ast.Module:
-    """The same tree, changed in place, ready for compile()."""
+def rewrite(checked: Checked, keyed: bool = False) -> ast.Module:
+    """The same tree, changed in place, ready for compile(). keyed: the program may be given a dict."""
     nodes = checked.nodes
     straight = not (checked.loops or checked.calls_back)
     small = straight and checked.growing <= FREE_GROWTH and len(nodes) <= NODES_PER_TICK
@@ -73,7 +73,8 @@ def rewrite(checked: Checked) -> ast.Module:
         kind = type(node)
         if kind is ast.BinOp:
             operator = type(node.op)
-            if operator in _ALWAYS or (not small and operator in _IN_LOOPS and _can_grow(operator, node.left, node.right)):
+            in_loop = not small and operator in _IN_LOOPS and _can_grow(operator, node.left, node.right)
+            if in_loop or operator in _ALWAYS:
                 _become_call(node, _OPERATORS[operator], [node.left, node.right])
         elif kind is ast.Call:
             if type(node.func) is ast.Attribute:
@@ -81,17 +82,19 @@ def rewrite(checked: Checked) -> ast.Module:
                 node.func = _load(method_name(node.func.attr))
         elif kind is ast.AugAssign:
             operator = type(node.op)
-            if operator in _ALWAYS or (not small and operator in _IN_LOOPS and _can_grow(operator, node.value, node.value)):
+            if operator in _ALWAYS or (operator in _IN_LOOPS and _can_grow(operator, node.value, node.value)):
                 _become_assignment(node, _IN_PLACE[operator])
+        elif kind is ast.Compare:
+            _check_comparison(node, small)
         elif small:
             continue
-        elif kind is ast.Compare:
-            _check_comparison(node)
         elif kind is ast.Subscript:
             index = node.slice
             if type(index) is ast.Slice:
                 parts = [index.lower or _NONE, index.upper or _NONE, index.step or _NONE]
                 _become_call(node, _SLICE, [node.value, *parts])
+            elif keyed and type(index) is not ast.Constant:
+                node.slice = ast.Call(_KEY, [index], [], lineno=node.lineno, col_offset=node.col_offset)
         elif kind is ast.While or kind is ast.For:
             node.body[:0] = [_TICK] * ticks
         elif kind is ast.comprehension:
@@ -115,7 +118,7 @@ def _become_call(node: ast.AST, function: ast.Name, arguments: list) -> None:
 
 
 def _become_assignment(node: ast.AugAssign, function: ast.Name) -> None:
-    """`x += y` becomes `x = add(x, y)`; `o[i] += y` first keeps o and i, so that each is evaluated once and in order."""
+    """`x += y` becomes `x = add(x, y)`; `o[i] += y` first keeps o and i: each is evaluated once, and in order."""
     place = {"lineno": node.lineno, "col_offset": node.col_offset}
     target = node.target
     if type(target) is ast.Name:
@@ -134,13 +137,13 @@ def _become_assignment(node: ast.AugAssign, function: ast.Name) -> None:
     node.test, node.body, node.orelse = _TRUE, [*keep, ast.Assign([new], value, **place)], []
 
 
-def _check_comparison(node: ast.Compare) -> None:
+def _check_comparison(node: ast.Compare, small: bool) -> None:
+    if small and not any(type(operator) is ast.In or type(operator) is ast.NotIn for operator in node.ops):
+        return
     operands = [node.left, *node.comparators]
     if len(operands) > 2:
         place = {"lineno": node.lineno, "col_offset": node.col_offset}
-        node.left, *node.comparators = (
-            operand if type(operand) is ast.Constant else ast.Call(_SIZED, [operand], [], **place) for operand in operands
-        )
+        node.left, *node.comparators = (ast.Call(_SIZED, [operand], [], **place) for operand in operands)
         return
     operator = type(node.ops[0])
     if operator is ast.Is or operator is ast.IsNot or type(operands[1]) is ast.Constant:

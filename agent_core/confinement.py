@@ -17,7 +17,8 @@ NOBODY = 65_534
 PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 22, 38
 SECCOMP_MODE_FILTER = 2
 SIGKILL = 9
-SPARE_MEMORY = 16 << 20  # a program gets at least this much, however large the interpreter is
+# A program gets at least this much, however large the interpreter: more than any can use up in 10,000 steps.
+SPARE_MEMORY = 48 << 20
 
 
 class _Program(ctypes.Structure):
@@ -93,7 +94,9 @@ class Confinement:
         try:
             resource.setrlimit(what, (value, value))
         except (ValueError, OSError):
-            if self.linux:
+            hard = resource.getrlimit(what)[1]
+            already_lower = hard != resource.RLIM_INFINITY and hard <= value
+            if self.linux and not already_lower:
                 raise
 
     def _become_nobody(self) -> None:

@@ -1,62 +1,33 @@
 """The pool of jailed workers: a batch of hostile programs in, plain results out.
 
-A program's result depends on its text, the call and the settings, never on time, neighbours or workers. To that end
-programs run many to a child, and whatever is odd about a child (it died, was killed, wrote anything unexpected) costs
-all its programs a second run, alone in a child each; what is odd then is the program's own doing. A worker that dies
-is replaced and its work is done again.
+A program's result depends on its text, the call and the settings, never on time, neighbours or workers: see
+agent_core/dispatch.py for how that is kept up, agent_core/jail.py for what a worker is.
 """
 
 from __future__ import annotations
 
-import marshal
 import os
-import secrets
 import select
+import signal
 import sys
 import time
 import warnings
 import weakref
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from agent_core.answers import Call, CaseResult, Malformed, RunResult, read_frames
+from agent_core.answers import Call, CaseResult, RunResult
 from agent_core.config import ExecutorConfig
-from agent_core.frames import CHILD, DIED, DONE, NONCE_BYTES, NOT_JAILED, TIMED_OUT
+from agent_core.dispatch import Run
 from agent_core.seccomp import SeccompMissing, filter_program
-from agent_core.worker import START_SECONDS, Worker, WorkerDied
-from utils import UserError
+from agent_core.worker import WAY_OUT, JailError, Worker
 
 __all__ = ["Call", "CaseResult", "Executor", "JailError", "RunResult"]
 
-BATCH = 64  # programs in one child: enough to pay for the fork, few enough to lose
-ALONE_BATCH = 8  # programs in one request that are to run in a child each
-AHEAD = 2  # requests a worker may have, so that it need not wait for the next
-PATIENCE = 10.0  # seconds beyond what its own timers allow until a silent worker is given up
-TRIES = 3  # times that one program alone may cost a worker before that is the program's result
-
-WAY_OUT = (
-    "Install what is missing (apt-get install libseccomp2; pip install pyseccomp), use the dev container, or set "
-    "jail = limits under [executor] to run with resource limits only."
-)
+START_TRIES = 5
 LIMITS_WARNING = (
     "jail = limits: generated programs run with the static check and resource limits only, without the kernel's "
     "system call filter. Use this only on a machine where nothing is worth attacking."
 )
-
-
-class JailError(UserError):
-    """The jail cannot be closed on this machine."""
-
-
-@dataclass(slots=True)
-class _Job:
-    """Programs that a worker runs on one request."""
-
-    indexes: list[int]
-    alone: bool
-    nonce: bytes = b""
-    tries: int = 0
 
 
 class Executor:
@@ -82,12 +53,12 @@ class Executor:
             "max_output": config.max_output,
         }
         self._workers: list[Worker] = []
-        self._closer = weakref.finalize(self, _kill_all, self._workers)
-        count = config.workers or _cores()
+        self._closer = weakref.finalize(self, _kill_all, self._workers)  # also at exit, if nobody closes
         try:
-            self._workers += [Worker(self._settings) for _ in range(count)]
-            for worker in self._workers:
-                _await_start(worker)
+            for _ in range(config.workers or _cores()):
+                self._workers.append(Worker(self._settings))
+            for place in range(len(self._workers)):
+                self._await_start(place)
         except BaseException:
             self.close()
             raise
@@ -105,147 +76,44 @@ class Executor:
     def run(self, sources: Sequence[str], call: Call | None = None, alone: bool = False) -> list[RunResult]:
         """Runs every program, and calls its function on every case; one result each, in order.
 
-        sources: (B,) texts. alone: each in a child of its own, as all do whose verdict matters.
+        sources: (B,) texts. alone: each in a child of its own, as is due to all whose verdict matters.
+        Raises TypeError for arguments that are not plain values, JailError if a jail that once held no longer does.
         """
         if not self._closer.alive:
             raise ValueError("this executor is closed")
         started = time.monotonic()
+        run = Run(self._workers, self._replace, self.config, sources, call)
         try:
-            return _Run(self, sources, call).finish(alone)
+            for place, worker in enumerate(self._workers):
+                if worker.dead:
+                    self._replace(place)
+            return run.finish(alone)
         except BaseException:
             # Ctrl-C, for one, may come at any point: answers still under way must never meet another run.
-            for place, worker in enumerate(self._workers):
+            for worker in self._workers:
                 if worker.jobs or worker.blocked:
-                    self._replace(place)
+                    worker.kill()
             raise
         finally:
+            self.reruns += run.reruns
             self.wait_seconds += time.monotonic() - started
 
-    def _replace(self, place: int) -> Worker:
+    def _replace(self, place: int) -> None:
         self._workers[place].kill()
-        worker = self._workers[place] = Worker(self._settings)
-        _await_start(worker)
-        return worker
+        self._workers[place] = Worker(self._settings)
+        self._await_start(place)
 
-
-class _Run:
-    """One call of Executor.run."""
-
-    def __init__(self, executor: Executor, sources: Sequence[str], call: Call | None):
-        self.executor = executor
-        self.config = executor.config
-        self.sources = [source.encode("utf-8", "replace").decode("utf-8") for source in sources]
-        self.call = None if call is None else (call.function, [marshal.dumps(case) for case in call.arguments])
-        self.cases = 0 if call is None else len(call.arguments)
-        self.results: list[RunResult | None] = [None] * len(sources)
-        self.waiting: deque[_Job] = deque()
-
-    def finish(self, alone: bool) -> list[RunResult]:
-        """Hands out the work until every program has its result."""
-        workers = self.executor._workers
-        size = max(1, min(ALONE_BATCH if alone else BATCH, -(-len(self.sources) // len(workers))))
-        everything = range(len(self.sources))
-        self.waiting += [_Job(list(everything[start : start + size]), alone) for start in everything[::size]]
-        self._hand_out()
-        while any(worker.jobs for worker in workers):
-            self._wait()
-            self._hand_out()
-        return self.results
-
-    def _hand_out(self) -> None:
-        for depth in range(1, AHEAD + 1):
-            for place in range(len(self.executor._workers)):
-                worker = self.executor._workers[place]
-                if self.waiting and len(worker.jobs) < depth:
-                    job = self.waiting.popleft()
-                    job.nonce = secrets.token_bytes(NONCE_BYTES)
-                    if not worker.jobs:
-                        worker.since = time.monotonic()
-                    worker.jobs.append(job)
-                    request = (job.nonce, job.alone, [self.sources[index] for index in job.indexes], self.call)
-                    try:
-                        worker.post(marshal.dumps(request))
-                    except WorkerDied:
-                        self._lost(place)
-
-    def _wait(self) -> None:
-        """Waits until a worker has something, and takes it; gives up workers that are silent for too long."""
-        workers = self.executor._workers
-        poller = select.poll()
-        places = {}
-        for place, worker in enumerate(workers):
-            if worker.jobs:
-                poller.register(worker.socket, select.POLLIN | (select.POLLOUT if worker.blocked else 0))
-                places[worker.socket.fileno()] = place
-        for descriptor, event in poller.poll(1_000):
-            place = places[descriptor]
-            worker = workers[place]
+    def _await_start(self, place: int) -> None:
+        """Waits for a new worker; if somebody kills it before it is up, for another one, a few times."""
+        for tries_left in reversed(range(START_TRIES)):
             try:
-                if event & select.POLLOUT:
-                    worker.push()
-                if event & ~select.POLLOUT:
-                    for answer in worker.pull():
-                        job = worker.jobs.popleft()
-                        worker.since = time.monotonic()
-                        self._take(job, answer)
-            except WorkerDied:
-                self._lost(place)
-        now = time.monotonic()
-        for place, worker in enumerate(workers):
-            if worker.jobs and now - worker.since > self._patience(worker.jobs[0]):
-                self._lost(place)
-
-    def _patience(self, job: _Job) -> float:
-        # A worker's own timers allow a child four timeouts, and one more for each program; see agent_core/jail.py.
-        each = 5 if job.alone else 1
-        return PATIENCE + self.config.timeout_seconds * (5 + each * len(job.indexes))
-
-    def _lost(self, place: int) -> None:
-        """A worker died or was given up. Its work is done again: alone, if it may have been the work that killed it."""
-        jobs = list(self.executor._workers[place].jobs)
-        self.executor._replace(place)
-        for job in reversed(jobs):
-            self.executor.reruns += len(job.indexes)
-            job.tries += 1
-            if len(job.indexes) > 1 and job.tries > 1:
-                self.waiting.extendleft(_Job([index], True) for index in reversed(job.indexes))
-            elif job.tries > TRIES and job.alone:
-                self.results[job.indexes[0]] = RunResult("crashed", message="the program ends its worker")
-            else:
-                self.waiting.appendleft(job)
-
-    def _take(self, job: _Job, answer: bytes) -> None:
-        """Judges what the children of one request wrote."""
-        groups = [[place] for place in range(len(job.indexes))] if job.alone else [list(range(len(job.indexes)))]
-        again: list[int] = []
-        start = 0
-        for group in groups:
-            body = start + CHILD.size
-            outcome, status, length = CHILD.unpack_from(answer, start)
-            start = body + length
-            if outcome == NOT_JAILED:
-                raise JailError(f"a process could not be jailed: {answer[body:start].decode('ascii', 'replace')}. {WAY_OUT}")
-            results: list[RunResult | None]
-            try:
-                if outcome != DONE:
-                    raise Malformed(f"outcome {outcome}")
-                results = read_frames(answer[body:start], job.nonce, group, self.cases, self.config.max_output)
-            except Malformed as problem:
-                results = [self._blame(outcome, status, problem) if job.alone else None] * len(group)
-            for place, result in zip(group, results, strict=True):
-                self.results[job.indexes[place]] = result
-                if result is None:
-                    again.append(job.indexes[place])
-        self.executor.reruns += len(again)
-        self.waiting += [_Job(again[start : start + ALONE_BATCH], True) for start in range(0, len(again), ALONE_BATCH)]
-
-    def _blame(self, outcome: int, status: int, problem: Malformed) -> RunResult:
-        """The result of a program that, alone in its child, did not let it answer."""
-        if outcome == TIMED_OUT:
-            return RunResult("endless", message=f"stopped by the timer after {self.config.timeout_seconds:g} s")
-        if outcome == DIED:
-            return RunResult("crashed", message=f"its process ended with status {status}")
-        return RunResult("crashed", message=f"its process lied: {problem}")
+                return self._workers[place].await_start()
+            except JailError:
+                self._workers[place].kill()
+                if tries_left == 0 or self._workers[place].process.returncode != -signal.SIGKILL:
+                    raise
+            self._workers[place] = Worker(self._settings)
+        return None
 
 
 def _layers(jail: str) -> tuple[bool, bytes]:
@@ -265,26 +133,6 @@ def _layers(jail: str) -> tuple[bool, bytes]:
     raise JailError(f"jail = {jail} under [executor] is not known: it is auto, strict or limits")
 
 
-def _await_start(worker: Worker) -> None:
-    """Waits for a new worker's report on its own jail; raises JailError when there is none, or a bad one."""
-    deadline = time.monotonic() + START_SECONDS
-    poller = select.poll()
-    poller.register(worker.socket, select.POLLIN)
-    try:
-        while (left := deadline - time.monotonic()) > 0:
-            poller.poll(left * 1_000)
-            worker.push()
-            if messages := worker.pull():
-                problems = marshal.loads(messages[0])
-                if problems:
-                    raise JailError(f"the jail does not hold on this machine: {'; '.join(problems)}. {WAY_OUT}")
-                return
-    except WorkerDied as problem:
-        code = worker.process.wait()
-        raise JailError(f"a jailed worker did not start: {problem}, exit status {code}. {WAY_OUT}") from None
-    raise JailError(f"a jailed worker did not start within {START_SECONDS:g} s")
-
-
 def _cores() -> int:
     try:
         return len(os.sched_getaffinity(0))
@@ -293,6 +141,8 @@ def _cores() -> int:
 
 
 def _kill_all(workers: list[Worker]) -> None:
+    for worker in workers:
+        worker.hang_up()
     for worker in workers:
         worker.kill()
     workers.clear()

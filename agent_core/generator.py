@@ -1,4 +1,4 @@
-"""`CodeGenerator`: writes programs by sampling the policy, and learns from what they earned. Owns model and optimizer."""
+"""`CodeGenerator`: writes programs by sampling the policy and learns from what they earned; owns model and Adam."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -22,6 +22,8 @@ from agent_core.pushdown import LegalTokens
 from agent_core.regrowth import Plan, Specimen, examine, make_plan
 from agent_core.writing import Programs, Writing
 from tokenizer import Tokenizer
+
+_SPECIMENS = 1_000  # replayed programs that are kept at hand
 
 
 class CodeGenerator:
@@ -86,11 +88,12 @@ class CodeGenerator:
         batch = len(rewards)
         imitated = self._examine(elites) if self._learning.imitation_weight and elites else []
         ids, counts, legal = _with_specimens(programs, imitated, self._tokenizer.pad)
-        log_probs, entropies = self._rescore(ids, counts, legal)  # (B + E, T) each
+        log_probs, entropies = self._rescore(ids, counts, legal)  # (B + E, T) each, T that of the longest of all
+        own = slice(batch), slice(programs.ids.shape[1])
 
         advantages = group_advantages(rewards, programs.regrown, self._learning.advantage_floor)
-        policy_loss = policy_gradient_loss(log_probs[:batch], advantages, programs.chosen)
-        total_entropy = mean_entropy(entropies[:batch], programs.chosen)
+        policy_loss = policy_gradient_loss(log_probs[own], advantages, programs.chosen)
+        total_entropy = mean_entropy(entropies[own], programs.chosen)
         loss = policy_loss - self._learning.entropy_weight * total_entropy
         imitation = torch.zeros((), device=self.device)
         if imitated:
@@ -103,9 +106,9 @@ class CodeGenerator:
         sound = bool(torch.isfinite(loss) & torch.isfinite(norm))
         if sound:
             self.optimizer.step()
+        mean_choice = total_entropy * batch / programs.chosen.sum().clamp(min=1)
         return {"loss": loss.item(), "policy_loss": policy_loss.item(), "imitation_loss": imitation.item(),
-                "entropy": (total_entropy * batch / programs.chosen.sum().clamp(min=1)).item(), "gradient_norm": norm.item(),
-                "skipped": float(not sound)}
+                "entropy": mean_choice.item(), "gradient_norm": norm.item(), "skipped": float(not sound)}
 
     def run_state(self) -> dict:
         """The randomness, and what the saved weights fit: all that must survive besides the two `state_dict`s."""
@@ -168,12 +171,13 @@ class CodeGenerator:
                          self._learning.regrown_slack, self.plan_random, self._tokenizer.pad).to(self.device)
 
     def _examine(self, elites: Sequence[tuple[int, ...]]) -> list[Specimen]:
-        """The elites as tensors; each is replayed once, and forgotten once it is no elite any more."""
+        """Known programs as tensors; each is replayed once, and forgotten when too many have been."""
         if new := [elite for elite in elites if elite not in self._specimens]:
             found = examine(new, self._machine, self._start, self._config.max_length, self._defined)
+            if len(self._specimens) > _SPECIMENS:
+                self._specimens = {elite: self._specimens[elite] for elite in elites if elite in self._specimens}
             self._specimens |= zip(new, found, strict=True)
-        self._specimens = {elite: self._specimens[elite] for elite in elites}
-        return list(self._specimens.values())
+        return [self._specimens[elite] for elite in elites]
 
 
 def _with_specimens(programs: Programs, specimens: Sequence[Specimen], pad: int) -> tuple[Tensor, Tensor, Tensor]:

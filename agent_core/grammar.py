@@ -112,7 +112,8 @@ class Grammar:
 
     @cached_property
     def _chosen(self) -> dict[tuple[str, int], Alternative]:
-        return {(rule, t): a for rule, alternatives in self.rules.items() for a in alternatives for t in self.first_of(a)}
+        return {(rule, token): alternative for rule, alternatives in self.rules.items()
+                for alternative in alternatives for token in self.first_of(alternative)}
 
 
 def read_grammar(path: Path, tokens: Sequence[str]) -> Grammar:

@@ -34,6 +34,7 @@ STARVED = 4  # a child that the machine gives no time has this many timeouts
 def main(descriptor: int) -> None:
     """Serves requests from the socket until its other end closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.clear()  # Python itself may have added LC_CTYPE
     os.dup2(descriptor, RESULT_FD, inheritable=False)  # in a child the result pipe takes its place
     os.closerange(RESULT_FD + 1, max(descriptor, RESULT_FD) + 1)
     sys.setrecursionlimit(20_000)  # never reached: agent_core/meter.py counts calls, the static check levels
@@ -78,7 +79,7 @@ def send(message: bytes) -> None:
 WARM_UP = (
     'print("a", 1)\n',
     "a = [1, 2] * 2\nfor b in range(3):\n    a = a + [b % 2]\n    print(len(a), sum(a), str(a), a[1:])\n",
-    "def f(a, b):\n    c = a\n    while c < b:\n        c += 1\n    return f(c, a) if c < a else c\nprint(f(1, 4) * 2 - 1)\n",
+    "def f(a, b):\n    c = a\n    while c < b:\n        c += 1\n    return f(c, a) if c < a else c\nprint(f(1, 4))\n",
     "import a\n",
     "a = 1 // 0\n",
 )
@@ -173,6 +174,7 @@ class Worker:
             now = time.monotonic()
             if RESULT_FD in events:
                 os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
                 os._exit(0)
             if pipe in events:
                 part = os.read(pipe, 1 << 16)
@@ -182,9 +184,7 @@ class Worker:
                 size += len(part)
                 if size > most:
                     return TOO_MUCH, b""
-                if now - heard > self.timeout / 10:
-                    used = processor_seconds(pid)
-                heard, wait = now, self.timeout
+                heard, used, wait = now, processor_seconds(pid), self.timeout
                 if now - started > self.timeout * (STARVED + programs):
                     return TIMED_OUT, b""
                 continue

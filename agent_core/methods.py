@@ -10,7 +10,7 @@ from agent_core.safety import METHODS
 
 _CHEAP = frozenset({"append", "pop"})  # the same cost whatever the size of the list
 _FOR_LISTS = frozenset({"append", "extend", "insert", "pop", "remove", "reverse", "index", "count"})
-_FOR_TEXTS = frozenset(["index", "count", "upper", "lower", "strip", "split", "join", "startswith", "endswith", "find"])
+_FOR_TEXTS = METHODS - _FOR_LISTS | {"index", "count"}
 _FOR_TUPLES = frozenset({"index", "count"})
 _KINDS: dict[type, frozenset[str]] = {list: _FOR_LISTS, str: _FOR_TEXTS, tuple: _FOR_TUPLES}
 
@@ -32,8 +32,10 @@ def checked_methods(charge, measure, shift: int) -> dict[str, object]:
                 size = measure(target)
                 for value in values:
                     size += len(value) if type(value) is range else measure(value)
-                if name == "join":
-                    size += len(target) * len(*values)
+                if values and name == "join":
+                    size += len(target) * len(values[0]) >> 2
+                elif values and name == "strip":
+                    size += len(target) * measure(values[0]) >> 4
                 charge(size >> shift)
             return getattr(target, name)(*values)
 

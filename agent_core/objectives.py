@@ -1,8 +1,8 @@
 """What the policy is pushed toward: advantages and losses as pure functions of tensors.
 
 REINFORCE (Williams 1992) with a baseline and an entropy bonus, and a gentle imitation of the best programs so far
-(priority queue training, Abolafia et al. 2018). Left out on purpose: a critic, importance ratios and clipping as in PPO;
-every program is learned from once, on policy.
+(priority queue training, Abolafia et al. 2018). Left out on purpose: a critic, importance ratios and clipping as in
+PPO; every program is learned from once, on policy.
 
 Everywhere `mask` (B, T) marks the tokens that count: <EOS> does, nothing after it does. Losses are means over programs
 of sums over tokens, so a program's weight does not depend on how long its neighbours are.
@@ -64,7 +64,7 @@ def policy_gradient_loss(log_probs: Tensor, advantages: Tensor, mask: Tensor) ->
 
 
 def mean_entropy(entropies: Tensor, mask: Tensor) -> Tensor:
-    """Entropy of a program's choices, in nats: the mean over programs of the sum over tokens. (B, T) twice -> scalar."""
+    """Entropy of a program's choices in nats, mean over programs of the sum over tokens. (B, T) twice -> scalar."""
     return (entropies * mask).sum(dim=1).mean()
 
 

@@ -11,7 +11,6 @@ within `max_length`, because a token is legal only if the shortest completion st
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -195,6 +194,7 @@ class _Compiler:
         self._name_keeping = self._rules_that_keep_names()
         self.cells: list[_Cell] = [_Cell("", frozenset())]  # state 0 is _FINISHED
         self._states: dict[_Cell, int] = {}
+        self._known_openings: dict[Symbol, dict[int, _Step]] = {}
 
     def state(self, cell: _Cell) -> int:
         """The number of a cell. Contexts that can never be seen are dropped, so that equal cells share a state."""
@@ -238,10 +238,11 @@ class _Compiler:
             follow = frozenset(here.items())
         return cells[::-1]
 
-    @cache
     def _openings(self, symbol: Symbol) -> dict[int, _Step]:
         """For each token that `symbol` can begin with, what it does seen from the cell above the symbol's."""
-        openings = {}
+        if symbol in self._known_openings:
+            return self._known_openings[symbol]
+        openings = self._known_openings[symbol] = {}
         for token in self._first(symbol):
             mark, pushed = self._expand_bare(symbol, token)
             openings[token] = _Step(1, sum(map(self.fewest, pushed)) - self.fewest(symbol), mark)

@@ -16,12 +16,15 @@ MAX_SOURCE = 8_192  # characters; the longest program the shipped grammar writes
 MAX_DEPTH = 320  # levels of the tree; 250 times `not` is a legal program of 256 tokens, and compiles safely
 
 BUILTINS = frozenset(
-    ["print", "range", "len", "sum", "max", "min", "abs", "sorted", "str", "int", "float", "bool", "list", "tuple", "enumerate", "zip", "reversed", "any", "all", "round"]
+    {"print", "range", "len", "sum", "max", "min", "abs", "sorted", "str", "int", "float", "bool", "list", "tuple"}
+    | {"enumerate", "zip", "reversed", "any", "all", "round"}
 )
 METHODS = frozenset(
-    ["append", "extend", "insert", "pop", "remove", "reverse", "index", "count", "upper", "lower", "strip", "split", "join", "startswith", "endswith", "find"]
+    {"append", "extend", "insert", "pop", "remove", "reverse", "index", "count"}
+    | {"upper", "lower", "strip", "split", "join", "startswith", "endswith", "find"}
 )
 KEYWORDS = frozenset({"sep", "end", "reverse"})
+SELF_REFERENCE = 1_000  # assigning to an item can make a list contain itself, which is as large as anything
 CONSTANTS = frozenset({int, float, str, bool, type(None)})
 
 # The fields of each allowed node that hold one node (or none), and those that hold a list of nodes.
@@ -76,7 +79,7 @@ class Checked:
         self.nodes: list[ast.AST] = []
         self.loops = False  # a while, a for or a comprehension
         self.calls_back = False  # a call of something that may be a function of the program
-        self.rewrite = False  # an operator or method that must be replaced wherever it stands
+        self.rewrite = False  # something that must be replaced wherever it stands
         self.growing = 0  # displays and additions: what can make a value grow without a loop
         self.stored: set[str] = set()
         self.loaded: set[str] = set()
@@ -192,8 +195,8 @@ def _subscript(node, checked, below):
         below += [part for part in (index.lower, index.upper, index.step) if part is not None]
     else:
         below.append(index)
-    if type(node.ctx) is ast.Del:
-        raise Refused("del is not allowed")
+    if type(node.ctx) is not ast.Load:
+        checked.growing += SELF_REFERENCE
 
 
 def _operator(node, checked, below):
@@ -202,7 +205,7 @@ def _operator(node, checked, below):
         raise Refused(f"the operator {kind.__name__} is not allowed")
     if kind is ast.Add:
         checked.growing += 1
-    elif kind in ALWAYS_CHECKED:
+    if kind in ALWAYS_CHECKED or type(node) is ast.AugAssign:
         checked.rewrite = True
 
 
@@ -210,9 +213,11 @@ def _comparison(node, checked, below):
     for operator, right in zip(node.ops, node.comparators, strict=True):
         kind = type(operator)
         if kind in COMPARISONS:
+            checked.rewrite |= kind is ast.In or kind is ast.NotIn
             continue
         # Identity is reproducible only against the three values that exist once.
-        if kind not in (ast.Is, ast.IsNot) or not isinstance(right, ast.Constant) or type(right.value) in (int, str, float):
+        single = isinstance(right, ast.Constant) and type(right.value) in (bool, type(None))
+        if not single or (kind is not ast.Is and kind is not ast.IsNot):
             raise Refused(f"the comparison {kind.__name__} is not allowed")
 
 

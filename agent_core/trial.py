@@ -12,6 +12,7 @@ import marshal
 from types import FunctionType
 
 from agent_core.budget import TICK, rewrite
+from agent_core.checked import checked_names
 from agent_core.frames import AGAIN, CRASHED, ENDLESS, FINISHED, MAX_MESSAGE, REFUSED, NotPlain, encoded, quoted
 from agent_core.meter import Meter, without_addresses
 from agent_core.safety import Refused, check
@@ -29,13 +30,17 @@ class Trial:
 
     def __init__(self, meter: Meter):
         self.meter = meter
+        meter.names |= checked_names(meter)
 
-    def run(self, source: str, call: tuple[str, list[bytes]] | None, alone: bool) -> str:
-        """The frame's text for one program. call: the function's name and each case's arguments, marshalled."""
+    def run(self, source: str, call: tuple[str, list[bytes], bool] | None, alone: bool) -> str:
+        """The frame's text for one program.
+
+        call: the function's name, each case's arguments marshalled, and whether there is a dict among them.
+        """
         space: dict[str, object] = {}
         try:
             try:
-                code, stateless = self._compiled(source)
+                code, stateless = self._compiled(source, call is not None and call[2])
             except MemoryError:
                 if alone:
                     raise Refused("cannot be compiled: MemoryError") from None
@@ -59,12 +64,12 @@ class Trial:
             space.clear()  # functions and their globals hold each other
         return f"[{status},{quoted(stdout[: self.meter.max_output])},{quoted(message)},[{','.join(cases)}]]"
 
-    def _compiled(self, source: str):
+    def _compiled(self, source: str, keyed: bool):
         """The code, and whether nothing can be kept from one call of its functions to the next."""
         checked = check(source)
         stateless = all(type(statement) is ast.FunctionDef for statement in checked.tree.body)
         try:
-            return compile(rewrite(checked), "<program>", "exec", dont_inherit=True), stateless
+            return compile(rewrite(checked, keyed), "<program>", "exec", dont_inherit=True), stateless
         except SyntaxError as error:
             raise Refused(f"SyntaxError: {error.msg} (line {error.lineno})") from None
         except (ValueError, RecursionError, OverflowError) as error:
@@ -98,7 +103,7 @@ class Trial:
         return FINISHED, "", value
 
     def _cases(self, code, stateless: bool, space: dict, call: tuple, outputs: list[str]) -> list[str]:
-        name, blobs = call
+        name, blobs, _ = call
         meter = self.meter
         texts: list[str] = []
         first = True

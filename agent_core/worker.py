@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import marshal
-import os
+import select
 import socket
 import subprocess
 import sys
@@ -13,11 +13,20 @@ from collections import deque
 from pathlib import Path
 
 from agent_core.frames import LENGTH
+from utils import UserError
 
 START_SECONDS = 20.0  # for an interpreter to start and to test its jail, on a busy machine
 LONGEST_ANSWER = 1 << 30
+WAY_OUT = (
+    "Install what is missing (apt-get install libseccomp2; pip install pyseccomp), use the dev container, or set "
+    "jail = limits under [executor] to run with resource limits only."
+)
 BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from agent_core.jail import main; main(int(sys.argv[2]))"
 ROOT = str(Path(__file__).resolve().parent.parent)
+
+
+class JailError(UserError):
+    """The jail cannot be closed on this machine."""
 
 
 class WorkerDied(Exception):
@@ -34,7 +43,8 @@ class Worker:
     def __init__(self, settings: dict):
         ours, theirs = socket.socketpair()
         with theirs:
-            command = [sys.executable, "-I", "-S", "-E", "-B", "-W", "ignore", "-c", BOOT, ROOT, str(theirs.fileno())]
+            command = [sys.executable, "-I", "-S", "-E", "-W", "ignore", *["-B"] * sys.dont_write_bytecode]
+            command += ["-c", BOOT, ROOT, str(theirs.fileno())]
             self.process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -49,6 +59,7 @@ class Worker:
         self.socket = ours
         self.socket.setblocking(False)
         self.jobs: deque = deque()  # what it has been given and not answered, oldest first
+        self.dead = False
         self.since = time.monotonic()  # when it began with the oldest of them
         self._outgoing = bytearray()
         self._incoming = bytearray()
@@ -97,15 +108,38 @@ class Worker:
             del self._incoming[:end]
         return messages
 
-    def kill(self) -> None:
-        """Ends the process and forgets it; its child, if it has one, dies with it."""
+    def await_start(self) -> None:
+        """Waits for its report on its own jail; raises JailError when there is none, or a bad one."""
+        deadline = time.monotonic() + START_SECONDS
+        poller = select.poll()
+        poller.register(self.socket, select.POLLIN)
+        try:
+            while (left := deadline - time.monotonic()) > 0:
+                poller.poll(left * 1_000)
+                self.push()
+                if messages := self.pull():
+                    problems = marshal.loads(messages[0])
+                    if problems:
+                        raise JailError(f"the jail does not hold on this machine: {'; '.join(problems)}. {WAY_OUT}")
+                    return
+        except WorkerDied as problem:
+            code = self.process.wait()
+            raise JailError(f"a jailed worker did not start: {problem}, exit status {code}. {WAY_OUT}") from None
+        raise JailError(f"a jailed worker did not start within {START_SECONDS:g} s")
+
+    def hang_up(self) -> None:
+        """Makes the process end by itself, and soon; it takes its child along."""
+        self.dead = True
+        self.jobs.clear()
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)  # reaches it even if someone else holds a copy of the descriptor
         self.socket.close()
+
+    def kill(self) -> None:
+        """Ends the process, waits until it is gone, and forgets its work."""
+        self.hang_up()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=0.2)
             return
-        with contextlib.suppress(OSError):
-            os.killpg(self.process.pid, 9)
         self.process.kill()
         self.process.wait()

@@ -10,6 +10,8 @@ from agent_core.grammar import read_grammar
 from agent_core.pushdown import LegalTokens
 from tokenizer import Tokenizer
 
+torch.set_num_threads(1)  # as `[run] threads` chooses on two cores: more would only wait for one another
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -173,6 +173,17 @@ def test_imitation_makes_the_elites_likelier(tiny):
     assert share() > 4 * before
 
 
+def test_elites_may_be_longer_than_all_programs_of_a_batch(tokenizer, machine):
+    generator = make_generator(tokenizer, machine, dataclasses.replace(PLAIN, imitation_weight=0.1))
+    elite = max(generator.generate(64).rows(), key=len)
+    programs = generator.generate(64)
+    short = Programs(*(getattr(programs, field.name)[:, :3] for field in dataclasses.fields(Programs)[:-1]),
+                     programs.regrown)
+    figures = generator.learn(torch.rand(64), short, [elite])
+    assert not figures["skipped"]
+    assert figures["imitation_loss"] > 0
+
+
 def test_entropy_bonus_keeps_options_open(tiny):
     closing, open_ = (tiny_generator(tiny, entropy_weight=weight) for weight in (0.0, 1.0))
     for generator in (closing, open_):
