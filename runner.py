@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
 from agent_core.agent import FIGURES, Agent, start_of
 from agent_core.config import Config, ConfigError, differences, load_config
+from agent_core.console import Bar, show_banner, show_verdict
 from agent_core.executor import Executor
 from agent_core.grammar import read_grammar
 from agent_core.pushdown import LegalTokens
@@ -28,7 +28,6 @@ from utils import UserError, choose_device, seed_everything
 
 COLUMNS = (*FIGURES, "jail_reruns", "jail_wait_seconds", "elapsed_seconds", "attempts_per_second")
 MAX_SKIPPED = 3  # steps in a row without a finite loss or gradient
-QUIET_SECONDS = 10.0  # between two lines of progress where there is no terminal
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -113,14 +112,15 @@ def train(config: Config, options: argparse.Namespace) -> int:
             notes = (*saved.notes, *agent.load(saved.model_state, saved.optimizer_state, saved.run_state["agent"]))
             if agent.progress.attempts:
                 folder, seconds = Path(saved.run_state["folder"]), saved.run_state["seconds"]
-        show_banner(parts, agent, [*differences(config, options.config), *(f"note: {note}" for note in notes)])
+        lines = [*differences(config, options.config), *(f"note: {note}" for note in notes)]
+        show_banner(agent, parts.machine, f"{parts.device} ({parts.reason})", executor.layers, lines)
         if finished(agent):
             print(f"all {agent.progress.attempts:,} attempts are used up; set run.max_attempts higher to go on")
             return 0
         folder = folder or new_run_folder(config.paths.runs, parts.task.name)
         run = Run(config, agent, executor, store, folder, seconds)
         run.learn(stop)
-        show_verdict(agent, run, stop)
+        show_verdict(run.result(), folder, stopped=bool(stop.signal))
         return 128 + stop.signal if stop.signal else 0
 
 
@@ -209,67 +209,6 @@ class Stop:
         if self.signal and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.signal = number
-
-
-class Bar:
-    """Progress at a glance: one bar on a terminal, a plain line now and then elsewhere."""
-
-    def __init__(self, agent: Agent):
-        self._agent = agent
-        self._spoken = time.monotonic()
-        self._bar = tqdm(total=agent.config.run.max_attempts, initial=agent.progress.attempts, unit=" attempts",
-                         disable=not sys.stderr.isatty(), dynamic_ncols=True)
-
-    def __enter__(self) -> "Bar":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._bar.close()
-
-    def update(self, figures: dict[str, float]) -> None:
-        line = (f"best {figures['best_reward']:.3f}, mean {figures['mean_reward']:.3f}, "
-                f"{figures['distinct_programs']} distinct")
-        self._bar.set_postfix_str(line, refresh=False)
-        self._bar.update(figures["attempts"] - self._bar.n)
-        if self._bar.disable and time.monotonic() - self._spoken >= QUIET_SECONDS:
-            print(f"{figures['attempts']:,} attempts: {line}", flush=True)
-            self._spoken = time.monotonic()
-
-    def show_best(self, found) -> None:
-        self._say(f"attempt {found.attempts:,}: new best, reward {found.reward:.3f}", found.program)
-
-    def show_samples(self, agent: Agent) -> None:
-        """What the policy writes at the moment: the newest programs of the batch just learned from."""
-        for text in agent.latest(3):
-            self._say(f"attempt {agent.progress.attempts:,}: a sample", text)
-
-    def _say(self, heading: str, program: str) -> None:
-        tqdm.write("\n".join([heading, *(f"    {line}" for line in program.splitlines())]), file=sys.stdout)
-
-
-def show_banner(parts: Parts, agent: Agent, lines: Sequence[str]) -> None:
-    task, attempts = parts.task, agent.progress.attempts
-    print(f"AltLAS: {task.name}. {task.description}\n"
-          f"device: {parts.device} ({parts.reason})\n"
-          f"seed {agent.config.run.seed}, {agent.generator.policy.count_parameters():,} parameters, "
-          f"{len(parts.tokenizer)} tokens in the vocabulary, "
-          + (f"resumed at {attempts:,} attempts" if attempts else "from the first attempt"))
-    if unused := parts.machine.unused_tokens():
-        lines = [*lines, f"note: no rule of the grammar uses {', '.join(unused)}"]
-    print(*(f"  {line}" for line in lines), sep="\n", flush=True)
-
-
-def show_verdict(agent: Agent, run: Run, stop: Stop) -> None:
-    result = run.result()
-    if result["solved"]:
-        print(f"solved {result['task']} in {result['attempts']:,} attempts, {result['seconds']:.1f} s:\n")
-    else:
-        print(f"not solved in {result['attempts']:,} attempts, {result['seconds']:.1f} s; "
-              f"best reward {result['best_reward']:.3f}:\n")
-    print("\n".join(f"    {line}" for line in result["program"].splitlines()), end="\n\n")
-    print(f"curves, best program and result: {run.folder}")
-    if stop.signal:
-        print("stopped; the same command goes on from here")
 
 
 def list_tasks(config: Config) -> int:

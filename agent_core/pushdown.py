@@ -1,42 +1,22 @@
-"""Legal next tokens for a batch of programs, from an LL(1) grammar compiled into tables: a few gathers, no loop.
+"""Legal next tokens for a batch of programs, from the tables of an LL(1) grammar: a few gathers, no loop over programs.
 
-Each program keeps a stack of cells. Where the symbol on top can be empty, what lies under it is legal too, and so on
-down; so a cell is not a bare symbol but a symbol in its context, the tokens that come after it and how many cells down
-each is served. There are finitely many such pairs (a few hundred), all found when the grammar is loaded: a long run of
-optional symbols would have to repeat one, which could then begin with what may also follow it, and that is not LL(1).
-
-Two promises, whatever the policy prefers: every program that ends is legal to its last token, and every program ends
-within `max_length`, because a token is legal only if the shortest completion still fits.
+Each program keeps a stack of cells (see compiler.py); the one on top says which tokens may come next, and how each of
+them changes the stack. Two promises, whatever the policy prefers: every program that ends is legal to its last token,
+and every program ends within `max_length`, because a token is legal only if the shortest completion still fits.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from agent_core.grammar import Alternative, Grammar, GrammarError, Symbol, Terminal
-from agent_core.names import MARKS, Action, NameBits, Scopes
+from agent_core.compiler import FINISHED, Cell, Compiler
+from agent_core.grammar import START_SYMBOLS, Grammar, GrammarError
+from agent_core.names import MARKS, NameBits, Scopes
 from tokenizer import PAD, SPECIAL_TOKENS
 
 NEVER = 1 << 14  # tokens needed after an illegal token: more than any program has
-_FINISHED = 0  # the state under every program: only <PAD> is left
-
-
-class _Step(NamedTuple):
-    """What a token does, seen from the top cell."""
-
-    pops: int  # cells above the one that serves the token, all of them optional and left empty
-    growth: int  # by how much the fewest tokens to the end change
-    mark: str
-
-
-class _Cell(NamedTuple):
-    """A symbol in its context: `follow` says for each token that may come after it how it would be served."""
-
-    symbol: Symbol
-    follow: frozenset[tuple[int, _Step]]
 
 
 @dataclass(frozen=True)
@@ -77,8 +57,8 @@ class LegalTokens:
             self._bits = NameBits(tokens)
         except ValueError as error:
             raise GrammarError(f"grammar: {error}") from None
-        compiler = _Compiler(grammar, self.pad)
-        self._starts = {start: compiler.state(_Cell(start, frozenset())) for start in ("program", "function_body")}
+        compiler = Compiler(grammar, self.pad)
+        self._starts = {start: compiler.state(Cell(start, frozenset())) for start in START_SYMBOLS}
         rows = compiler.rows()
 
         states, vocabulary = len(rows), len(tokens)
@@ -89,7 +69,7 @@ class LegalTokens:
         push = torch.zeros((states, vocabulary, self.deepest_push + 1), dtype=torch.long)  # states, bottom first; count
         for state, row in enumerate(rows):
             for token, ((pops, growth, mark), pushed) in row.items():
-                need[state, token] = 1 + growth if state != _FINISHED else -NEVER
+                need[state, token] = 1 + growth if state != FINISHED else -NEVER
                 guard[state, token] = MARKS[mark][0]
                 step[state, token] = torch.tensor([pops, growth, MARKS[mark][1]])
                 push[state, token, :len(pushed)] = torch.tensor(pushed, dtype=torch.long)
@@ -181,107 +161,4 @@ class LegalTokens:
 
     def is_finished(self, progress: Progress) -> Tensor:
         """(B,) bool: the programs that have written <EOS>."""
-        return progress.top == _FINISHED
-
-
-class _Compiler:
-    """Finds every cell that can occur and numbers them: the states of the tables."""
-
-    def __init__(self, grammar: Grammar, pad: int):
-        self._grammar = grammar
-        self._pad = pad
-        self._exposing = self._rules_that_end_in_optional()
-        self._name_keeping = self._rules_that_keep_names()
-        self.cells: list[_Cell] = [_Cell("", frozenset())]  # state 0 is _FINISHED
-        self._states: dict[_Cell, int] = {}
-        self._known_openings: dict[Symbol, dict[int, _Step]] = {}
-
-    def state(self, cell: _Cell) -> int:
-        """The number of a cell. Contexts that can never be seen are dropped, so that equal cells share a state."""
-        if isinstance(cell.symbol, Terminal) or cell.symbol not in self._exposing:
-            cell = _Cell(cell.symbol, frozenset())
-        if cell not in self._states:
-            self._states[cell] = len(self.cells)
-            self.cells.append(cell)
-        return self._states[cell]
-
-    def rows(self) -> list[dict[int, tuple[_Step, list[int]]]]:
-        """For each state the legal tokens: what each does, and the states it pushes, bottom first."""
-        rows: list[dict[int, tuple[_Step, list[int]]]] = [{self._pad: (_Step(0, 0, ""), [_FINISHED])}]
-        while len(rows) < len(self.cells):  # a row may add cells
-            cell = self.cells[len(rows)]
-            row = {}
-            for token, step in self._openings(cell.symbol).items():
-                row[token] = (step._replace(pops=0), [self.state(c) for c in self._expand(cell, token)])
-            if self._grammar.is_nullable(cell.symbol):
-                row |= {token: (step, []) for token, step in cell.follow}
-            rows.append(row)
-        return rows
-
-    def _expand(self, cell: _Cell, token: int) -> list[_Cell]:
-        """What is left of a cell once it has begun with `token`, bottom first."""
-        if isinstance(cell.symbol, Terminal):
-            return []
-        rest = self._in_context(self._grammar.choose(cell.symbol, token), cell)
-        begin = next(i for i, c in enumerate(rest) if token in self._first(c.symbol))
-        return rest[:begin:-1] + self._expand(rest[begin], token)
-
-    def _in_context(self, alternative: Alternative, whole: _Cell) -> list[_Cell]:
-        """The symbols of an alternative, each with what may follow it where `whole` stands."""
-        cells: list[_Cell] = []
-        follow = whole.follow
-        for symbol in reversed(alternative):
-            cells.append(_Cell(symbol, follow))
-            here = dict(self._openings(symbol))
-            if self._grammar.is_nullable(symbol):
-                here |= {token: step._replace(pops=step.pops + 1) for token, step in follow}
-            follow = frozenset(here.items())
-        return cells[::-1]
-
-    def _openings(self, symbol: Symbol) -> dict[int, _Step]:
-        """For each token that `symbol` can begin with, what it does seen from the cell above the symbol's."""
-        if symbol in self._known_openings:
-            return self._known_openings[symbol]
-        openings = self._known_openings[symbol] = {}
-        for token in self._first(symbol):
-            mark, pushed = self._expand_bare(symbol, token)
-            openings[token] = _Step(1, sum(map(self.fewest, pushed)) - self.fewest(symbol), mark)
-        return openings
-
-    def _expand_bare(self, symbol: Symbol, token: int) -> tuple[str, list[Symbol]]:
-        """As `_expand`, without contexts."""
-        if isinstance(symbol, Terminal):
-            return symbol.mark, []
-        alternative = self._grammar.choose(symbol, token)
-        begin = next(i for i, s in enumerate(alternative) if token in self._first(s))
-        mark, above = self._expand_bare(alternative[begin], token)
-        return mark, [*alternative[begin + 1:], *above]
-
-    def _first(self, symbol: Symbol) -> frozenset[int]:
-        return symbol.tokens if isinstance(symbol, Terminal) else self._grammar.first[symbol]
-
-    def fewest(self, symbol: Symbol) -> int:
-        """Tokens of the shortest text of a symbol."""
-        return 1 if isinstance(symbol, Terminal) else int(self._grammar.fewest_tokens[symbol])
-
-    def keeps_names(self, symbol: Symbol) -> bool:
-        """Whether no text of the symbol defines a name, opens or ends a block, or ends it all: so that it can be
-        swapped for another."""
-        if isinstance(symbol, Terminal):
-            return MARKS[symbol.mark][1] in (Action.NONE, Action.READ) and symbol.text != "EOS"
-        return symbol in self._name_keeping
-
-    def _rules_that_keep_names(self) -> set[str]:
-        found = set(self._grammar.rules)
-        while less := {rule for rule in found for alternative in self._grammar.rules[rule] for s in alternative
-                       if not (self.keeps_names(s) if isinstance(s, Terminal) else s in found)}:
-            found -= less
-        return found
-
-    def _rules_that_end_in_optional(self) -> set[str]:
-        """The rules under which the cell below can show through: optional ones, and those that may end in one."""
-        found = set(self._grammar.nullable)
-        while more := {rule for rule, alternatives in self._grammar.rules.items()
-                       if rule not in found and any(a and a[-1] in found for a in alternatives)}:
-            found |= more
-        return found
+        return progress.top == FINISHED

@@ -1,0 +1,76 @@
+"""What a run prints: the banner, the bar with what comes up above it, the verdict."""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from agent_core.agent import Agent, Improvement
+from agent_core.pushdown import LegalTokens
+
+QUIET_SECONDS = 10.0  # between two lines of progress where there is no terminal
+
+
+class Bar:
+    """Progress at a glance: one bar on a terminal, a plain line now and then elsewhere."""
+
+    def __init__(self, agent: Agent):
+        self._agent = agent
+        self._spoken = time.monotonic()
+        self._bar = tqdm(total=agent.config.run.max_attempts, initial=agent.progress.attempts, unit=" attempts",
+                         disable=not sys.stderr.isatty(), dynamic_ncols=True)
+
+    def __enter__(self) -> "Bar":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.close()
+
+    def update(self, figures: dict[str, float]) -> None:
+        line = (f"best {figures['best_reward']:.3f}, mean {figures['mean_reward']:.3f}, "
+                f"{figures['distinct_programs']} distinct")
+        self._bar.set_postfix_str(line, refresh=False)
+        self._bar.update(figures["attempts"] - self._bar.n)
+        if self._bar.disable and time.monotonic() - self._spoken >= QUIET_SECONDS:
+            print(f"{figures['attempts']:,} attempts: {line}", flush=True)
+            self._spoken = time.monotonic()
+
+    def show_best(self, found: Improvement) -> None:
+        self._say(f"attempt {found.attempts:,}: new best, reward {found.reward:.3f}", found.program)
+
+    def show_samples(self, agent: Agent) -> None:
+        """What the policy writes at the moment: the newest programs of the batch just learned from."""
+        for text in agent.latest(3):
+            self._say(f"attempt {agent.progress.attempts:,}: a sample", text)
+
+    def _say(self, heading: str, program: str) -> None:
+        tqdm.write("\n".join([heading, *(f"    {line}" for line in program.splitlines())]), file=sys.stdout)
+
+
+def show_banner(agent: Agent, machine: LegalTokens, device: str, jail: str, lines: Sequence[str]) -> None:
+    """What a run is about to do. lines: what else there is to say."""
+    task, attempts = agent.task, agent.progress.attempts
+    print(f"AltLAS: {task.name}. {task.description}\n"
+          f"device: {device}; jail: {jail}\n"
+          f"seed {agent.config.run.seed}, {agent.generator.policy.count_parameters():,} parameters, "
+          f"{len(agent.tokenizer)} tokens in the vocabulary, "
+          + (f"resumed at {attempts:,} attempts" if attempts else "from the first attempt"))
+    if unused := machine.unused_tokens():
+        lines = [*lines, f"note: no rule of the grammar uses {', '.join(unused)}"]
+    print(*(f"  {line}" for line in lines), sep="\n", flush=True)
+
+
+def show_verdict(result: Mapping[str, Any], folder: Path, stopped: bool) -> None:
+    """How a run ended. result: what result.json holds."""
+    if result["solved"]:
+        print(f"solved {result['task']} in {result['attempts']:,} attempts, {result['seconds']:.1f} s:\n")
+    else:
+        print(f"not solved in {result['attempts']:,} attempts, {result['seconds']:.1f} s; "
+              f"best reward {result['best_reward']:.3f}:\n")
+    print("\n".join(f"    {line}" for line in result["program"].splitlines()), end="\n\n")
+    print(f"curves, best program and result: {folder}")
+    if stopped:
+        print("stopped; the same command goes on from here")
