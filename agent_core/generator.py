@@ -66,12 +66,13 @@ class CodeGenerator:
         elites: known programs, as `Programs.rows` gives them, that part of the batch is regrown from.
         """
         writing = Writing(self._machine, self._tokenizer, self._start, self._defined, batch_size,
-                          self._config.max_length, self._config.legal_tokens_only, self._plan(batch_size, elites))
+                          self._config.max_length, self._config.legal_tokens_only, self._floors(batch_size),
+                          self._plan(batch_size, elites))
         state = None
         while not writing.ended:
             legal = writing.legal()  # (R, V), R programs being under way
             logits, state = self.policy(writing.token.unsqueeze(1), state)
-            log_probs = policy_log_probs(logits.squeeze(1), legal, self._learning.exploration_floor)  # (R, V)
+            log_probs = policy_log_probs(logits.squeeze(1), legal, writing.floor)  # (R, V)
             token = torch.multinomial(log_probs.exp(), 1, generator=self.random)  # (R, 1)
             left = writing.take(token.squeeze(1), log_probs.gather(1, token).squeeze(1))
             if left is not None:
@@ -87,8 +88,8 @@ class CodeGenerator:
         rewards = rewards.to(self.device, torch.float32)
         batch = len(rewards)
         imitated = self._examine(elites) if self._learning.imitation_weight and elites else []
-        ids, counts, legal = _with_specimens(programs, imitated, self._tokenizer.pad)
-        log_probs, entropies = self._rescore(ids, counts, legal)  # (B + E, T) each, T that of the longest of all
+        ids, counts, legal, floor = _with_specimens(programs, imitated, self._tokenizer.pad)
+        log_probs, entropies = self._rescore(ids, counts, legal, floor)  # (B + E, T) each, T that of the longest of all
         own = slice(batch), slice(programs.ids.shape[1])
 
         advantages = group_advantages(rewards, programs.regrown, self._learning.advantage_floor)
@@ -150,18 +151,23 @@ class CodeGenerator:
         """Which of these programs could be written under the grammar and the limit of now."""
         return self._machine.accepts(rows, self._start, self._config.max_length, self._defined)
 
-    def _rescore(self, ids: Tensor, counts: Tensor, legal: Tensor) -> tuple[Tensor, Tensor]:
+    def _rescore(self, ids: Tensor, counts: Tensor, legal: Tensor, floor: Tensor) -> tuple[Tensor, Tensor]:
         """Known programs again, with gradient: log-probabilities of their tokens and entropies of the choices.
 
-        ids, counts: (B, T), the latter bool. legal: (B, T, V). Returns (B, T) twice, 0 where a token does not count:
+        ids, counts: (B, T), the latter bool. legal: (B, T, V). floor: (B,). Returns (B, T) twice, 0 where a token does not count:
         those are the most, and the head is spared them.
         """
         inputs = torch.cat([torch.full_like(ids[:, :1], self._tokenizer.sos), ids[:, :-1]], dim=1)
         hidden, _ = self.policy.read(inputs)  # (B, T, H)
-        log_probs = policy_log_probs(self.policy.head(hidden[counts]), legal[counts], self._learning.exploration_floor)
+        floors = floor.unsqueeze(1).expand(ids.shape)[counts]
+        log_probs = policy_log_probs(self.policy.head(hidden[counts]), legal[counts], floors)
         nothing = torch.zeros(ids.shape, dtype=log_probs.dtype, device=self.device)
         return (nothing.masked_scatter(counts, chosen_log_probs(log_probs, ids[counts])),
                 nothing.masked_scatter(counts, entropy(log_probs)))
+
+    def _floors(self, batch_size: int) -> Tensor:
+        """(B,) evenly from none to `exploration_floor`: some programs stay close to the policy, some wander off."""
+        return torch.rand(batch_size, generator=self.random, device=self.device) * self._learning.exploration_floor
 
     def _plan(self, batch_size: int, elites: Sequence[tuple[int, ...]]) -> Plan | None:
         regrown = int(batch_size * self._learning.regrown_share)
@@ -180,10 +186,12 @@ class CodeGenerator:
         return [self._specimens[elite] for elite in elites]
 
 
-def _with_specimens(programs: Programs, specimens: Sequence[Specimen], pad: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Programs and elites below one another: ids, which of them count (B + E, T), and what was legal (B + E, T, V)."""
+def _with_specimens(programs: Programs, specimens: Sequence[Specimen], pad: int) -> tuple[Tensor, ...]:
+    """Programs and elites below one another: ids, which of them count (B + E, T), what was legal (B + E, T, V), and the
+    floor (B + E,), which elites do without: it is the policy itself that should like them.
+    """
     if not specimens:
-        return programs.ids, programs.chosen, programs.legal
+        return programs.ids, programs.chosen, programs.legal, programs.floor
     batch, length = programs.ids.shape
     longest = max(length, *(len(specimen.ids) for specimen in specimens))
     shape = (batch + len(specimens), longest)
@@ -195,4 +203,4 @@ def _with_specimens(programs: Programs, specimens: Sequence[Specimen], pad: int)
     for row, specimen in enumerate(specimens, start=batch):
         own = len(specimen.ids)
         ids[row, :own], counts[row, :own], legal[row, :own] = specimen.ids, True, specimen.legal
-    return ids, counts, legal
+    return ids, counts, legal, torch.cat([programs.floor, programs.floor.new_zeros(len(specimens))])

@@ -14,18 +14,16 @@ import torch
 from torch import Tensor
 
 
-def policy_log_probs(logits: Tensor, legal: Tensor, epsilon: float = 0.0) -> Tensor:
-    """Log-probabilities of the policy: softmax over legal tokens, mixed with `epsilon` of the uniform choice.
+def policy_log_probs(logits: Tensor, legal: Tensor, floor: Tensor) -> Tensor:
+    """Log-probabilities of the policy: softmax over legal tokens, mixed with a share `floor` of the uniform choice.
 
-    logits: (..., V). legal: (..., V) bool, at least one True in each row. Returns (..., V), -inf where illegal.
-    The mixture is part of the policy, so its gradient is exact and no token is ever out of reach.
+    logits: (..., V). legal: (..., V) bool, at least one True in each row. floor: (...) in [0, 1). Returns (..., V), -inf
+    where illegal. The mixture is part of the policy, so its gradient is exact and no token is ever out of reach.
     """
-    log_probs = torch.log_softmax(logits.masked_fill(~legal, -math.inf), dim=-1)
-    if epsilon == 0:
-        return log_probs
-    log_floor = math.log(epsilon) - legal.sum(dim=-1, keepdim=True).to(logits.dtype).log()  # (..., 1)
-    mixed = torch.logaddexp(log_probs.masked_fill(~legal, 0.0) + math.log1p(-epsilon), log_floor)
-    return mixed.masked_fill(~legal, -math.inf)
+    log_probs = torch.log_softmax(logits.masked_fill(~legal, -math.inf), dim=-1).masked_fill(~legal, 0.0)
+    floor = floor.to(logits.dtype).unsqueeze(-1)  # (..., 1)
+    log_uniform = floor.log() - legal.sum(dim=-1, keepdim=True).to(logits.dtype).log()  # -inf where there is no floor
+    return torch.logaddexp(log_probs + torch.log1p(-floor), log_uniform).masked_fill(~legal, -math.inf)
 
 
 def chosen_log_probs(log_probs: Tensor, ids: Tensor) -> Tensor:

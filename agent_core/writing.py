@@ -26,6 +26,7 @@ class Programs:
     legal: Tensor  # (B, T, V) bool: what could have been written
     log_probs: Tensor  # (B, T) of the chosen tokens when they were sampled; 0 elsewhere
     regrown: Tensor  # (B,) bool
+    floor: Tensor  # (B,) the uniform share of each program's choices
 
     def rows(self) -> list[tuple[int, ...]]:
         """The ids of each program up to its <EOS>, as plain integers: what it is known by."""
@@ -37,7 +38,8 @@ class Writing:
     """The programs that have not ended, R of the batch's B, and all that was written so far."""
 
     def __init__(self, machine: LegalTokens, tokenizer: Tokenizer, start: str, defined: Sequence[str], batch_size: int,
-                 max_length: int, legal_tokens_only: bool, plan: Plan | None):
+                 max_length: int, legal_tokens_only: bool, floor: Tensor, plan: Plan | None):
+        """floor: (B,) the uniform share of each program's choices."""
         self._machine, self._tokenizer, self._plan, self._max_length = machine, tokenizer, plan, max_length
         device = machine.device
         self.token = torch.full((batch_size,), tokenizer.sos, device=device)  # (R,) the last one of each
@@ -45,7 +47,7 @@ class Writing:
         self._place = 0  # of the next token
         self._rows = torch.arange(batch_size, device=device)  # (R,) place of each in the batch
         self._finished = torch.zeros(batch_size, dtype=torch.bool, device=device)  # (R,)
-        self._regrown = plan.regrown if plan else self._finished
+        self._regrown, self._floor = plan.regrown if plan else self._finished, floor
         self._stopped = self._finished  # (R,) the stretch written anew has ended
         self._cursor = plan.end if plan else None  # (R,) place in the source of the next token to keep
         self._progress = machine.begin(start, batch_size, max_length, defined) if legal_tokens_only else None
@@ -57,6 +59,11 @@ class Writing:
         self._chosen = torch.zeros(shape, dtype=torch.bool, device=device)
         self._legal = torch.ones((*shape, len(tokenizer)), dtype=torch.bool, device=device)
         self._log_probs = torch.zeros(shape, device=device)
+
+    @property
+    def floor(self) -> Tensor:
+        """(R,) the uniform share of the choices of each."""
+        return self._floor[self._rows]
 
     def legal(self) -> Tensor:
         """(R, V) bool: what may come next; anything where a token is kept, since nothing is chosen there."""
@@ -101,7 +108,7 @@ class Writing:
     def programs(self) -> Programs:
         """All that was written, as long as the longest."""
         return Programs(*(each[:, :self._place] for each in
-                          (self._ids, self._mask, self._chosen, self._legal, self._log_probs)), self._regrown)
+                          (self._ids, self._mask, self._chosen, self._legal, self._log_probs)), self._regrown, self._floor)
 
     def _follow_plan(self, token: Tensor) -> Tensor:
         """The token that each program really gets: the elite's where it is kept, else the one that was chosen."""

@@ -37,6 +37,8 @@ def tiny():
 def tiny_generator(tiny, **learning):
     generator = make_generator(*tiny, learning=dataclasses.replace(PLAIN, **learning), max_length=6)
     generator.policy.double()
+    floor = generator._learning.exploration_floor  # the same for all, so that equal programs are equally likely
+    generator._floors = lambda batch_size: torch.full((batch_size,), floor)
     return generator
 
 
@@ -65,13 +67,13 @@ def test_the_gradient_of_reinforce_is_that_of_the_expected_reward(tiny, floor):
     programs = outcomes(generator)
     assert sorted(programs.rows()) == sorted(every_program(tiny))
     rewards = torch.rand(14, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    log_probs, _ = generator._rescore(programs.ids, programs.chosen, programs.legal)
+    log_probs, _ = generator._rescore(programs.ids, programs.chosen, programs.legal, programs.floor)
     log_prob = log_probs.sum(dim=1)
     probability = log_prob.exp()
     assert probability.sum().item() == pytest.approx(1.0, abs=1e-12)
     expected = gradient(generator, (probability * rewards).sum())
 
-    log_probs, _ = generator._rescore(programs.ids, programs.chosen, programs.legal)
+    log_probs, _ = generator._rescore(programs.ids, programs.chosen, programs.legal, programs.floor)
     # Weighted by its probability, each program appears as often as sampling would bring it; 14 undoes the mean.
     weights = probability.detach() * 14 * (rewards - 0.3)  # any baseline: it drops out of the expectation
     found = gradient(generator, policy_gradient_loss(log_probs, weights, programs.chosen))
@@ -90,7 +92,7 @@ def test_regrowth_is_a_distribution_whose_gradient_is_exact(tiny, floor, which):
     cut = specimen.cuts[which % len(specimen.cuts)]
     generator._specimens[elite] = dataclasses.replace(specimen, cuts=(cut,), cut_weights=(1.0,))
     programs = outcomes(generator, [elite], 4_000)
-    log_prob = generator._rescore(programs.ids, programs.chosen, programs.legal)[0].sum(dim=1)
+    log_prob = generator._rescore(programs.ids, programs.chosen, programs.legal, programs.floor)[0].sum(dim=1)
     assert log_prob.exp().sum().item() == pytest.approx(1.0, abs=1e-12)
     assert torch.allclose(log_prob.float(), programs.log_probs.sum(dim=1), atol=1e-5)
     score = gradient(generator, (log_prob.exp().detach() * log_prob).sum())  # the expected score function is zero
@@ -110,7 +112,7 @@ def test_sampling_and_rescoring_agree(tokenizer, machine, share, start, defined)
     generator = make_generator(tokenizer, machine, learning, start=start, defined=defined)
     elites = list(dict.fromkeys(generator.generate(32).rows()))
     programs = generator.generate(128, elites)
-    again, _ = generator._rescore(programs.ids, programs.chosen, programs.legal)
+    again, _ = generator._rescore(programs.ids, programs.chosen, programs.legal, programs.floor)
     assert torch.allclose(again[programs.chosen], programs.log_probs[programs.chosen], atol=1e-5)
     assert (programs.log_probs[~programs.chosen] == 0).all()
     assert programs.regrown.sum() == int(128 * share)
@@ -177,8 +179,8 @@ def test_elites_may_be_longer_than_all_programs_of_a_batch(tokenizer, machine):
     generator = make_generator(tokenizer, machine, dataclasses.replace(PLAIN, imitation_weight=0.1))
     elite = max(generator.generate(64).rows(), key=len)
     programs = generator.generate(64)
-    short = Programs(*(getattr(programs, field.name)[:, :3] for field in dataclasses.fields(Programs)[:-1]),
-                     programs.regrown)
+    short = Programs(*(getattr(programs, field.name)[:, :3] for field in dataclasses.fields(Programs)[:-2]),
+                     programs.regrown, programs.floor)
     figures = generator.learn(torch.rand(64), short, [elite])
     assert not figures["skipped"]
     assert figures["imitation_loss"] > 0

@@ -21,7 +21,7 @@ def test_the_policy_is_a_distribution_over_legal_tokens():
     logits, legal = torch.randn(5, 7, 11) * 3, torch.rand(5, 7, 11) > 0.4
     legal[..., 0] = True
     for epsilon in (0.0, 0.1, 0.5):
-        probs = policy_log_probs(logits, legal, epsilon).exp()
+        probs = policy_log_probs(logits, legal, torch.full((5, 7), epsilon)).exp()
         assert torch.allclose(probs.sum(-1), torch.ones(5, 7))
         assert (probs[~legal] == 0).all()
         expected = (logits.exp() * legal) / (logits.exp() * legal).sum(-1, keepdim=True)
@@ -33,7 +33,7 @@ def test_extreme_logits_stay_finite_with_their_gradients():
     logits = torch.tensor([[1e4, -1e4, 0.0, 50.0]], requires_grad=True)
     legal = torch.tensor([[True, True, True, False]])
     for epsilon in (0.0, 0.05):
-        log_probs = policy_log_probs(logits, legal, epsilon)
+        log_probs = policy_log_probs(logits, legal, torch.tensor([epsilon]))
         loss = -log_probs[0, 1] - entropy(log_probs).sum()
         grad, = torch.autograd.grad(loss, logits)
         assert torch.isfinite(loss)
@@ -41,16 +41,19 @@ def test_extreme_logits_stay_finite_with_their_gradients():
         assert grad[0, 3] == 0
 
 
+FLOORS = torch.tensor([0.1, 0.0, 0.3], dtype=torch.float64)
+
+
 def test_the_gradient_through_the_exploration_floor_is_exact():
     logits = torch.randn(3, 6, dtype=torch.float64, requires_grad=True)
     legal = torch.tensor([[1, 1, 0, 1, 0, 1], [1, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1]]).bool()
-    assert torch.autograd.gradcheck(lambda x: policy_log_probs(x, legal, 0.1)[legal], logits)
-    assert torch.autograd.gradcheck(lambda x: entropy(policy_log_probs(x, legal, 0.1)), logits)
+    assert torch.autograd.gradcheck(lambda x: policy_log_probs(x, legal, FLOORS)[legal], logits)
+    assert torch.autograd.gradcheck(lambda x: entropy(policy_log_probs(x, legal, FLOORS)), logits)
 
 
 def test_entropy_of_uniform_and_of_certain_choices():
     legal = torch.tensor([[True] * 8, [True] * 4 + [False] * 4, [True] + [False] * 7])
-    log_probs = policy_log_probs(torch.zeros(3, 8), legal)
+    log_probs = policy_log_probs(torch.zeros(3, 8), legal, torch.zeros(3))
     assert entropy(log_probs).tolist() == pytest.approx([math.log(8), math.log(4), 0.0])
 
 
