@@ -39,8 +39,7 @@ class Progress:
     attempts: int = 0
     restarts: int = 0
     skipped: int = 0  # steps in a row whose loss or gradient was not finite
-    life_best: float = -1.0  # best reward since the last restart
-    life_best_at: int = 0  # and the attempts at which it came
+    restarted_at: int = 0  # attempts at the last restart
 
 
 class Agent:
@@ -66,7 +65,7 @@ class Agent:
 
     def step(self) -> dict[str, float]:
         """Sample, run, score, remember, learn. Returns the figures of the step for the log."""
-        self._restart_if_stale()
+        self._restart_when_due()
         learning, progress = self.config.learning, self.progress
         count = min(self.config.generator.batch_size, self.config.run.max_attempts - progress.attempts)
         programs = self.generator.generate(count, self.memory.elites)
@@ -81,9 +80,6 @@ class Agent:
         progress.steps += 1
         progress.attempts += len(rows)
         progress.skipped = progress.skipped + 1 if figures["skipped"] else 0
-        best = max(attempt.reward for attempt in found)
-        if best > progress.life_best:
-            progress.life_best, progress.life_best_at = best, progress.attempts
         if improved:
             self.history.append(Improvement(self.memory.best.attempts, self.memory.best.reward, self.best_program))
         return self._figures(programs, found, rows, new) | figures
@@ -172,18 +168,21 @@ class Agent:
                 renew = True
         if renew:
             self.memory.renew()
-            self.progress.life_best = max(self.memory.elite_rewards, default=-1.0)
-            self.progress.life_best_at = self.progress.attempts
         return len(new)
 
-    def _restart_if_stale(self) -> None:
-        """No new best for long: fresh weights, elites and counts; scores, best and counterexamples stay."""
-        patience, progress = self.config.learning.restart_after, self.progress
-        if patience and not self.solved and progress.attempts - progress.life_best_at >= patience:
+    def _restart_when_due(self) -> None:
+        """Fresh weights, elites and counts after a while without a solution; scores, best and counterexamples stay.
+
+        What separates the runs that succeed is mostly luck early on, so many short lives beat one long one; but some tasks
+        take long. The lives' lengths follow Luby, Sinclair and Zuckerman 1993, which is within a logarithm of the best
+        that could be done knowing how long a life takes to succeed.
+        """
+        unit, progress = self.config.learning.restart_after, self.progress
+        if unit and not self.solved and progress.attempts - progress.restarted_at >= unit * luby(progress.restarts + 1):
             self.generator.reset()
             self.memory.restart()
             progress.restarts += 1
-            progress.life_best, progress.life_best_at = -1.0, progress.attempts
+            progress.restarted_at = progress.attempts
 
     def _figures(self, programs: Programs, found: list[Attempt], rows: list[Row], new: int) -> dict[str, float]:
         count = len(found)
@@ -206,6 +205,12 @@ class Agent:
             "restarts": self.progress.restarts,
             "counterexamples": self.scorer.version,
         }
+
+
+def luby(i: int) -> int:
+    """The i-th of 1, 1, 2, 1, 1, 2, 4, 1, 1, 2, 1, 1, 2, 4, 8, ..., i from 1."""
+    block = i.bit_length()
+    return 1 << (block - 1) if i == (1 << block) - 1 else luby(i - (1 << (block - 1)) + 1)
 
 
 def start_of(task: Task) -> tuple[str, tuple[str, ...]]:

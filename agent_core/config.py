@@ -63,7 +63,7 @@ class OptimizerConfig:
 class LearningConfig:
     entropy_weight: float = number(0.01, 0, 10)
     advantage_floor: float = number(0.1, above=0, high=1)
-    exploration_floor: float = number(0.02, 0, 0.5)
+    exploration_floor: float = number(0.3, 0, 0.9)
     imitation_weight: float = number(0.1, 0, 10)
     elites: int = number(32, 0, 10_000)
     elites_per_niche: int = number(1, 1, 10_000)
@@ -71,7 +71,7 @@ class LearningConfig:
     regrown_share: float = number(0.5, 0, 1)
     inner_share: float = number(0.5, 0, 1)
     regrown_slack: float = number(4.0, 0, 1_000)
-    restart_after: int = number(40_000, 0, 10**12)
+    restart_after: int = number(10_000, 0, 10**12)
 
 
 @dataclass(frozen=True)

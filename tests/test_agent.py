@@ -6,7 +6,7 @@ import io
 import pytest
 import torch
 
-from agent_core.agent import FIGURES, Agent
+from agent_core.agent import FIGURES, Agent, luby
 from agent_core.config import load_config
 from agent_core.executor import Executor
 from agent_core.grammar import parse_grammar, read_grammar
@@ -94,14 +94,20 @@ def test_the_attempts_that_are_left_bound_the_last_batch(executor, tokenizer, ma
 
 
 def test_a_restart_clears_the_policy_and_keeps_the_best(executor, tokenizer, machine):
-    agent = make_agent(executor, tokenizer, machine, learning__restart_after=500)
-    before = agent.generator.policy.head.weight.clone()
-    while not agent.progress.restarts:
-        figures = agent.step()
-    assert figures["elites"] <= 64
-    assert not torch.equal(before, agent.generator.policy.head.weight)
-    assert agent.memory.best is not None
-    assert agent.progress.life_best <= agent.memory.best.reward
+    agent = make_agent(executor, tokenizer, machine, learning__restart_after=256)
+    steps(agent, 4)
+    best, before = agent.memory.best, agent.generator.policy.head.weight.clone()
+    figures = agent.step()
+    assert figures["restarts"] == 1
+    assert (agent.generator.policy.head.weight - before).abs().max() > 0.05  # far more than one step of Adam
+    assert not set(agent.memory.elites) - set(agent._latest)
+    assert agent.memory.best.reward >= best.reward
+
+
+def test_restarts_come_by_the_sequence_of_luby(executor, tokenizer, machine):
+    assert [luby(i) for i in range(1, 16)] == [1, 1, 2, 1, 1, 2, 4, 1, 1, 2, 1, 1, 2, 4, 8]
+    agent = make_agent(executor, tokenizer, machine, learning__restart_after=64)
+    assert [row["restarts"] for row in steps(agent, 9)] == [0, 1, 2, 2, 3, 4, 5, 5, 6]
 
 
 def test_another_task_carries_the_weights_over(executor, tokenizer, machine):

@@ -137,6 +137,23 @@ def test_regrown_programs_are_legal_and_end_in_time(tokenizer, machine, inner, m
     assert len(elites) > 100
 
 
+def test_what_is_regrown_is_short_where_the_slack_is(tokenizer, machine):
+    elite = tuple(tokenizer.encode("print(max(1, 2) + 3)\n").tolist())
+    written = []
+    for slack in (1.0, 5.0, 0.0):
+        learning = dataclasses.replace(PLAIN, regrown_share=1.0, inner_share=0.5, regrown_slack=slack)
+        chosen = make_generator(tokenizer, machine, learning, max_length=48).generate(1_000, [elite]).chosen
+        written.append(chosen.sum(dim=1).float().mean().item())
+    assert written[0] < written[1] - 1 < written[2] - 4
+
+
+def test_programs_wander_off_by_shares_of_their_own(tokenizer, machine):
+    learning = dataclasses.replace(PLAIN, exploration_floor=0.4)
+    floor = make_generator(tokenizer, machine, learning).generate(1_000).floor
+    assert 0 <= floor.min() < 0.02 < 0.38 < floor.max() <= 0.4
+    assert (make_generator(tokenizer, machine).generate(10).floor == 0).all()
+
+
 def test_regrowth_swaps_a_sub_expression_for_others(tokenizer, machine):
     learning = dataclasses.replace(PLAIN, regrown_share=1.0, inner_share=1.0)
     generator = make_generator(tokenizer, machine, learning)
