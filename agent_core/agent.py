@@ -173,9 +173,9 @@ class Agent:
     def _restart_when_due(self) -> None:
         """Fresh weights, elites and counts after a while without a solution; scores, best and counterexamples stay.
 
-        What separates the runs that succeed is mostly luck early on, so many short lives beat one long one; but some tasks
-        take long. The lives' lengths follow Luby, Sinclair and Zuckerman 1993, which is within a logarithm of the best
-        that could be done knowing how long a life takes to succeed.
+        What separates the runs that succeed is mostly luck early on, so many short lives beat one long one; but some
+        tasks take long. The lives' lengths follow Luby, Sinclair and Zuckerman 1993, which is within a logarithm of the
+        best that could be done knowing how long a life takes to succeed.
         """
         unit, progress = self.config.learning.restart_after, self.progress
         if unit and not self.solved and progress.attempts - progress.restarted_at >= unit * luby(progress.restarts + 1):

@@ -154,8 +154,8 @@ class CodeGenerator:
     def _rescore(self, ids: Tensor, counts: Tensor, legal: Tensor, floor: Tensor) -> tuple[Tensor, Tensor]:
         """Known programs again, with gradient: log-probabilities of their tokens and entropies of the choices.
 
-        ids, counts: (B, T), the latter bool. legal: (B, T, V). floor: (B,). Returns (B, T) twice, 0 where a token does not count:
-        those are the most, and the head is spared them.
+        ids, counts: (B, T), the latter bool. legal: (B, T, V). floor: (B,). Returns (B, T) twice, 0 where a token does
+        not count: those are the most, and the head is spared them.
         """
         inputs = torch.cat([torch.full_like(ids[:, :1], self._tokenizer.sos), ids[:, :-1]], dim=1)
         hidden, _ = self.policy.read(inputs)  # (B, T, H)

@@ -17,8 +17,8 @@ from torch import Tensor
 def policy_log_probs(logits: Tensor, legal: Tensor, floor: Tensor) -> Tensor:
     """Log-probabilities of the policy: softmax over legal tokens, mixed with a share `floor` of the uniform choice.
 
-    logits: (..., V). legal: (..., V) bool, at least one True in each row. floor: (...) in [0, 1). Returns (..., V), -inf
-    where illegal. The mixture is part of the policy, so its gradient is exact and no token is ever out of reach.
+    logits: (..., V). legal: (..., V) bool, at least one True in each row. floor: (...) in [0, 1). Returns (..., V),
+    -inf where illegal. The mixture is part of the policy, so its gradient is exact and no token is ever out of reach.
     """
     log_probs = torch.log_softmax(logits.masked_fill(~legal, -math.inf), dim=-1).masked_fill(~legal, 0.0)
     floor = floor.to(logits.dtype).unsqueeze(-1)  # (..., 1)

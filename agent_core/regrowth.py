@@ -7,17 +7,19 @@ written anew carries gradient.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-from agent_core.pushdown import LegalTokens, Within
+from agent_core.pushdown import NEVER, LegalTokens, Within
 
 
-@dataclass(frozen=True)
-class Cut:
+class Cut(NamedTuple):
     """A stretch of a program that can be written anew: tokens `begin` up to `end`, which may be none at all."""
 
     begin: int
@@ -26,14 +28,17 @@ class Cut:
     below: int  # fewest tokens of all cells under it
 
 
+_ALL_ANEW = Cut(0, 0, 0, 0)  # for a program that has no stretch to cut out
+
+
 @dataclass(frozen=True)
 class Specimen:
     """A known program as tensors: its tokens, what was legal at each, and where it can be cut."""
 
     ids: Tensor  # (T,) on the CPU, where regrowth is planned
     legal: Tensor  # (T, V) on the machine's device
-    cuts: tuple[Cut, ...]
-    cut_weights: tuple[float, ...]
+    cuts: Tensor  # (cuts, 4) int64 on the CPU, a `Cut` each; at least one
+    cut_weights: Tensor  # (cuts,) how often each is drawn: every place where a stretch can begin is as likely
 
 
 @dataclass(frozen=True)
@@ -78,15 +83,14 @@ def examine(programs: Sequence[Sequence[int]], machine: LegalTokens, start: str,
         served.append(machine.serving_cell(progress).gather(1, token.unsqueeze(1)).squeeze(1))
         machine.advance(progress, token)
     all_legal = torch.stack(legal, dim=1)  # (E, T, V)
-    columns = [torch.stack(kind, dim=1).tolist() for kind in (stacks, pointers, served)]
+    deepest = max(int(pointer.max()) for pointer in pointers) + 1
+    columns = [torch.stack(kind, dim=1).tolist() for kind in ([s[:, :deepest] for s in stacks], pointers, served)]
     specimens = []
     for row, program in enumerate(programs):
-        cuts = list(_cuts(len(program), *(column[row] for column in columns), machine))
-        per_begin = [0] * len(program)
-        for cut in cuts:
-            per_begin[cut.begin] += 1
-        specimens.append(Specimen(torch.tensor(program), all_legal[row, :len(program)], tuple(cuts),
-                                  tuple(1 / per_begin[cut.begin] for cut in cuts)))
+        cuts = list(_cuts(len(program), *(column[row] for column in columns), machine)) or [_ALL_ANEW]
+        per_begin = Counter(cut.begin for cut in cuts)
+        specimens.append(Specimen(torch.tensor(program), all_legal[row, :len(program)], torch.tensor(cuts),
+                                  torch.tensor([1 / per_begin[cut.begin] for cut in cuts])))
     return specimens
 
 
@@ -111,18 +115,10 @@ def make_plan(specimens: Sequence[Specimen], batch_size: int, regrown: int, inne
     inner_share: the share of them that keeps both sides of the stretch; the others keep only what is before it.
     Everything is drawn on the CPU, where `generator` lives.
     """
-    longest = max(len(specimen.ids) for specimen in specimens)
-    sources = torch.full((len(specimens), longest), pad)
-    widest = max(1, max(len(specimen.cuts) for specimen in specimens))
-    cuts = torch.zeros((len(specimens), widest, 4), dtype=torch.long)
-    weights = torch.zeros((len(specimens), widest))
+    sources = pad_sequence([specimen.ids for specimen in specimens], batch_first=True, padding_value=pad)  # (E, T)
+    cuts = pad_sequence([specimen.cuts for specimen in specimens], batch_first=True)  # (E, cuts, 4)
+    weights = pad_sequence([specimen.cut_weights for specimen in specimens], batch_first=True)
     lengths = torch.tensor([len(specimen.ids) for specimen in specimens])
-    for row, specimen in enumerate(specimens):
-        sources[row, :len(specimen.ids)] = specimen.ids
-        for column, cut in enumerate(specimen.cuts):
-            cuts[row, column] = torch.tensor([cut.begin, cut.end, cut.floor, cut.below])
-        weights[row, :len(specimen.cuts)] = torch.tensor(specimen.cut_weights)
-    weights[weights.sum(dim=1) == 0, 0] = 1.0  # without a cut: the all-zero one, which writes all anew
 
     elite = torch.randint(len(specimens), (regrown,), generator=generator)
     picked = torch.multinomial(weights[elite], 1, generator=generator).squeeze(1)
@@ -133,10 +129,11 @@ def make_plan(specimens: Sequence[Specimen], batch_size: int, regrown: int, inne
     inner = ~to_the_end & (floor > 0)
     end = torch.where(inner, end, lengths[elite])
     floor, below = floor * inner, below * inner
-    stop = torch.where(inner, sources[elite].gather(1, end.clamp(max=longest - 1).unsqueeze(1)).squeeze(1), pad)
+    after = sources[elite, end.clamp(max=sources.shape[1] - 1)]
+    stop = torch.where(inner, after, pad)
     crowding = (lengths[elite] - end) - below
 
-    slack = torch.full((regrown,), 1 << 14)
+    slack = torch.full((regrown,), NEVER)  # more than any program has room for
     if mean_slack > 0:
         chance = torch.rand(regrown, generator=generator).clamp(min=1e-6)
         slack = (chance.log() / math.log(mean_slack / (mean_slack + 1))).long()  # geometric

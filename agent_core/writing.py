@@ -107,8 +107,8 @@ class Writing:
 
     def programs(self) -> Programs:
         """All that was written, as long as the longest."""
-        return Programs(*(each[:, :self._place] for each in
-                          (self._ids, self._mask, self._chosen, self._legal, self._log_probs)), self._regrown, self._floor)
+        columns = self._ids, self._mask, self._chosen, self._legal, self._log_probs
+        return Programs(*(column[:, :self._place] for column in columns), self._regrown, self._floor)
 
     def _follow_plan(self, token: Tensor) -> Tensor:
         """The token that each program really gets: the elite's where it is kept, else the one that was chosen."""

@@ -1,7 +1,11 @@
 """The training step as a whole: it learns, repeats itself, resumes exactly, restarts, and carries over what it can."""
 
+import contextlib
 import dataclasses
 import io
+import os
+import signal
+import threading
 
 import pytest
 import torch
@@ -24,7 +28,8 @@ def executor(config):
 
 
 def make_agent(executor, tokenizer, machine, task="hello_world", **changes):
-    overrides = [f"run.task={task}", "generator.batch_size=64", "learning.elites=16",
+    overrides = [f"run.task={task}", "generator.batch_size=64", "generator.max_length=16",
+                 "learning.elites=16",
                  *(f"{key.replace('__', '.')}={value}" for key, value in changes.items())]
     config = load_config(ROOT / "config.ini", overrides)
     return Agent(config, load_task(config.run.task, tokenizer.tokens), tokenizer, machine, executor)
@@ -77,7 +82,7 @@ def test_it_learns(executor, tokenizer, machine):
 
 def test_programs_of_an_untrained_policy_know_their_names(executor, tokenizer, machine):
     """20,000 programs compile (crashes at compile time would be syntax errors), and none fails for a missing name."""
-    agent = make_agent(executor, tokenizer, machine)
+    agent = make_agent(executor, tokenizer, machine, generator__max_length=24)
     crashes = 0
     for _ in range(10):
         rows = agent.generator.generate(2_000).rows()
@@ -86,6 +91,29 @@ def test_programs_of_an_untrained_policy_know_their_names(executor, tokenizer, m
             assert not result.message.startswith(("NameError", "UnboundLocalError", "SyntaxError", "IndentationError"))
             crashes += result.status == "crashed"
     assert 0 < crashes < 20_000
+
+
+def test_killing_workers_in_the_middle_changes_nothing(config, executor, tokenizer, machine):
+    expected = steps(make_agent(executor, tokenizer, machine), 16)
+    with Executor(dataclasses.replace(config.executor, workers=2)) as pool:
+        agent, stop = make_agent(pool, tokenizer, machine), threading.Event()
+        kills = []
+
+        def kill_now_and_then():
+            while not stop.wait(0.1):
+                kills.append(pool._workers[len(kills) % 2].process.pid)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(kills[-1], signal.SIGKILL)
+
+        killer = threading.Thread(target=kill_now_and_then)
+        killer.start()
+        try:
+            rows = steps(agent, 16)
+        finally:
+            stop.set()
+            killer.join()
+    assert len(kills) >= 2
+    assert rows == expected
 
 
 def test_the_attempts_that_are_left_bound_the_last_batch(executor, tokenizer, machine):

@@ -13,6 +13,7 @@ from agent_core.generator import CodeGenerator
 from agent_core.grammar import parse_grammar
 from agent_core.objectives import policy_gradient_loss
 from agent_core.pushdown import LegalTokens
+from agent_core.regrowth import Cut
 from agent_core.writing import Programs
 from tokenizer import LAYOUT_TOKENS, SPECIAL_TOKENS, Tokenizer
 
@@ -89,8 +90,9 @@ def test_regrowth_is_a_distribution_whose_gradient_is_exact(tiny, floor, which):
     generator = tiny_generator(tiny, exploration_floor=floor, regrown_share=1.0, inner_share=1.0)
     elite = tuple(tokenizer.tokens.index(token) for token in ("0", "+", "1", "<EOS>"))
     specimen = generator._examine([elite])[0]
-    cut = specimen.cuts[which % len(specimen.cuts)]
-    generator._specimens[elite] = dataclasses.replace(specimen, cuts=(cut,), cut_weights=(1.0,))
+    one = slice(which % len(specimen.cuts), which % len(specimen.cuts) + 1)
+    cut = Cut(*specimen.cuts[one][0].tolist())
+    generator._specimens[elite] = dataclasses.replace(specimen, cuts=specimen.cuts[one], cut_weights=torch.ones(1))
     programs = outcomes(generator, [elite], 4_000)
     log_prob = generator._rescore(programs.ids, programs.chosen, programs.legal, programs.floor)[0].sum(dim=1)
     assert log_prob.exp().sum().item() == pytest.approx(1.0, abs=1e-12)
@@ -120,7 +122,7 @@ def test_sampling_and_rescoring_agree(tokenizer, machine, share, start, defined)
 
 
 @pytest.mark.parametrize("inner", [0.0, 1.0])
-@pytest.mark.parametrize("max_length", [8, 13, 32])
+@pytest.mark.parametrize("max_length", [8, 13, 24])
 def test_regrown_programs_are_legal_and_end_in_time(tokenizer, machine, inner, max_length):
     learning = dataclasses.replace(PLAIN, regrown_share=1.0, inner_share=inner)
     generator = make_generator(tokenizer, machine, learning, max_length)
@@ -169,7 +171,7 @@ def test_learning_makes_a_rewarded_token_likelier(tiny):
     tokenizer, _ = tiny
     one = tokenizer.tokens.index("1")
     shares = []
-    for _ in range(150):
+    for _ in range(100):
         programs = generator.generate(64)
         rewards = (programs.ids == one).sum(dim=1) / programs.mask.sum(dim=1)
         shares.append(rewards.mean().item())
