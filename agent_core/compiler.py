@@ -39,6 +39,7 @@ class Compiler:
         self._name_keeping = self._rules_that_keep_names()
         self.cells: list[Cell] = [Cell("", frozenset())]  # state 0 is FINISHED
         self._states: dict[Cell, int] = {}
+        self._known_contexts: dict[tuple, list[Cell]] = {}
         self._known_openings: dict[Symbol, dict[int, Step]] = {}
 
     def state(self, cell: Cell) -> int:
@@ -73,6 +74,9 @@ class Compiler:
 
     def _in_context(self, alternative: Alternative, whole: Cell) -> list[Cell]:
         """The symbols of an alternative, each with what may follow it where `whole` stands."""
+        known = alternative, whole.follow
+        if known in self._known_contexts:
+            return self._known_contexts[known]
         cells: list[Cell] = []
         follow = whole.follow
         for symbol in reversed(alternative):
@@ -81,7 +85,8 @@ class Compiler:
             if self._grammar.is_nullable(symbol):
                 here |= {token: step._replace(pops=step.pops + 1) for token, step in follow}
             follow = frozenset(here.items())
-        return cells[::-1]
+        self._known_contexts[known] = cells[::-1]
+        return self._known_contexts[known]
 
     def _openings(self, symbol: Symbol) -> dict[int, Step]:
         """For each token that `symbol` can begin with, what it does seen from the cell above the symbol's."""

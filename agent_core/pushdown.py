@@ -8,6 +8,7 @@ and every program ends within `max_length`, because a token is legal only if the
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy
 import torch
 from torch import Tensor
 
@@ -63,22 +64,22 @@ class LegalTokens:
 
         states, vocabulary = len(rows), len(tokens)
         self.deepest_push = max(len(pushed) for row in rows for _, pushed in row.values())
-        need = torch.full((states, vocabulary), NEVER)
-        guard = torch.zeros((states, vocabulary), dtype=torch.long)
-        step = torch.zeros((states, vocabulary, 3), dtype=torch.long)  # pops, growth, action
-        push = torch.zeros((states, vocabulary, self.deepest_push + 1), dtype=torch.long)  # states, bottom first; count
+        need = numpy.full((states, vocabulary), NEVER)
+        guard = numpy.zeros((states, vocabulary), dtype=numpy.int64)
+        step = numpy.zeros((states, vocabulary, 3), dtype=numpy.int64)  # pops, growth, action
+        push = numpy.zeros((states, vocabulary, self.deepest_push + 1), dtype=numpy.int64)  # bottom first; count
         for state, row in enumerate(rows):
             for token, ((pops, growth, mark), pushed) in row.items():
                 need[state, token] = 1 + growth if state != FINISHED else -NEVER
                 guard[state, token] = MARKS[mark][0]
-                step[state, token] = torch.tensor([pops, growth, MARKS[mark][1]])
-                push[state, token, :len(pushed)] = torch.tensor(pushed, dtype=torch.long)
+                step[state, token] = pops, growth, MARKS[mark][1]
+                push[state, token, :len(pushed)] = pushed
                 push[state, token, -1] = len(pushed)
-        self._need, self._guard = need.to(device), guard.to(device)
-        self._step, self._push = step.flatten(0, 1).to(device), push.flatten(0, 1).to(device)
+        self._need, self._guard, step, push = (torch.from_numpy(table).to(device) for table in (need, guard, step, push))
+        self._step, self._push = step.flatten(0, 1), push.flatten(0, 1)
         self._bit_position = torch.tensor(self._bits.position, device=device)  # (V,)
         self._name_word = torch.tensor(self._bits.word, device=device)  # (V,)
-        self._pops = step[..., 0].to(device)  # (states, V)
+        self._pops = step[..., 0].contiguous()  # (states, V)
         self._ids = torch.arange(vocabulary, device=device)
         self._offsets = torch.arange(self.deepest_push, device=device)
         self.fewest_of_state = [0, *(compiler.fewest(cell.symbol) for cell in compiler.cells[1:])]
