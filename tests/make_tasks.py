@@ -304,9 +304,14 @@ LOOSE = ("average",)  # where 3 and 3.0 are the same answer
 RUNGS = {"compute it": COMPUTE, "handle it": HANDLE, "repeat it": REPEAT, "put it together": TOGETHER}
 
 
+# Zero beside a number of either sign: where `a > b and a or b` is not the larger one, for 0 counts as false.
+ZERO_PAIRS = [[0, -8], [-6, 0], [0, 17], [19, 0]]
+
+
 def check_inputs(name: str, draw: Draw, tests: list) -> list[list]:
     """Distinct inputs that no test case has, the same on every run."""
-    source, found = random.Random(name), []
+    source = random.Random(name)
+    found = [pair for pair in ZERO_PAIRS if pair not in tests] if COMPUTE.get(name, ((), ()))[1] == AB else []
     while len(found) < CHECKS:
         inputs = draw(source)
         if inputs not in found and inputs not in tests:
