@@ -75,7 +75,8 @@ class LegalTokens:
                 step[state, token] = pops, growth, MARKS[mark][1]
                 push[state, token, :len(pushed)] = pushed
                 push[state, token, -1] = len(pushed)
-        self._need, self._guard, step, push = (torch.from_numpy(table).to(device) for table in (need, guard, step, push))
+        tables = (torch.from_numpy(table).to(device) for table in (need, guard, step, push))
+        self._need, self._guard, step, push = tables
         self._step, self._push = step.flatten(0, 1), push.flatten(0, 1)
         self._bit_position = torch.tensor(self._bits.position, device=device)  # (V,)
         self._name_word = torch.tensor(self._bits.word, device=device)  # (V,)
