@@ -4,11 +4,15 @@ Elites are the priority queue of Abolafia et al. 2018, kept in niches: programs 
 with one another only, by reward and then by length, so that near-copies of one local optimum cannot fill the queue.
 """
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 Row = tuple[int, ...]  # a program: its token ids up to <EOS>
+
+
+_NICHES: dict[tuple[bool, ...], tuple[bool, ...]] = {}
 
 
 class Scored(Protocol):
@@ -34,7 +38,9 @@ class Attempt(NamedTuple):
 
     @classmethod
     def of(cls, score: Scored) -> "Attempt":
-        return cls(score.reward, score.solved, score.status, score.behaviour, score.solved_cases, score.version)
+        # Few niches and statuses, many programs: equal ones share an object.
+        niche = _NICHES.setdefault(score.solved_cases, score.solved_cases)
+        return cls(score.reward, score.solved, sys.intern(score.status), score.behaviour, niche, score.version)
 
 
 @dataclass(frozen=True)
