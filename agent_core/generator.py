@@ -19,7 +19,7 @@ from agent_core.objectives import (
     policy_log_probs,
 )
 from agent_core.pushdown import LegalTokens
-from agent_core.regrowth import Plan, Specimen, examine, make_plan
+from agent_core.regrowth import Plan, Specimen, examine, make_plan, unruled
 from agent_core.writing import Programs, Writing
 from tokenizer import Tokenizer
 
@@ -149,6 +149,8 @@ class CodeGenerator:
 
     def accepts(self, rows: Sequence[tuple[int, ...]]) -> list[bool]:
         """Which of these programs could be written under the grammar and the limit of now."""
+        if not self._config.legal_tokens_only:
+            return [len(row) <= self._config.max_length for row in rows]
         return self._machine.accepts(rows, self._start, self._config.max_length, self._defined)
 
     def _rescore(self, ids: Tensor, counts: Tensor, legal: Tensor, floor: Tensor) -> tuple[Tensor, Tensor]:
@@ -179,7 +181,8 @@ class CodeGenerator:
     def _examine(self, elites: Sequence[tuple[int, ...]]) -> list[Specimen]:
         """Known programs as tensors; each is replayed once, and forgotten when too many have been."""
         if new := [elite for elite in elites if elite not in self._specimens]:
-            found = examine(new, self._machine, self._start, self._config.max_length, self._defined)
+            found = (examine(new, self._machine, self._start, self._config.max_length, self._defined)
+                     if self._config.legal_tokens_only else unruled(new, self._tokenizer, self.device))
             if len(self._specimens) > _SPECIMENS:
                 self._specimens = {elite: self._specimens[elite] for elite in elites if elite in self._specimens}
             self._specimens |= zip(new, found, strict=True)

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from agent_core.pushdown import NEVER, LegalTokens, Within
+from tokenizer import Tokenizer
 
 
 class Cut(NamedTuple):
@@ -92,6 +93,20 @@ def examine(programs: Sequence[Sequence[int]], machine: LegalTokens, start: str,
         specimens.append(Specimen(torch.tensor(program), all_legal[row, :len(program)], torch.tensor(cuts),
                                   torch.tensor([1 / per_begin[cut.begin] for cut in cuts])))
     return specimens
+
+
+def any_token(tokenizer: Tokenizer, device: torch.device) -> Tensor:
+    """(V,) bool: what may be written where the grammar is left out."""
+    allowed = torch.ones(len(tokenizer), dtype=torch.bool, device=device)
+    allowed[[tokenizer.pad, tokenizer.sos, tokenizer.unk]] = False
+    return allowed
+
+
+def unruled(programs: Sequence[Sequence[int]], tokenizer: Tokenizer, device: torch.device) -> list[Specimen]:
+    """As `examine` where the grammar is left out: nothing says where a program could be cut."""
+    allowed = any_token(tokenizer, device)
+    return [Specimen(torch.tensor(program), allowed.expand(len(program), -1), torch.tensor([_ALL_ANEW]), torch.ones(1))
+            for program in programs]
 
 
 def _cuts(length: int, stacks: list[list[int]], pointers: list[int], served: list[int],

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from agent_core.pushdown import LegalTokens, Within
-from agent_core.regrowth import Plan
+from agent_core.regrowth import Plan, any_token
 from tokenizer import Tokenizer
 
 _DROP_SHARE = 1 / 8  # of ended programs in the batch, from which on dropping them pays
@@ -51,8 +51,7 @@ class Writing:
         self._stopped = self._finished  # (R,) the stretch written anew has ended
         self._cursor = plan.end if plan else None  # (R,) place in the source of the next token to keep
         self._progress = machine.begin(start, batch_size, max_length, defined) if legal_tokens_only else None
-        self._any_token = torch.ones(len(tokenizer), dtype=torch.bool, device=device)
-        self._any_token[[tokenizer.pad, tokenizer.sos, tokenizer.unk]] = False
+        self._any_token = any_token(tokenizer, device)
         shape = (batch_size, max_length)
         self._ids = torch.full(shape, tokenizer.pad, device=device)
         self._mask = torch.zeros(shape, dtype=torch.bool, device=device)

@@ -234,12 +234,15 @@ def test_without_the_grammar_anything_may_be_written(tokenizer, machine):
     generator = make_generator(tokenizer, machine, legal_tokens_only=False, max_length=12)
     programs = generator.generate(500)
     assert programs.ids.shape[1] == 12
-    assert not any(generator.accepts(programs.rows()))
+    assert not any(machine.accepts(programs.rows(), "program", 12))
+    assert all(generator.accepts(programs.rows()))
     for special in (tokenizer.sos, tokenizer.unk):
         assert not (programs.ids == special).any()
     assert ((programs.ids == tokenizer.pad) == ~programs.mask).all()
     assert any(row[-1] == tokenizer.eos for row in programs.rows())
-    generator.learn(torch.rand(500), programs)
+    generator._learning = dataclasses.replace(PLAIN, imitation_weight=0.1, regrown_share=0.5)
+    elites = programs.rows()[:4]
+    assert generator.learn(torch.rand(500), generator.generate(500, elites), elites)["imitation_loss"] > 0
 
 
 def test_every_tensor_lives_on_the_device_of_the_machine(tokenizer, machine, grammar, monkeypatch):

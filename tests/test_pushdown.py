@@ -130,5 +130,5 @@ def test_tokens_that_no_rule_uses_are_told(tokenizer, grammar):
 def test_a_vocabulary_may_have_few_names(tokenizer, config):
     tokens = [t for t in tokenizer.tokens if t not in ("var_b", "var_c", "var_d", "var_e", "func_b")]
     machine = LegalTokens(read_grammar(config.paths.grammar, tokens), tokens, torch.device("cpu"))
-    for max_length in (3, 12, 40):  # no dead end, though one variable is soon used up
-        sample(machine, "program", 2_000, max_length, ())
+    for max_length in (3, 12, 40):  # no dead end, though one variable is soon used up: `sample` looks at every step
+        assert len(sample(machine, "program", 2_000, max_length, ())) == 2_000
