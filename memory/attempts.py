@@ -7,7 +7,10 @@ with one another only, by reward and then by length, so that near-copies of one 
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple, Protocol
+
+import torch
 
 Row = tuple[int, ...]  # a program: its token ids up to <EOS>
 
@@ -162,11 +165,41 @@ class Attempts:
                 del self._scores[row]
 
     def state(self) -> dict:
+        """All of it, packed: the scores are many, and a save should not double what they take."""
         best = self.best and (self.best.row, self.best.reward, self.best.solved, self.best.attempts)
-        return {"scores": {row: tuple(attempt) for row, attempt in self._scores.items()},
-                "niches": self._niches, "seen": self._seen, "best": best}
+        return {"scores": _packed(self._scores), "niches": self._niches, "best": best,
+                "seen": (torch.tensor(list(self._seen), dtype=torch.long), torch.tensor(list(self._seen.values())))}
 
     def load_state(self, state: dict) -> None:
-        self._scores = {row: Attempt(*attempt) for row, attempt in state["scores"].items()}
-        self._niches, self._seen = state["niches"], state["seen"]
+        self._scores = _unpacked(state["scores"])
+        self._niches = state["niches"]
+        self._seen = dict(zip(*(part.tolist() for part in state["seen"]), strict=True))
         self.best = state["best"] and Best(*state["best"])
+
+
+def _packed(scores: dict[Row, Attempt]) -> dict:
+    """Scores as a few tensors, in their order; what many share is numbered."""
+    found = list(scores.values())
+    statuses, niches = ({value: i for i, value in enumerate(dict.fromkeys(values))}
+                        for values in ((a.status for a in found), (a.niche for a in found)))
+    return {
+        "ids": torch.tensor([i for row in scores for i in row], dtype=torch.int32),
+        "lengths": torch.tensor([len(row) for row in scores], dtype=torch.int32),
+        "reward": torch.tensor([a.reward for a in found], dtype=torch.float64),
+        "solved": torch.tensor([a.solved for a in found], dtype=torch.bool),
+        "status": torch.tensor([statuses[a.status] for a in found], dtype=torch.int32),
+        "behaviour": torch.tensor([a.behaviour for a in found], dtype=torch.int64),
+        "niche": torch.tensor([niches[a.niche] for a in found], dtype=torch.int32),
+        "version": torch.tensor([a.version for a in found], dtype=torch.int32),
+        "statuses": list(statuses),
+        "niches": list(niches),
+    }
+
+
+def _unpacked(packed: dict) -> dict[Row, Attempt]:
+    ids = iter(packed["ids"].tolist())
+    rows = [tuple(islice(ids, length)) for length in packed["lengths"].tolist()]
+    statuses = [packed["statuses"][i] for i in packed["status"].tolist()]
+    niches = [packed["niches"][i] for i in packed["niche"].tolist()]
+    columns = packed["reward"].tolist(), packed["solved"].tolist(), statuses, packed["behaviour"].tolist(), niches
+    return {row: Attempt(*values) for row, *values in zip(rows, *columns, packed["version"].tolist(), strict=True)}

@@ -113,6 +113,8 @@ def test_state_is_all_of_it():
     remember(memory, {(i,): Score(i / 10, behaviour=i % 3, solved_cases=(i % 2 == 0,)) for i in range(1, 8)})
     copy.load_state(memory.state())
     for each in (memory, copy):
+        assert each.unknown([(i,) for i in range(1, 8)], 0) == []
         remember(each, {(9, 9): Score(0.75, behaviour=1, solved_cases=(True,))})
-    assert copy.state() == memory.state()
+    assert str(copy.state()) == str(memory.state())
+    assert copy.best == memory.best
     assert copy.elites == memory.elites
