@@ -86,7 +86,7 @@ class ExecutorConfig:
 
 @dataclass(frozen=True)
 class ScorerConfig:
-    remember: int = number(100_000, 0, 10**9)
+    remember: int = number(50_000, 0, 10**9)
     running: float = number(0.05, 0, 0.5)
     trend: float = number(0.6, 0, 1)
     closeness: float = number(0.25, 0, 1)

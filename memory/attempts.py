@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple, Protocol
 
+import numpy
 import torch
 
 Row = tuple[int, ...]  # a program: its token ids up to <EOS>
@@ -179,18 +180,23 @@ class Attempts:
 
 def _packed(scores: dict[Row, Attempt]) -> dict:
     """Scores as a few tensors, in their order; what many share is numbered."""
-    found = list(scores.values())
+    found = scores.values()
     statuses, niches = ({value: i for i, value in enumerate(dict.fromkeys(values))}
                         for values in ((a.status for a in found), (a.niche for a in found)))
+
+    def column(values: Iterable, kind: type) -> torch.Tensor:
+        """Straight from the values: a list of them all would take more than what is saved."""
+        return torch.from_numpy(numpy.fromiter(values, kind))
+
     return {
-        "ids": torch.tensor([i for row in scores for i in row], dtype=torch.int32),
-        "lengths": torch.tensor([len(row) for row in scores], dtype=torch.int32),
-        "reward": torch.tensor([a.reward for a in found], dtype=torch.float64),
-        "solved": torch.tensor([a.solved for a in found], dtype=torch.bool),
-        "status": torch.tensor([statuses[a.status] for a in found], dtype=torch.int32),
-        "behaviour": torch.tensor([a.behaviour for a in found], dtype=torch.int64),
-        "niche": torch.tensor([niches[a.niche] for a in found], dtype=torch.int32),
-        "version": torch.tensor([a.version for a in found], dtype=torch.int32),
+        "ids": column((i for row in scores for i in row), numpy.int32),
+        "lengths": column((len(row) for row in scores), numpy.int32),
+        "reward": column((a.reward for a in found), numpy.float64),
+        "solved": column((a.solved for a in found), numpy.bool_),
+        "status": column((statuses[a.status] for a in found), numpy.int32),
+        "behaviour": column((a.behaviour for a in found), numpy.int64),
+        "niche": column((niches[a.niche] for a in found), numpy.int32),
+        "version": column((a.version for a in found), numpy.int32),
         "statuses": list(statuses),
         "niches": list(niches),
     }
