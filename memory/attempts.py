@@ -16,6 +16,7 @@ import torch
 Row = tuple[int, ...]  # a program: its token ids up to <EOS>
 
 
+_BEHAVIOURS = 100_000  # whose counts are kept
 _NICHES: dict[tuple[bool, ...], tuple[bool, ...]] = {}
 
 
@@ -99,7 +100,7 @@ class Attempts:
 
     def novelty(self, found: Sequence[Attempt], power: float) -> list[float]:
         """The share of its reward that each program is paid: a behaviour seen n times so far pays n ** -power."""
-        return [1.0 if attempt.solved else self._seen[attempt.behaviour] ** -power for attempt in found]
+        return [1.0 if attempt.solved else self._seen.get(attempt.behaviour, 1) ** -power for attempt in found]
 
     @property
     def elites(self) -> list[Row]:
@@ -156,7 +157,9 @@ class Attempts:
         del niche[self._per_niche:]
 
     def _forget(self) -> None:
-        """Drops the oldest scores beyond the limit; elites and best keep theirs."""
+        """Drops the oldest scores and behaviours beyond the limits; elites and best keep their scores."""
+        for behaviour in list(islice(self._seen, max(0, len(self._seen) - _BEHAVIOURS))):
+            del self._seen[behaviour]
         excess = len(self._scores) - max(self._remember, 0)
         if excess <= 0:
             return

@@ -108,6 +108,15 @@ def test_memory_is_bounded_and_elites_keep_their_scores():
     assert memory.unknown([(0,)], 0) == []
 
 
+def test_counts_of_behaviours_are_bounded(monkeypatch):
+    monkeypatch.setattr("memory.attempts._BEHAVIOURS", 3)
+    memory = Attempts(100, 8, 1)
+    for i in range(10):
+        found, _ = remember(memory, {(i,): Score(0.1, behaviour=i)})
+        assert memory.novelty(found, 0.5) == [1.0]
+    assert memory.state()["seen"][0].tolist() == [7, 8, 9]
+
+
 def test_state_is_all_of_it():
     memory, copy = Attempts(100, 8, 2), Attempts(100, 8, 2)
     remember(memory, {(i,): Score(i / 10, behaviour=i % 3, solved_cases=(i % 2 == 0,)) for i in range(1, 8)})
