@@ -75,14 +75,14 @@ def test_resume_equals_straight_run_bit_for_bit(executor, tokenizer, machine, ta
 
 def test_it_learns(executor, tokenizer, machine):
     agent = make_agent(executor, tokenizer, machine, generator__batch_size=128)
-    rows = steps(agent, 40)
+    rows = steps(agent, 30)
     first, last = (sum(row["mean_reward"] for row in part) / 10 for part in (rows[:10], rows[-10:]))
     assert last > 2 * first
 
 
 def test_programs_of_an_untrained_policy_know_their_names(executor, tokenizer, machine):
     """20,000 programs compile (crashes at compile time would be syntax errors), and none fails for a missing name."""
-    agent = make_agent(executor, tokenizer, machine, generator__max_length=24)
+    agent = make_agent(executor, tokenizer, machine, generator__max_length=20)
     crashes = 0
     for _ in range(10):
         rows = agent.generator.generate(2_000).rows()
