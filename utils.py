@@ -13,7 +13,7 @@ import os
 import random
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
@@ -101,36 +101,6 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     numpy.random.seed(seed)
     torch.manual_seed(seed)
-
-
-def random_states() -> dict[str, Any]:
-    """The states of all generators that `seed_everything` seeds, as plain values and CPU tensors."""
-    import numpy
-    import torch
-
-    name, keys, *rest = numpy.random.get_state()
-    states = {"python": random.getstate(), "numpy": (name, keys.tolist(), *rest), "torch": torch.get_rng_state()}
-    if torch.cuda.is_initialized():
-        states["cuda"] = torch.cuda.get_rng_state_all()
-    if torch.backends.mps.is_available():
-        states["mps"] = torch.mps.get_rng_state()
-    return states
-
-
-def restore_random_states(states: dict[str, Any]) -> None:
-    """Put back what `random_states` gave. States of devices that this machine lacks are left out."""
-    import numpy
-    import torch
-
-    random.setstate(states["python"])
-    name, keys, *rest = states["numpy"]
-    numpy.random.set_state((name, numpy.asarray(keys, dtype=numpy.uint32), *rest))
-    torch.set_rng_state(states["torch"])
-    if torch.cuda.is_available():
-        for index, state in enumerate(states.get("cuda", [])[: torch.cuda.device_count()]):
-            torch.cuda.set_rng_state(state, index)
-    if "mps" in states and torch.backends.mps.is_available():
-        torch.mps.set_rng_state(states["mps"])
 
 
 # --- files ----------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ import torch
 
 from memory import checkpoint
 from memory.checkpoint import STATES, Checkpoint, CheckpointStore
-from utils import UserError, random_states
+from utils import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -101,13 +101,14 @@ def test_the_files_are_ordinary_pytorch_files(saved):
 
 def test_what_a_run_state_is_made_of(tmp_path):
     parts = {
-        "random": random_states(),
+        "random": {"python": random.getstate(), "torch": torch.get_rng_state()},
         "nested": [(1, 2.5, None), {"a": {("k", 1): b"\x00\xff"}}, {True, "x"}, 2**200, float("inf"), "\n"],
     }
     store_in(tmp_path).save({}, {}, parts)
     loaded = store_in(tmp_path).load().run_state
     assert loaded["nested"] == parts["nested"]
     assert loaded["random"]["python"] == parts["random"]["python"]
+    assert torch.equal(loaded["random"]["torch"], parts["random"]["torch"])
 
 
 @pytest.mark.parametrize(

@@ -118,16 +118,6 @@ def test_the_same_seed_gives_the_same_numbers():
     assert not set(draws()) & set(first)
 
 
-def test_random_states_survive_a_file(tmp_path):
-    utils.seed_everything(5)
-    draws()
-    torch.save(utils.random_states(), tmp_path / "states.pth")
-    expected = draws()
-    utils.seed_everything(6)
-    utils.restore_random_states(torch.load(tmp_path / "states.pth", weights_only=True))
-    assert draws() == expected
-
-
 def test_utils_loads_without_pytorch():
     code = "import sys, utils; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
