@@ -11,12 +11,14 @@ from agent_core.config import GeneratorConfig, LearningConfig, ModelConfig, Opti
 from agent_core.model import CodePolicy
 from agent_core.objectives import (
     chosen_log_probs,
+    draw,
     entropy,
     group_advantages,
     imitation_loss,
     mean_entropy,
     policy_gradient_loss,
     policy_log_probs,
+    policy_probs,
 )
 from agent_core.pushdown import LegalTokens
 from agent_core.regrowth import Plan, Specimen, examine, make_plan, unruled
@@ -68,15 +70,14 @@ class CodeGenerator:
         writing = Writing(self._machine, self._tokenizer, self._start, self._defined, batch_size,
                           self._config.max_length, self._config.legal_tokens_only, self._floors(batch_size),
                           self._plan(batch_size, elites))
-        state = None
+        reader = self.policy.reader(batch_size)
         while not writing.ended:
             legal = writing.legal()  # (R, V), R programs being under way
-            logits, state = self.policy(writing.token.unsqueeze(1), state)
-            log_probs = policy_log_probs(logits.squeeze(1), legal, writing.floor)  # (R, V)
-            token = torch.multinomial(log_probs.exp(), 1, generator=self.random)  # (R, 1)
-            left = writing.take(token.squeeze(1), log_probs.gather(1, token).squeeze(1))
+            probs = policy_probs(reader.read(writing.token), legal, writing.floor)  # (R, V)
+            token = draw(probs, torch.rand(len(probs), generator=self.random, device=self.device))  # (R,)
+            left = writing.take(token, probs.gather(1, token.unsqueeze(1)).squeeze(1))
             if left is not None:
-                state = tuple(part[:, left] for part in state)
+                reader.select(left)
         return writing.programs()
 
     def learn(self, rewards: Tensor, programs: Programs, elites: Sequence[tuple[int, ...]] = ()) -> dict[str, float]:
@@ -160,12 +161,17 @@ class CodeGenerator:
         not count: those are the most, and the head is spared them.
         """
         inputs = torch.cat([torch.full_like(ids[:, :1], self._tokenizer.sos), ids[:, :-1]], dim=1)
-        hidden, _ = self.policy.read(inputs)  # (B, T, H)
-        floors = floor.unsqueeze(1).expand(ids.shape)[counts]
-        log_probs = policy_log_probs(self.policy.head(hidden[counts]), legal[counts], floors)
+        places = torch.arange(1, ids.shape[1] + 1, device=self.device)
+        lengths, order = (counts * places).amax(dim=1).sort(descending=True, stable=True)  # up to the last that counts
+        reached = (lengths >= places.unsqueeze(1))  # (T, B) in that order: packed
+        hidden = self.policy.hidden(inputs[order].t()[reached], reached.sum(dim=1).tolist())  # (N, H)
+        chosen = counts[order].t()
+        place, program = chosen.nonzero().unbind(1)
+        program = order[program]
+        log_probs = policy_log_probs(self.policy.head(hidden[chosen[reached]]), legal[program, place], floor[program])
         nothing = torch.zeros(ids.shape, dtype=log_probs.dtype, device=self.device)
-        return (nothing.masked_scatter(counts, chosen_log_probs(log_probs, ids[counts])),
-                nothing.masked_scatter(counts, entropy(log_probs)))
+        return (nothing.index_put((program, place), chosen_log_probs(log_probs, ids[program, place])),
+                nothing.index_put((program, place), entropy(log_probs)))
 
     def _floors(self, batch_size: int) -> Tensor:
         """(B,) evenly from none to `exploration_floor`: some programs stay close to the policy, some wander off."""
@@ -176,7 +182,8 @@ class CodeGenerator:
         if not (regrown and elites and self._config.legal_tokens_only):
             return None
         return make_plan(self._examine(elites), batch_size, regrown, self._learning.inner_share,
-                         self._learning.regrown_slack, self.plan_random, self._tokenizer.pad).to(self.device)
+                         self._learning.regrown_slack, self.plan_random, self._tokenizer.pad,
+                         len(self._tokenizer)).to(self.device)
 
     def _examine(self, elites: Sequence[tuple[int, ...]]) -> list[Specimen]:
         """Known programs as tensors; each is replayed once, and forgotten when too many have been."""

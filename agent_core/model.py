@@ -1,8 +1,18 @@
-"""The policy network: Embedding -> LSTM -> Linear, from random weights (PyTorch's default initialisation)."""
+"""The policy network: Embedding -> LSTM -> Linear, from random weights (PyTorch's default initialisation).
 
+`forward` is the definition. What runs computes the same faster: `Reader` token by token without gradients, to write
+programs, and `hidden` over many whole programs at once with gradients, to learn from them. In both, what a token adds to the gates of the
+first layer is looked up: the vocabulary is small, so the product with the embedding is made once for each token of it.
+"""
+
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.rnn import PackedSequence
 
-LSTMState = tuple[Tensor, Tensor]  # (num_layers, B, H) each
+from agent_core.recurrence import cell, recurrence
 
 
 class CodePolicy(nn.Module):
@@ -14,14 +24,64 @@ class CodePolicy(nn.Module):
         self.lstm = nn.LSTM(embedding_dim, hidden_dim, num_layers, batch_first=True)
         self.head = nn.Linear(hidden_dim, vocabulary_size)
 
-    def forward(self, ids: Tensor, state: LSTMState | None = None) -> tuple[Tensor, LSTMState]:
-        """ids: (B, T) int64. Returns logits (B, T, V) and the state after the last token; None starts at zeros."""
-        hidden, state = self.read(ids, state)
-        return self.head(hidden), state
+    def forward(self, ids: Tensor) -> Tensor:
+        """The definition. ids: (B, T). Returns logits (B, T, V)."""
+        return self.head(self.lstm(self.embedding(ids))[0])
 
-    def read(self, ids: Tensor, state: LSTMState | None = None) -> tuple[Tensor, LSTMState]:
-        """As `forward` without the head: what the LSTM makes of the tokens, (B, T, H), and its state."""
-        return self.lstm(self.embedding(ids), state)
+    def hidden(self, ids: Tensor, sizes: Sequence[int]) -> Tensor:
+        """What the LSTM makes of each token and those before it in its program, with gradients.
+
+        ids: (N,) packed: the first token of every program, then the second of those that have one, and so on, the
+        programs sorted by length, the longest first. sizes: how many programs have each. Returns (N, H).
+        """
+        if ids.device.type == "cuda":  # cuDNN's fused kernels
+            packed = PackedSequence(self.embedding(ids), torch.tensor(sizes))
+            return self.lstm(packed)[0].data
+        for layer in range(self.lstm.num_layers):
+            below, across, bias = self._weights(layer)
+            if layer == 0:
+                inputs = functional.embedding(ids, functional.linear(self.embedding.weight, below, bias))
+            else:
+                inputs = functional.linear(hidden, below, bias)
+            hidden = recurrence(inputs, across, sizes)
+        return hidden
+
+    def reader(self, batch_size: int) -> "Reader":
+        return Reader(self, batch_size)
 
     def count_parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters())
+
+    def _weights(self, layer: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Of one layer: (4H, E or H) for what comes from below, (4H, H) for its own state, (4H,) both biases."""
+        below, across, bias, second_bias = self.lstm.all_weights[layer]
+        return below, across, bias + second_bias
+
+
+class Reader:
+    """The policy reading programs of a batch token by token, for as long as its weights stay what they are."""
+
+    def __init__(self, policy: CodePolicy, batch_size: int):
+        weights = [policy._weights(layer) for layer in range(policy.lstm.num_layers)]
+        self._head = policy.head
+        self._first = functional.linear(policy.embedding.weight, weights[0][0], weights[0][2])  # (V, 4H)
+        self._below = [(below.t(), bias) for below, _, bias in weights[1:]]
+        self._across = [across.t() for _, across, _ in weights]
+        self._hidden = [self._first.new_zeros((batch_size, policy.lstm.hidden_size)) for _ in weights]
+        self._memory = [torch.zeros_like(hidden) for hidden in self._hidden]
+
+    def read(self, token: Tensor) -> Tensor:
+        """The next token of each program, (R,) ids. Returns logits (R, V) for the one after it."""
+        inputs = self._first.index_select(0, token)
+        for layer, across in enumerate(self._across):
+            if layer:
+                below, bias = self._below[layer - 1]
+                inputs = torch.addmm(bias, hidden, below)
+            hidden, memory = cell(inputs.addmm_(self._hidden[layer], across), self._memory[layer])
+            self._hidden[layer], self._memory[layer] = hidden, memory
+        return self._head(hidden)
+
+    def select(self, rows: Tensor) -> None:
+        """Goes on with some of the programs only, by index."""
+        self._hidden = [hidden[rows] for hidden in self._hidden]
+        self._memory = [memory[rows] for memory in self._memory]

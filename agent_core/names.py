@@ -3,33 +3,36 @@
 A variable may be read once a statement that has ended defined it; what a block defined ends with the block, for the
 block may not have run. In a function, a variable of the module may be read unless the function assigns it anywhere,
 since Python then takes it for the function's own; so whichever comes first, the read or the assignment, rules out the
-other. All of it is kept for a whole batch as sets of bits, one int64 a program, one bit a name.
+other. Each name of each program is a machine of its own with a few bits of state; one table says what every token does
+to it, another what is then legal, so a step of a whole batch is a handful of look-ups.
 """
 
 from collections.abc import Sequence
 from enum import IntEnum, auto
+from itertools import product
 
 import torch
 from torch import Tensor
 
 from tokenizer import token_class
 
-MAX_NAMES = 62  # bits of an int64, the sign left alone
+MAX_NAMES = 62
 MAX_BLOCKS = 20  # Python's own limit of nested loops
 
 
 class Guard(IntEnum):
-    """What must hold for a token to be legal. Each is one word of `Scopes.facts`, tested at the token's own bit."""
+    """What must hold for a token to be legal. The first few are about the name that the token is."""
 
-    ALWAYS = 0
-    READABLE = auto()  # defined, here or in the module around the function
+    READABLE = 0  # defined, here or in the module around the function
     ASSIGNABLE = auto()  # not already read from the module around the function
     FREE_PARAMETER = auto()  # not yet a parameter of the function being defined
+    ALWAYS = auto()
     TARGET_LOCAL = auto()  # the assignment's target is defined here: `+=` reads and assigns it
     TARGET_READABLE = auto()
+    ROOM_FOR_PARAMETER = auto()
+    VARIABLE_ASSIGNABLE = auto()  # some of them
     ROOM_FOR_BLOCK = auto()
     ROOM_FOR_LOOP = auto()  # and some variable is assignable
-    ROOM_FOR_PARAMETER = auto()
 
 
 class Action(IntEnum):
@@ -71,88 +74,127 @@ MARKS: dict[str, tuple[Guard, Action]] = {
 }
 # A shortest program cannot count on these. `loop_target` and `parameter` are not among them: the token before each
 # (`for`, and the comma) is legal only where one of them will be.
-GUARDED_MARKS = frozenset(mark for mark, (guard, _) in MARKS.items() if guard) - {"loop_target", "parameter"}
+GUARDED_MARKS = frozenset(mark for mark, (guard, _) in MARKS.items() if guard != Guard.ALWAYS) - {"loop_target", "parameter"}
 
 
-class NameBits:
-    """The bit of each variable and function of a vocabulary."""
+LOCAL = 1  # defined in this function or module
+OUTER = 2  # in a function: readable from the module
+PINNED = 4  # read from the module, so not assignable here
+PENDING = 8  # target of the statement, or among the parameters so far
+SAVED = 16  # only on the way in: it was LOCAL where the block that now ends began
+_STATES = 32
 
-    def __init__(self, tokens: Sequence[str]):
-        names = [i for i, token in enumerate(tokens) if token_class(token) in ("VARIABLE", "FUNCTION")]
-        if len(names) > MAX_NAMES:
-            raise ValueError(f"{len(names)} variables and functions in the vocabulary, at most {MAX_NAMES} are allowed")
-        self.position = [0] * len(tokens)  # V, which bit
-        self.word = [0] * len(tokens)  # V, the bit itself; 0 for a token that is no name
-        for bit, i in enumerate(names):
-            self.position[i], self.word[i] = bit, 1 << bit
-        self.variables = sum(self.word[i] for i in names if token_class(tokens[i]) == "VARIABLE")
+
+def after(action: Action, named: bool, state: int) -> int:
+    """The state of one name after a token. named: whether the token is this name."""
+    local, outer, pinned, pending, saved = (bool(state & bit) for bit in (LOCAL, OUTER, PINNED, PENDING, SAVED))
+    opens_function, closes_function = action == Action.OPEN_FUNCTION, action == Action.CLOSE_FUNCTION
+    if outer and (action == Action.READ and named or action == Action.READ_TARGET and pending):
+        pinned = True
+    if action in (Action.TARGET, Action.DEFINE_FUNCTION):
+        pending = action == Action.TARGET and named
+    if action == Action.PARAMETER and named:
+        pending = True
+    if action == Action.DEFINE_FUNCTION and named:
+        local = True
+    if action in (Action.DEFINE_TARGET, Action.OPEN_LOOP) and pending:
+        local, outer = True, False
+    if opens_function:
+        local, outer = pending, local and not pending
+    if action in (Action.CLOSE, Action.CLOSE_FUNCTION):
+        local = saved
+    if closes_function:
+        outer = False
+    if opens_function or closes_function:
+        pinned = False
+    return LOCAL * local | OUTER * outer | PINNED * pinned | PENDING * pending
+
+
+def allows(state: int, variable: bool, sealed: bool) -> list[bool]:
+    """What a name in this state makes true: of itself the guards before TARGET_LOCAL, for the whole program the rest."""
+    local, outer, pinned, pending = (bool(state & bit) for bit in (LOCAL, OUTER, PINNED, PENDING))
+    readable = local or outer and not (sealed and variable)
+    return [readable, not pinned, not pending, True,
+            pending and local, pending and readable, variable and not pending, variable and not pinned]
+
+
+class Names:
+    """The variables and functions of a vocabulary, and the tables of what tokens do to them."""
+
+    def __init__(self, tokens: Sequence[str], device: torch.device):
+        """Raises ValueError for more than MAX_NAMES names."""
+        self.ids = [i for i, token in enumerate(tokens) if token_class(token) in ("VARIABLE", "FUNCTION")]
+        if len(self.ids) > MAX_NAMES:
+            raise ValueError(f"{len(self.ids)} variables and functions in the vocabulary, "
+                             f"at most {MAX_NAMES} are allowed")
+        self.count = max(1, len(self.ids))  # one that no token is, where there are none
+        variables = [token_class(tokens[i]) == "VARIABLE" for i in self.ids] or [False]
+        # A name's number is part of its state, so that one table serves all: state + _STATES * number.
+        self._span = _STATES * self.count
+        firsts = torch.arange(0, self._span, _STATES, dtype=torch.int32)
+        moves = torch.tensor([[after(action, named, state) for state in range(_STATES)]
+                              for action, named in product(Action, (False, True))], dtype=torch.int32)
+        self.first_states = firsts.to(device)  # (N,)
+        self.after = (moves.unsqueeze(1) + firsts.view(-1, 1)).flatten().to(device)  # (actions, 2, N, states)
+        facts = torch.tensor([[allows(state, variable, sealed) for variable in variables for state in range(_STATES)]
+                              for sealed in (False, True)])
+        self.facts = facts.flatten(0, 1).to(device)  # (2 * N * states, guards but the last two)
+        self.sealed = self._span  # what to add to the states of a program that is sealed
+
+    def condition(self, guard: Guard, token: int) -> int:
+        """Where in `Scopes.facts` it says whether `guard` holds for `token`."""
+        own = len(Guard) - 2  # facts of each name
+        if guard <= Guard.ALWAYS:
+            return guard + own * (self.ids.index(token) if guard < Guard.ALWAYS else 0)
+        return own * self.count + guard - Guard.TARGET_LOCAL
+
+    def move(self, action: Action, token: int) -> list[int]:
+        """(N,) what to add to the states of all names to find those after `token` in `after`."""
+        named = [token == name for name in self.ids] or [False]
+        return [(2 * action + own) * self._span for own in named]
 
 
 class Scopes:
     """The names of a batch of programs that are being written."""
 
-    def __init__(self, batch_size: int, defined: int, bits: NameBits, device: torch.device):
-        """defined: the bits of the names that exist before the first token, a function's parameters and itself."""
-        self._variables = bits.variables
-        self._local = torch.full((batch_size,), defined, device=device)  # defined in this function or module
-        self._outer = torch.zeros_like(self._local)  # in a function: readable from the module
-        self._pinned = torch.zeros_like(self._local)  # read from the module, so not assignable here
-        self._pending = torch.zeros_like(self._local)  # target of the statement, or parameters so far
-        self._depth = torch.zeros_like(self._local)
-        self._saved = torch.zeros((batch_size, MAX_BLOCKS + 1), dtype=torch.long, device=device)
-        self._always = torch.full_like(self._local, -1)
-        self._flags = _FLAGS.to(device)
+    def __init__(self, batch_size: int, defined: Sequence[int], names: Names, device: torch.device):
+        """defined: the tokens of the names that exist before the first one, a function's parameters and itself."""
+        known = [LOCAL * (name in defined) for name in names.ids] or [0]
+        states = names.first_states + torch.tensor(known, dtype=torch.int32, device=device)
+        self._names = names
+        self._states = states.repeat(batch_size, 1)  # (B, N)
+        self._depth = torch.zeros(batch_size, dtype=torch.long, device=device)
+        # Of each program the states where each block that is open began, and a place for those of now.
+        self._saved = torch.zeros((batch_size, MAX_BLOCKS + 1, names.count), dtype=torch.int32, device=device)
+        self._first_saved = torch.arange(0, batch_size * (MAX_BLOCKS + 1), MAX_BLOCKS + 1, device=device)
 
     def select(self, rows: Tensor) -> None:
         """Goes on with some of the programs only, by index."""
-        self._local, self._outer, self._pinned = self._local[rows], self._outer[rows], self._pinned[rows]
-        self._pending, self._depth, self._saved = self._pending[rows], self._depth[rows], self._saved[rows]
-        self._always = self._always[rows]
+        self._states, self._depth, self._saved = self._states[rows], self._depth[rows], self._saved[rows]
+        self._first_saved = self._first_saved[:len(rows)]
 
     def facts(self, sealed: Tensor | None = None) -> Tensor:
-        """(B, len(Guard)) int64 words: a token with guard g and name bit n is legal where bit n of word g is set.
+        """(B, facts) bool, to be looked up at `Names.condition`.
 
         sealed: (B,) bool, programs whose later text is already there, and may assign what the module has: they read
         no more of the module's variables.
         """
-        outer = self._outer
+        batch, states = len(self._depth), self._states
         if sealed is not None:
-            outer = outer & ~(self._variables * sealed)
-        readable = self._local | outer
-        room = self._depth < MAX_BLOCKS
-        words = [self._always, readable, ~self._pinned, ~self._pending,
-                 -(self._pending & self._local).ne(0).long(),
-                 -(self._pending & readable).ne(0).long(),
-                 -room.long(),
-                 -(room & (~self._pinned & self._variables).ne(0)).long(),
-                 -(~self._pending & self._variables).ne(0).long()]
-        return torch.stack(words, dim=1)
+            states = torch.add(states, sealed.unsqueeze(1), alpha=self._names.sealed)
+        own = self._names.facts.index_select(0, states.flatten()).view(batch, self._names.count, -1)
+        some = own[:, :, Guard.TARGET_LOCAL:].any(dim=1)
+        room = (self._depth < MAX_BLOCKS).unsqueeze(1)
+        return torch.cat([own.flatten(1), some, room, room & some[:, -1:]], dim=1)
 
-    def apply(self, action: Tensor, name: Tensor) -> None:
-        """Takes one token a program. action: (B,) of Action; name: (B,) the token's name bit, 0 for none."""
-        read, target, read_target, parameter, define_target, define_function, opens, function, closes, leaves = (
-            self._flags[action].unbind(1))  # (B,) each, 0 or -1: all bits clear, or all set
-        self._pinned |= self._outer & (name & read | self._pending & read_target)
-        self._pending = self._pending & ~(target | define_function) | name & (target | parameter)
-        self._local |= name & define_function
-        self._saved.scatter_(1, self._depth.unsqueeze(1), self._local.unsqueeze(1))  # counts only if a block opens
-        self._depth += closes - opens
-        restored = self._saved.gather(1, self._depth.unsqueeze(1)).squeeze(1)
-
-        defined = self._pending & define_target
-        kept = ~(function | leaves)
-        self._outer = self._outer & kept & ~defined | self._local & ~self._pending & function
-        self._pinned &= kept
-        self._local = (self._local & ~(function | closes) | defined | self._pending & function | restored & closes)
+    def apply(self, move: Tensor, deeper: Tensor) -> None:
+        """Takes one token a program. move: (B, N) of `Names.move`; deeper: (B,) blocks it opens, -1 where one ends."""
+        saved = self._saved.flatten(0, 1)
+        saved.index_copy_(0, self._first_saved + self._depth, self._states)  # counts only if a block opens
+        self._depth = self._depth + deeper
+        began = saved.index_select(0, self._first_saved + self._depth)
+        at = torch.add(move + self._states, began & LOCAL, alpha=SAVED // LOCAL)
+        self._states = self._names.after.index_select(0, at.flatten()).view_as(at)
 
 
-def _flag_rows() -> Tensor:
-    """(len(Action), 10): the masks that `Scopes.apply` names, 0 or -1."""
-    columns = [{Action.READ}, {Action.TARGET}, {Action.READ_TARGET}, {Action.PARAMETER},
-               {Action.DEFINE_TARGET, Action.OPEN_LOOP}, {Action.DEFINE_FUNCTION},
-               {Action.OPEN, Action.OPEN_LOOP, Action.OPEN_FUNCTION}, {Action.OPEN_FUNCTION},
-               {Action.CLOSE, Action.CLOSE_FUNCTION}, {Action.CLOSE_FUNCTION}]
-    return torch.tensor([[-(action in column) for column in columns] for action in Action])
-
-
-_FLAGS = _flag_rows()
+DEEPER = {Action.OPEN: 1, Action.OPEN_LOOP: 1, Action.OPEN_FUNCTION: 1, Action.CLOSE: -1, Action.CLOSE_FUNCTION: -1}

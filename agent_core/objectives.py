@@ -26,6 +26,26 @@ def policy_log_probs(logits: Tensor, legal: Tensor, floor: Tensor) -> Tensor:
     return torch.logaddexp(log_probs + torch.log1p(-floor), log_uniform).masked_fill(~legal, -math.inf)
 
 
+def policy_probs(logits: Tensor, legal: Tensor, floor: Tensor) -> Tensor:
+    """The same policy as probabilities, for sampling: cheaper, and 0 where `policy_log_probs` may still tell.
+
+    logits: (R, V). legal: (R, V) bool. floor: (R,). Returns (R, V).
+    """
+    probs = torch.softmax(logits.masked_fill(~legal, -math.inf), dim=-1)
+    uniform = (floor / legal.sum(dim=-1)).unsqueeze(-1)
+    return probs.mul_((1 - floor).unsqueeze(-1)).addcmul_(legal, uniform)
+
+
+def draw(probs: Tensor, chance: Tensor) -> Tensor:
+    """One choice a row by inverting the cumulative distribution. probs: (R, V), each row with something above 0.
+    chance: (R,) uniform in [0, 1). Returns (R,) indexes, never one of probability 0.
+    """
+    cumulative = probs.cumsum(dim=-1)
+    # Less than the sum even after rounding, which `chance` times the sum need not be.
+    mark = (chance * (1 - 1e-6)).unsqueeze(-1) * cumulative[:, -1:]
+    return torch.searchsorted(cumulative, mark, right=True).squeeze(-1)
+
+
 def chosen_log_probs(log_probs: Tensor, ids: Tensor) -> Tensor:
     """The log-probability of each token that was written. log_probs: (..., V). ids: (...). Returns (...)."""
     return log_probs.gather(-1, ids.unsqueeze(-1)).squeeze(-1)

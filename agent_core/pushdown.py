@@ -14,7 +14,7 @@ from torch import Tensor
 
 from agent_core.compiler import FINISHED, Cell, Compiler
 from agent_core.grammar import START_SYMBOLS, Grammar, GrammarError
-from agent_core.names import MARKS, NameBits, Scopes
+from agent_core.names import DEEPER, MARKS, Guard, Names, Scopes
 from tokenizer import PAD, SPECIAL_TOKENS
 
 NEVER = 1 << 14  # tokens needed after an illegal token: more than any program has
@@ -25,7 +25,7 @@ class Within:
     """Programs of which only a stretch is written anew: it ends with the first token served from below `floor`."""
 
     floor: Tensor  # (B,) index of the lowest cell of the stretch; 0 for a program that is written to its end
-    stop: Tensor  # (B,) the one token that may end the stretch: the one that comes after it
+    stop: Tensor  # (B, V) bool, the one token that may end the stretch: the one that comes after it
 
 
 @dataclass
@@ -35,14 +35,13 @@ class Progress:
     stack: Tensor  # (B, D) int16, states
     pointer: Tensor  # (B,) index of the top cell
     top: Tensor  # (B,) state of the top cell
-    fewest: Tensor  # (B,) tokens of the shortest completion
-    room: Tensor  # (B,) tokens that may still be written
+    spare: Tensor  # (B,) int16, tokens that may be written beyond those of the shortest completion
     scopes: Scopes
 
     def select(self, rows: Tensor) -> None:
         """Goes on with some of the programs only, by index."""
         self.stack, self.pointer, self.top = self.stack[rows], self.pointer[rows], self.top[rows]
-        self.fewest, self.room = self.fewest[rows], self.room[rows]
+        self.spare = self.spare[rows]
         self.scopes.select(rows)
 
 
@@ -55,7 +54,7 @@ class LegalTokens:
         self._tokens = list(tokens)
         self.grammar = grammar
         try:
-            self._bits = NameBits(tokens)
+            self._names = Names(tokens, device)
         except ValueError as error:
             raise GrammarError(f"grammar: {error}") from None
         compiler = Compiler(grammar, self.pad)
@@ -64,24 +63,29 @@ class LegalTokens:
 
         states, vocabulary = len(rows), len(tokens)
         self.deepest_push = max(len(pushed) for row in rows for _, pushed in row.values())
-        need = numpy.full((states, vocabulary), NEVER)
-        guard = numpy.zeros((states, vocabulary), dtype=numpy.int64)
-        step = numpy.zeros((states, vocabulary, 3), dtype=numpy.int64)  # pops, growth, action
-        push = numpy.zeros((states, vocabulary, self.deepest_push + 1), dtype=numpy.int64)  # bottom first; count
+        need = numpy.full((states, vocabulary), NEVER, dtype=numpy.int16)
+        pops = numpy.zeros((states, vocabulary), dtype=numpy.int16)
+        condition = numpy.full((states, vocabulary), self._names.condition(Guard.ALWAYS, self.pad))
+        name_move = numpy.full((states, vocabulary, self._names.count), 0, dtype=numpy.int32)
+        deeper = numpy.zeros((states, vocabulary), dtype=numpy.int64)
+        push = numpy.zeros((states, vocabulary, self.deepest_push), dtype=numpy.int16)  # bottom first
+        rise = numpy.full((states, vocabulary), -1)  # of the pointer, from the cell that serves
         for state, row in enumerate(rows):
-            for token, ((pops, growth, mark), pushed) in row.items():
-                need[state, token] = 1 + growth if state != FINISHED else -NEVER
-                guard[state, token] = MARKS[mark][0]
-                step[state, token] = pops, growth, MARKS[mark][1]
+            for token, (move, pushed) in row.items():
+                need[state, token] = 1 + move.growth if state != FINISHED else -NEVER
+                pops[state, token] = move.pops
+                guard, action = MARKS[move.mark]
+                condition[state, token] = self._names.condition(guard, token)
+                name_move[state, token], deeper[state, token] = self._names.move(action, token), DEEPER.get(action, 0)
                 push[state, token, :len(pushed)] = pushed
-                push[state, token, -1] = len(pushed)
-        tables = (torch.from_numpy(table).to(device) for table in (need, guard, step, push))
-        self._need, self._guard, step, push = tables
-        self._step, self._push = step.flatten(0, 1), push.flatten(0, 1)
-        self._bit_position = torch.tensor(self._bits.position, device=device)  # (V,)
-        self._name_word = torch.tensor(self._bits.word, device=device)  # (V,)
-        self._pops = step[..., 0].contiguous()  # (states, V)
-        self._ids = torch.arange(vocabulary, device=device)
+                rise[state, token] = len(pushed) - 1
+        tables = (need, pops, condition, name_move, deeper, push, rise)
+        need, pops, condition, name_move, deeper, push, rise = (torch.from_numpy(t).to(device) for t in tables)
+        self._need, self._pops, self._condition = need, pops, condition  # (states, V)
+        # For tokens that have been chosen, by state * V + token:
+        self._spent = need.clamp(min=0).flatten()  # a finished program spends nothing more
+        self._popped, self._deeper, self._rise = pops.flatten(), deeper.flatten(), rise.flatten()
+        self._name_move, self._push = name_move.flatten(0, 1), push.flatten(0, 1)
         self._offsets = torch.arange(self.deepest_push, device=device)
         self.fewest_of_state = [0, *(compiler.fewest(cell.symbol) for cell in compiler.cells[1:])]
         self.keeps_names = [False, *(compiler.keeps_names(cell.symbol) for cell in compiler.cells[1:])]
@@ -105,44 +109,43 @@ class LegalTokens:
         depth = 2 + (self.deepest_push - 1) * max_length + self.deepest_push
         stack = torch.zeros((batch_size, depth), dtype=torch.int16, device=self.device)
         stack[:, 1] = self._starts[start]
-        known = sum(self._bits.word[self._tokens.index(name)] for name in defined)
+        known = [self._tokens.index(name) for name in defined]
         pointer = torch.ones(batch_size, dtype=torch.long, device=self.device)
         return Progress(stack, pointer, top=torch.full_like(pointer, self._starts[start]),
-                        fewest=torch.full_like(pointer, self.shortest(start)),
-                        room=torch.full_like(pointer, max_length),
-                        scopes=Scopes(batch_size, known, self._bits, self.device))
+                        spare=torch.full_like(pointer, max_length - self.shortest(start), dtype=torch.int16),
+                        scopes=Scopes(batch_size, known, self._names, self.device))
 
     def legal(self, progress: Progress, within: Within | None = None) -> Tensor:
         """(B, V) bool: the tokens that may come next. Never empty; a finished program has only <PAD>."""
-        need = self._need[progress.top]  # (B, V)
-        fits = need <= (progress.room - progress.fewest).unsqueeze(1)
+        top = progress.top
+        fits = self._need.index_select(0, top) <= progress.spare.unsqueeze(1)  # (B, V)
         sealed = None
         if within is not None:
-            inside = self.serving_cell(progress) >= within.floor.unsqueeze(1)
-            stops = (need < NEVER) & (self._ids == within.stop.unsqueeze(1))  # what follows it is known to fit
-            fits = torch.where(inside, fits, stops)
+            inside = self._pops.index_select(0, top) <= (progress.pointer - within.floor).unsqueeze(1)
+            fits = torch.where(inside, fits, within.stop)  # what follows the stop is known to fit
             sealed = within.floor > 0
-        words = progress.scopes.facts(sealed).gather(1, self._guard[progress.top])  # (B, V)
-        return fits & (words >> self._bit_position & 1).bool()
+        return fits & progress.scopes.facts(sealed).gather(1, self._condition.index_select(0, top))
 
-    def serving_cell(self, progress: Progress) -> Tensor:
-        """(B, V) index in its stack of the cell that would take each token; meaningless for tokens that are illegal."""
-        return progress.pointer.unsqueeze(1) - self._pops[progress.top]
+    def serving_cell(self, progress: Progress, token: Tensor) -> Tensor:
+        """(B,) index in its stack of the cell that takes a legal token."""
+        return progress.pointer - self._popped.index_select(0, self._at(progress.top, token))
 
     def advance(self, progress: Progress, token: Tensor) -> None:
         """Takes one legal token a program, (B,) ids."""
-        vocabulary = len(self._tokens)
-        pops, growth, action = self._step[progress.top * vocabulary + token].unbind(1)
-        base = progress.pointer - pops
-        served_by = progress.stack.gather(1, base.unsqueeze(1)).squeeze(1).long()
-        pushed = self._push[served_by * vocabulary + token]  # (B, K + 1)
+        move = self._at(progress.top, token)
+        base = progress.pointer - self._popped.index_select(0, move)
+        served_by = progress.stack.gather(1, base.unsqueeze(1)).squeeze(1)
+        served = self._at(served_by.long(), token)
         # All K cells are written, used or not: the unused lie above the pointer, where nothing is read.
-        progress.stack.scatter_(1, base.unsqueeze(1) + self._offsets, pushed[:, :-1].to(torch.int16))
-        progress.pointer = base - 1 + pushed[:, -1]
+        progress.stack.scatter_(1, base.unsqueeze(1) + self._offsets, self._push.index_select(0, served))
+        progress.pointer = base + self._rise.index_select(0, served)
         progress.top = progress.stack.gather(1, progress.pointer.unsqueeze(1)).squeeze(1).long()
-        progress.fewest = progress.fewest + growth
-        progress.room = progress.room - 1
-        progress.scopes.apply(action, self._name_word[token])
+        progress.spare = progress.spare - self._spent.index_select(0, move)
+        progress.scopes.apply(self._name_move.index_select(0, move), self._deeper.index_select(0, move))
+
+    def _at(self, state: Tensor, token: Tensor) -> Tensor:
+        """(B,) indexes into the flattened tables."""
+        return torch.add(token, state, alpha=len(self._tokens))
 
     def accepts(self, programs: Sequence[Sequence[int]], start: str, max_length: int,
                 defined: Sequence[str] = ()) -> list[bool]:

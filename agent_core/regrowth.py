@@ -47,10 +47,10 @@ class Plan:
     """What each program of a batch keeps. All (B,) but `source`; a fresh program keeps nothing."""
 
     source: Tensor  # (B, T) the elite's tokens
-    begin: Tensor  # tokens kept before the stretch
+    begin: Tensor  # tokens kept before the stretch; -1 for a fresh program
     end: Tensor  # where in the source what is kept goes on
-    crowding: Tensor  # tokens that what is kept takes beyond the fewest that could stand there
-    slack: Tensor  # tokens that the stretch may have beyond the fewest
+    crowding: Tensor  # int16, tokens that what is kept takes beyond the fewest that could stand there
+    slack: Tensor  # int16, tokens that the stretch may have beyond the fewest
     within: Within
     regrown: Tensor  # bool
 
@@ -81,7 +81,7 @@ def examine(programs: Sequence[Sequence[int]], machine: LegalTokens, start: str,
         legal.append(machine.legal(progress))
         stacks.append(progress.stack.clone())
         pointers.append(progress.pointer)
-        served.append(machine.serving_cell(progress).gather(1, token.unsqueeze(1)).squeeze(1))
+        served.append(machine.serving_cell(progress, token))
         machine.advance(progress, token)
     all_legal = torch.stack(legal, dim=1)  # (E, T, V)
     deepest = max(int(pointer.max()) for pointer in pointers) + 1
@@ -124,11 +124,11 @@ def _cuts(length: int, stacks: list[list[int]], pointers: list[int], served: lis
 
 
 def make_plan(specimens: Sequence[Specimen], batch_size: int, regrown: int, inner_share: float, mean_slack: float,
-              generator: torch.Generator, pad: int) -> Plan:
+              generator: torch.Generator, pad: int, vocabulary: int) -> Plan:
     """Draws for the last `regrown` programs of a batch which elite to start from and what to keep of it.
 
     inner_share: the share of them that keeps both sides of the stretch; the others keep only what is before it.
-    Everything is drawn on the CPU, where `generator` lives.
+    Everything is drawn on the CPU, where `generator` lives. vocabulary: how many tokens there are.
     """
     sources = pad_sequence([specimen.ids for specimen in specimens], batch_first=True, padding_value=pad)  # (E, T)
     cuts = pad_sequence([specimen.cuts for specimen in specimens], batch_first=True)  # (E, cuts, 4)
@@ -151,12 +151,13 @@ def make_plan(specimens: Sequence[Specimen], batch_size: int, regrown: int, inne
     slack = torch.full((regrown,), NEVER)  # more than any program has room for
     if mean_slack > 0:
         chance = torch.rand(regrown, generator=generator).clamp(min=1e-6)
-        slack = (chance.log() / math.log(mean_slack / (mean_slack + 1))).long()  # geometric
+        slack = (chance.log() / math.log(mean_slack / (mean_slack + 1))).long().clamp(max=NEVER)  # geometric
 
     def placed(values: Tensor, fill: int = 0) -> Tensor:
         """Fresh programs first, with `fill`."""
         fresh = torch.full((batch_size - regrown, *values.shape[1:]), fill, dtype=values.dtype)
         return torch.cat([fresh, values])
 
-    return Plan(placed(sources[elite], pad), placed(begin), placed(end), placed(crowding), placed(slack),
-                Within(placed(floor), placed(stop, pad)), placed(torch.ones(regrown, dtype=torch.bool), False))
+    return Plan(placed(sources[elite], pad), placed(begin, -1), placed(end), placed(crowding.to(torch.int16)),
+                placed(slack.to(torch.int16)), Within(placed(floor), placed(stop.unsqueeze(1) == torch.arange(vocabulary))),
+                placed(torch.ones(regrown, dtype=torch.bool), False))

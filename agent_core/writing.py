@@ -43,56 +43,51 @@ class Writing:
         self._machine, self._tokenizer, self._plan, self._max_length = machine, tokenizer, plan, max_length
         device = machine.device
         self.token = torch.full((batch_size,), tokenizer.sos, device=device)  # (R,) the last one of each
+        self.floor = floor  # (R,)
         self.ended = batch_size == 0
         self._place = 0  # of the next token
         self._rows = torch.arange(batch_size, device=device)  # (R,) place of each in the batch
         self._finished = torch.zeros(batch_size, dtype=torch.bool, device=device)  # (R,)
-        self._regrown, self._floor = plan.regrown if plan else self._finished, floor
+        self._regrown, self._floors = plan.regrown if plan else self._finished, floor
         self._stopped = self._finished  # (R,) the stretch written anew has ended
         self._cursor = plan.end if plan else None  # (R,) place in the source of the next token to keep
         self._progress = machine.begin(start, batch_size, max_length, defined) if legal_tokens_only else None
         self._any_token = any_token(tokenizer, device)
-        shape = (batch_size, max_length)
+        # Time first, so that the tokens of one step lie together.
+        shape = (max_length, batch_size)
         self._ids = torch.full(shape, tokenizer.pad, device=device)
-        self._mask = torch.zeros(shape, dtype=torch.bool, device=device)
         self._chosen = torch.zeros(shape, dtype=torch.bool, device=device)
         self._legal = torch.ones((*shape, len(tokenizer)), dtype=torch.bool, device=device)
-        self._log_probs = torch.zeros(shape, device=device)
-
-    @property
-    def floor(self) -> Tensor:
-        """(R,) the uniform share of the choices of each."""
-        return self._floor[self._rows]
+        self._probs = torch.ones(shape, dtype=floor.dtype, device=device)
 
     def legal(self) -> Tensor:
         """(R, V) bool: what may come next; anything where a token is kept, since nothing is chosen there."""
-        plan = self._plan
-        if self._progress is None:
+        plan, progress = self._plan, self._progress
+        if progress is None:
             legal = self._any_token.expand(len(self.token), -1)
         elif plan is None:
-            legal = self._machine.legal(self._progress)
+            legal = self._machine.legal(progress)
         else:
-            progress = self._progress
-            self._kept = (self._stopped | (self._place < plan.begin)) & ~self._finished
-            begins = plan.regrown & (plan.begin == self._place)
-            narrow = (progress.room - plan.crowding).minimum(progress.fewest + plan.slack)
-            progress.room = narrow.where(begins, progress.room)
+            self._kept = (self._stopped | (plan.begin > self._place)) & ~self._finished
+            narrow = (progress.spare - plan.crowding).minimum(plan.slack)
+            progress.spare = torch.where(plan.begin == self._place, narrow, progress.spare)
             within = Within(plan.within.floor * ~(self._kept | self._finished), plan.within.stop)
             legal = self._machine.legal(progress, within) | self._kept.unsqueeze(1)
-        self._legal[self._rows, self._place] = legal
+        self._legal[self._place].index_copy_(0, self._rows, legal)
         return legal
 
-    def take(self, token: Tensor, log_prob: Tensor) -> Tensor | None:
-        """One chosen token a program and its log-probability, (R,) each. Returns which of the R programs go on, as
+    def take(self, token: Tensor, prob: Tensor) -> Tensor | None:
+        """One chosen token a program and its probability, (R,) each. Returns which of the R programs go on, as
         indexes, where some were dropped."""
-        writing = ~self._finished
-        chosen = writing if self._plan is None else writing & ~self._kept
+        chosen = ~self._finished
         if self._plan is not None:
             token = self._follow_plan(token)
-        token = torch.where(writing, token, self._tokenizer.pad)
-        where = (self._rows, self._place)
-        self._ids[where], self._mask[where], self._chosen[where] = token, writing, chosen
-        self._log_probs[where] = (log_prob * chosen).to(self._log_probs.dtype)
+            chosen = chosen & ~self._kept
+        if self._progress is None:
+            token = token.masked_fill(self._finished, self._tokenizer.pad)
+        self._ids[self._place].index_copy_(0, self._rows, token)
+        self._chosen[self._place].index_copy_(0, self._rows, chosen)
+        self._probs[self._place].index_copy_(0, self._rows, prob.to(self._probs.dtype))
         self.token = token
         self._place += 1
         if self._progress is None:
@@ -106,15 +101,17 @@ class Writing:
 
     def programs(self) -> Programs:
         """All that was written, as long as the longest."""
-        columns = self._ids, self._mask, self._chosen, self._legal, self._log_probs
-        return Programs(*(column[:, :self._place] for column in columns), self._regrown, self._floor)
+        ids, chosen, legal, probs = (column[:self._place].transpose(0, 1)
+                                     for column in (self._ids, self._chosen, self._legal, self._probs))
+        log_probs = torch.where(chosen, probs, 1.0).log()
+        return Programs(ids, ids != self._tokenizer.pad, chosen, legal, log_probs, self._regrown, self._floors)
 
     def _follow_plan(self, token: Tensor) -> Tensor:
         """The token that each program really gets: the elite's where it is kept, else the one that was chosen."""
         plan = self._plan
-        served_by = self._machine.serving_cell(self._progress).gather(1, token.unsqueeze(1)).squeeze(1)
-        stops = ~self._kept & ~self._finished & (served_by < plan.within.floor)
-        place = torch.where(self._stopped, self._cursor, self._place).clamp(max=plan.source.shape[1] - 1)
+        stops = self._machine.serving_cell(self._progress, token) < plan.within.floor
+        stops &= ~(self._kept | self._finished)
+        place = torch.where(self._stopped, self._cursor, self._place).clamp_(max=plan.source.shape[1] - 1)
         token = torch.where(self._kept, plan.source.gather(1, place.unsqueeze(1)).squeeze(1), token)
         self._cursor = self._cursor + (self._stopped | stops)  # the stop token is the source's own
         self._stopped = self._stopped | stops
@@ -122,7 +119,7 @@ class Writing:
 
     def _drop_finished(self) -> Tensor:
         left = (~self._finished).nonzero().squeeze(1)
-        self.token, self._rows = self.token[left], self._rows[left]
+        self.token, self._rows, self.floor = self.token[left], self._rows[left], self.floor[left]
         self._finished, self._stopped = self._finished[left], self._stopped[left]
         if self._progress is not None:
             self._progress.select(left)
