@@ -10,14 +10,12 @@ from agent_core.carry_over import carry_optimizer, carry_policy, check_architect
 from agent_core.config import GeneratorConfig, LearningConfig, ModelConfig, OptimizerConfig
 from agent_core.model import CodePolicy
 from agent_core.objectives import (
-    chosen_log_probs,
+    choices,
     draw,
-    entropy,
     group_advantages,
     imitation_loss,
     mean_entropy,
     policy_gradient_loss,
-    policy_log_probs,
     policy_probs,
 )
 from agent_core.pushdown import LegalTokens
@@ -168,10 +166,10 @@ class CodeGenerator:
         chosen = counts[order].t()
         place, program = chosen.nonzero().unbind(1)
         program = order[program]
-        log_probs = policy_log_probs(self.policy.head(hidden[chosen[reached]]), legal[program, place], floor[program])
+        log_probs, entropies = choices(self.policy.head(hidden[chosen[reached]]), legal[program, place],
+                                       floor[program], ids[program, place])
         nothing = torch.zeros(ids.shape, dtype=log_probs.dtype, device=self.device)
-        return (nothing.index_put((program, place), chosen_log_probs(log_probs, ids[program, place])),
-                nothing.index_put((program, place), entropy(log_probs)))
+        return (nothing.index_put((program, place), log_probs), nothing.index_put((program, place), entropies))
 
     def _floors(self, batch_size: int) -> Tensor:
         """(B,) evenly from none to `exploration_floor`: some programs stay close to the policy, some wander off."""

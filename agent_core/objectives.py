@@ -12,28 +12,16 @@ import math
 
 import torch
 from torch import Tensor
-
-
-def policy_log_probs(logits: Tensor, legal: Tensor, floor: Tensor) -> Tensor:
-    """Log-probabilities of the policy: softmax over legal tokens, mixed with a share `floor` of the uniform choice.
-
-    logits: (..., V). legal: (..., V) bool, at least one True in each row. floor: (...) in [0, 1). Returns (..., V),
-    -inf where illegal. The mixture is part of the policy, so its gradient is exact and no token is ever out of reach.
-    """
-    log_probs = torch.log_softmax(logits.masked_fill(~legal, -math.inf), dim=-1).masked_fill(~legal, 0.0)
-    floor = floor.to(logits.dtype).unsqueeze(-1)  # (..., 1)
-    log_uniform = floor.log() - legal.sum(dim=-1, keepdim=True).to(logits.dtype).log()  # -inf where there is no floor
-    return torch.logaddexp(log_probs + torch.log1p(-floor), log_uniform).masked_fill(~legal, -math.inf)
+from torch.autograd.function import once_differentiable
 
 
 def policy_probs(logits: Tensor, legal: Tensor, floor: Tensor) -> Tensor:
-    """The same policy as probabilities, for sampling: cheaper, and 0 where `policy_log_probs` may still tell.
+    """The policy: softmax over legal tokens, mixed with a share `floor` of the uniform choice among them.
 
-    logits: (R, V). legal: (R, V) bool. floor: (R,). Returns (R, V).
+    logits: (R, V). legal: (R, V) bool, at least one True in each row. floor: (R,) in [0, 1). Returns (R, V), 0 where
+    illegal. The mixture is part of the policy, so its gradient is exact and no token is ever out of reach.
     """
-    probs = torch.softmax(logits.masked_fill(~legal, -math.inf), dim=-1)
-    uniform = (floor / legal.sum(dim=-1)).unsqueeze(-1)
-    return probs.mul_((1 - floor).unsqueeze(-1)).addcmul_(legal, uniform)
+    return _mixed(torch.softmax(logits.masked_fill(~legal, -math.inf), dim=-1), legal, floor)
 
 
 def draw(probs: Tensor, chance: Tensor) -> Tensor:
@@ -46,15 +34,47 @@ def draw(probs: Tensor, chance: Tensor) -> Tensor:
     return torch.searchsorted(cumulative, mark, right=True).squeeze(-1)
 
 
-def chosen_log_probs(log_probs: Tensor, ids: Tensor) -> Tensor:
-    """The log-probability of each token that was written. log_probs: (..., V). ids: (...). Returns (...)."""
-    return log_probs.gather(-1, ids.unsqueeze(-1)).squeeze(-1)
+class _Choices(torch.autograd.Function):
+    """By hand, because autograd would go a dozen times over (N, V) where four will do. With s the softmax, p the policy,
+    e the floor and c the choice, dp/ds = 1 - e, and the softmax turns a gradient g into s (g - sum of s g).
+    """
+
+    @staticmethod
+    def forward(ctx, logits: Tensor, legal: Tensor, floor: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+        ids = ids.unsqueeze(-1)
+        own_logs = torch.log_softmax(logits.masked_fill(~legal, -math.inf), dim=-1)
+        own = own_logs.exp()
+        probs = _mixed(own.clone(), legal, floor)
+        chosen = probs.gather(-1, ids).squeeze(-1)
+        # Without a floor the logarithm is known even where the probability is too small to be told from 0.
+        log_probs = torch.where(floor > 0, chosen.log(), own_logs.gather(-1, ids).squeeze(-1))
+        ctx.save_for_backward(own, probs, floor, chosen, ids)
+        return log_probs, torch.special.entr(probs).sum(dim=-1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_log_prob: Tensor, grad_entropy: Tensor) -> tuple[Tensor, None, None, None]:
+        own, probs, floor, chosen, ids = ctx.saved_tensors
+        # How much of the choice's probability is the softmax's own: all of it where there is no floor.
+        share = torch.where(floor > 0, own.gather(-1, ids).squeeze(-1) * (1 - floor) / chosen, 1.0)
+        at_choice = (grad_log_prob * share).unsqueeze(-1)
+        grad = torch.xlogy(own, probs).mul_((grad_entropy * (floor - 1)).unsqueeze(-1))  # 0 where s is
+        total = grad.sum(dim=-1, keepdim=True) + at_choice
+        grad.addcmul_(own, total, value=-1).scatter_add_(-1, ids, at_choice)
+        return grad, None, None, None
 
 
-def entropy(log_probs: Tensor) -> Tensor:
-    """Entropy in nats of each choice, over its last axis; illegal tokens (-inf) add nothing. (..., V) -> (...)."""
-    finite = log_probs.masked_fill(log_probs == -math.inf, 0.0)  # p log p -> 0 with p, in value and in gradient
-    return -(log_probs.exp() * finite).sum(dim=-1)
+def choices(logits: Tensor, legal: Tensor, floor: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+    """What was chosen, under the policy of now: log-probability of each token and entropy of each choice, in nats.
+
+    logits, legal, floor: as for `policy_probs`. ids: (N,) legal. Returns (N,) twice, with gradients to `logits`.
+    """
+    return _Choices.apply(logits, legal, floor.to(logits.dtype), ids)
+
+
+def _mixed(own: Tensor, legal: Tensor, floor: Tensor) -> Tensor:
+    """In place: the softmax's share and the uniform one."""
+    return own.mul_((1 - floor).unsqueeze(-1)).addcmul_(legal, (floor / legal.sum(dim=-1)).unsqueeze(-1))
 
 
 def group_advantages(rewards: Tensor, group: Tensor, floor: float) -> Tensor:

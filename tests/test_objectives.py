@@ -6,55 +6,74 @@ import pytest
 import torch
 
 from agent_core.objectives import (
-    chosen_log_probs,
-    entropy,
+    choices,
+    draw,
     group_advantages,
     imitation_loss,
     mean_entropy,
     policy_gradient_loss,
-    policy_log_probs,
+    policy_probs,
 )
+
+
+FLOORS = torch.tensor([0.1, 0.0, 0.3], dtype=torch.float64)
+LEGAL = torch.tensor([[1, 1, 0, 1, 0, 1], [1, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1]]).bool()
 
 
 def test_the_policy_is_a_distribution_over_legal_tokens():
     torch.manual_seed(0)
-    logits, legal = torch.randn(5, 7, 11) * 3, torch.rand(5, 7, 11) > 0.4
-    legal[..., 0] = True
+    logits, legal = torch.randn(35, 11) * 3, torch.rand(35, 11) > 0.4
+    legal[:, 0] = True
     for epsilon in (0.0, 0.1, 0.5):
-        probs = policy_log_probs(logits, legal, torch.full((5, 7), epsilon)).exp()
-        assert torch.allclose(probs.sum(-1), torch.ones(5, 7))
+        probs = policy_probs(logits, legal, torch.full((35,), epsilon))
+        assert torch.allclose(probs.sum(-1), torch.ones(35))
         assert (probs[~legal] == 0).all()
         expected = (logits.exp() * legal) / (logits.exp() * legal).sum(-1, keepdim=True)
         uniform = legal / legal.sum(-1, keepdim=True)
         assert torch.allclose(probs, (1 - epsilon) * expected + epsilon * uniform, atol=1e-6)
 
 
+def test_what_is_drawn_follows_the_policy_and_is_never_impossible():
+    probs = torch.tensor([[0.0, 0.5, 0.0, 0.2, 0.3, 0.0]]).expand(100_000, -1)
+    chance = torch.rand(100_000, generator=torch.Generator().manual_seed(0))
+    chance[:2] = torch.tensor([0.0, 1 - 2**-24])  # the least and the most that it can be
+    token = draw(probs, chance)
+    assert token[:2].tolist() == [1, 4]
+    assert torch.bincount(token, minlength=6).div(1e5).tolist() == pytest.approx(probs[0].tolist(), abs=0.005)
+    for scale in (1.0, 1e-3, 1 / 3, 0.7):  # sums that round in other ways
+        assert draw(torch.tensor([[scale, scale / 3, 0.0]]), chance[1:2]).item() < 2
+
+
 def test_extreme_logits_stay_finite_with_their_gradients():
     logits = torch.tensor([[1e4, -1e4, 0.0, 50.0]], requires_grad=True)
     legal = torch.tensor([[True, True, True, False]])
     for epsilon in (0.0, 0.05):
-        log_probs = policy_log_probs(logits, legal, torch.tensor([epsilon]))
-        loss = -log_probs[0, 1] - entropy(log_probs).sum()
+        log_probs, entropies = choices(logits, legal, torch.tensor([epsilon]), torch.tensor([1]))
+        loss = -log_probs.sum() - entropies.sum()
         grad, = torch.autograd.grad(loss, logits)
         assert torch.isfinite(loss)
         assert torch.isfinite(grad).all()
         assert grad[0, 3] == 0
+    certain = choices(logits, legal, torch.tensor([0.0]), torch.tensor([1]))[0]
+    assert certain.item() == pytest.approx(-2e4)
+    assert torch.autograd.grad(certain.sum(), logits)[0].tolist() == [[-1.0, 1.0, 0.0, 0.0]]
 
 
-FLOORS = torch.tensor([0.1, 0.0, 0.3], dtype=torch.float64)
-
-
-def test_the_gradient_through_the_exploration_floor_is_exact():
+@pytest.mark.parametrize("ids", [[0, 0, 0], [3, 0, 5]])
+def test_log_probs_and_entropies_of_choices_in_value_and_in_gradient(ids):
+    ids = torch.tensor(ids)
     logits = torch.randn(3, 6, dtype=torch.float64, requires_grad=True)
-    legal = torch.tensor([[1, 1, 0, 1, 0, 1], [1, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1]]).bool()
-    assert torch.autograd.gradcheck(lambda x: policy_log_probs(x, legal, FLOORS)[legal], logits)
-    assert torch.autograd.gradcheck(lambda x: entropy(policy_log_probs(x, legal, FLOORS)), logits)
+    probs = policy_probs(logits, LEGAL, FLOORS)
+    log_probs, entropies = choices(logits, LEGAL, FLOORS, ids)
+    assert torch.allclose(log_probs, probs.log().gather(1, ids.unsqueeze(1)).squeeze(1), atol=1e-14)
+    assert torch.allclose(entropies, -(probs * probs.clamp(min=1e-300).log()).sum(dim=1), atol=1e-14)
+    assert torch.autograd.gradcheck(lambda x: choices(x, LEGAL, FLOORS, ids), logits)
 
 
 def test_entropy_of_uniform_and_of_certain_choices():
     legal = torch.tensor([[True] * 8, [True] * 4 + [False] * 4, [True] + [False] * 7])
-    log_probs = policy_log_probs(torch.zeros(3, 8), legal, torch.zeros(3))
-    assert entropy(log_probs).tolist() == pytest.approx([math.log(8), math.log(4), 0.0])
+    _, entropies = choices(torch.zeros(3, 8), legal, torch.zeros(3), torch.zeros(3, dtype=torch.long))
+    assert entropies.tolist() == pytest.approx([math.log(8), math.log(4), 0.0])
 
 
 def test_advantages_compare_with_the_own_group_only():
@@ -82,8 +101,3 @@ def test_reductions_are_means_over_programs_of_sums_over_tokens():
     mask = torch.tensor([[True, True, True, False], [True, False, False, False]])
     assert mean_entropy(torch.full((2, 4), 0.5), mask).item() == pytest.approx((1.5 + 0.5) / 2)
     assert imitation_loss(torch.full((2, 4), -0.5), mask).item() == pytest.approx((1.5 + 0.5) / 2)
-
-
-def test_chosen_log_probs_picks_the_ids():
-    log_probs = torch.arange(12.0).view(1, 3, 4)
-    assert chosen_log_probs(log_probs, torch.tensor([[3, 0, 2]])).tolist() == [[3.0, 4.0, 10.0]]
