@@ -1,12 +1,13 @@
 """One agent on one task: writes a batch, has it scored, remembers it, learns from it. `step` is the whole method."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass
 
 import torch
 
 from agent_core.carry_over import carry_program, match_tokens
 from agent_core.config import Config
-from agent_core.executor import Executor
+from agent_core.executor import Executor, Run
 from agent_core.generator import CodeGenerator
 from agent_core.pushdown import LegalTokens
 from agent_core.scorer import Scorer
@@ -68,10 +69,13 @@ class Agent:
         self._restart_when_due()
         learning, progress = self.config.learning, self.progress
         count = min(self.config.generator.batch_size, self.config.run.max_attempts - progress.attempts)
-        programs = self.generator.generate(count, self.memory.elites)
-        rows = programs.rows()
-        self._latest = rows
-        new = self._score(rows)
+        run, modules = self.scorer.start(), {}
+        programs = self.generator.generate(count, self.memory.elites,
+                                           on_ended=lambda rows: run.add(self._new_modules(rows, modules)))
+        self._latest = rows = programs.rows()
+        self._new_modules(rows, modules)
+        new = len(modules)
+        self._score(rows, modules, run)
         found, improved = self.memory.record(rows, progress.attempts)
         paid = torch.tensor([attempt.reward * share for attempt, share in
                              zip(found, self.memory.novelty(found, learning.novelty), strict=True)])
@@ -144,7 +148,9 @@ class Agent:
         legal = dict(zip(candidates, self.generator.accepts(candidates), strict=True))
         self.memory.clear()
         usable = [row for row in candidates if legal[row]]
-        self._score(usable)
+        modules: dict[Row, str] = {}
+        self._new_modules(usable, modules)
+        self._score(usable, modules)
         best_row = now[best.row] if best else None
         self.memory.readmit(usable, best_row if legal.get(best_row) else None, best.attempts if best else 0)
 
@@ -153,22 +159,27 @@ class Agent:
         """The best program so far as people are shown it."""
         return self.task.present(self.tokenizer.decode(self.memory.best.row))
 
-    def _score(self, rows: list[Row]) -> int:
-        """Has every program scored that is not remembered, and everything anew that a counterexample put in doubt."""
+    def _new_modules(self, rows: Sequence[Row], modules: dict[Row, str]) -> list[str]:
+        """The modules of those that have no score under the paid cases of now, added to `modules` where they lack."""
+        new = [row for row in self.memory.unknown(rows, self.scorer.version) if row not in modules]
+        modules |= {row: self.task.module(self.tokenizer.decode(row)) for row in new}
+        return [modules[row] for row in new]
+
+    def _score(self, rows: Sequence[Row], modules: dict[Row, str], run: Run | None = None) -> None:
+        """Has every program scored that is not remembered, and everything anew that a counterexample puts in doubt.
+
+        modules: of those of `rows` that have no score; run: one that has the first of them under way.
+        """
         version, renew = self.scorer.version, False
-        waiting = new = self.memory.unknown(rows, version)
-        while waiting:
-            modules = [self.task.module(self.tokenizer.decode(row)) for row in waiting]
-            scores = self.scorer.score(modules, [len(row) for row in waiting])
-            self.memory.remember(waiting, scores)
-            waiting = []
+        while modules:
+            scores = self.scorer.score(list(modules.values()), [len(row) for row in modules], run=run)
+            self.memory.remember(list(modules), scores)
+            modules, run = {}, None
             if self.scorer.version != version:
-                version = self.scorer.version
-                waiting = self.memory.unknown([*rows, *self.memory.outdated(version)], version)
-                renew = True
+                version, renew = self.scorer.version, True
+                self._new_modules([*rows, *self.memory.outdated(version)], modules)
         if renew:
             self.memory.renew()
-        return len(new)
 
     def _restart_when_due(self) -> None:
         """Fresh weights, elites and counts after a while without a solution; scores, best and counterexamples stay.

@@ -77,6 +77,7 @@ class LearningConfig:
 @dataclass(frozen=True)
 class ExecutorConfig:
     workers: int = number(0, 0, 1_024)
+    overlap: bool = True
     max_steps: int = number(10_000, 1, 10**9)
     memory_mb: int = number(256, 32, 1_048_576)
     timeout_seconds: float = number(2.0, above=0, high=3_600)

@@ -7,12 +7,13 @@ replaced and its work is done again.
 
 from __future__ import annotations
 
+import contextlib
 import marshal
 import secrets
 import select
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from agent_core.answers import Call, Malformed, RunResult, read_frames
@@ -21,9 +22,11 @@ from agent_core.frames import CHILD, DIED, DONE, NONCE_BYTES, NOT_JAILED, TIMED_
 from agent_core.worker import WAY_OUT, JailError, Worker, WorkerDied
 
 BATCH = 128  # programs in one child: enough to pay for the fork, few enough to lose
+LEAST = 16  # programs in one child while more are being written: forking more often would hold the writing up
 ALONE_BATCH = 8  # programs in one request that are to run in a child each
 AHEAD = 2  # requests a worker may have, so that it need not wait for the next
 PATIENCE = 10.0  # seconds beyond what its own timers allow until a silent worker is given up
+PATIENCE_CHECK = 1.0  # seconds between two looks at whether one is silent for too long
 TRIES = 3  # times that one program alone may cost a worker before that is the program's result
 
 
@@ -38,36 +41,84 @@ class Job:
 
 
 class Run:
-    """One call of Executor.run. `replace` starts a new worker in the place of one that is gone."""
+    """One call on all programs that are added, however many at a time: they are under way before the last is there.
+
+    `replace` starts a new worker in the place of one that is gone; `report` is told in the end how many programs ran a
+    second time and how many seconds the run held its owner up.
+    """
 
     def __init__(
         self,
         workers: list[Worker],
         replace: Callable[[int], None],
         config: ExecutorConfig,
-        sources: Sequence[str],
         call: Call | None,
+        alone: bool,
+        report: Callable[[int, float], None],
     ):
         self.workers = workers
         self.replace = replace
         self.config = config
-        self.sources = sources
         self.call = None if call is None else _marshalled(call)
         self.cases = 0 if call is None else len(call.arguments)
-        self.results: list[RunResult | None] = [None] * len(sources)
+        self.alone = alone
+        self.report = report
+        self.sources: list[str] = []
+        self.results: list[RunResult | None] = []
         self.waiting: deque[Job] = deque()
         self.reruns = 0
+        self.seconds = 0.0
+        self._later = 0  # programs up to here have been queued
 
-    def finish(self, alone: bool) -> list[RunResult]:
-        """Hands out the work until every program has its result."""
-        count = len(self.sources)
-        size = max(1, min(ALONE_BATCH if alone else BATCH, -(-count // len(self.workers))))
-        self._queue(list(range(count)), alone, size)
-        self._hand_out()
-        while any(worker.jobs for worker in self.workers):
-            self._wait()
-            self._hand_out()
+    def add(self, sources: Sequence[str]) -> None:
+        """More programs. They start at once, unless `overlap` is off; nothing is waited for."""
+        self._note(sources)
+        if self.config.overlap:
+            with self._holding_up():
+                self._start(least=LEAST)
+                self._take_in(0)
+                self._hand_out()
+
+    def finish(self, last: Sequence[str] = ()) -> list[RunResult]:
+        """Waits until every program has its result, the last ones, too; one each, in the order in which they came."""
+        self._note(last)
+        with self._holding_up():
+            self._start(least=1)
+            while any(worker.jobs for worker in self.workers):
+                self._take_in(PATIENCE_CHECK)
+                self._hand_out()
+        self.report(self.reruns, self.seconds)
         return self.results
+
+    def _note(self, sources: Sequence[str]) -> None:
+        self.sources += sources
+        self.results += [None] * len(sources)
+
+    @contextlib.contextmanager
+    def _holding_up(self) -> Iterator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        except BaseException:
+            # Ctrl-C, for one, may come at any point: answers still under way must never meet another run.
+            self.give_up()
+            raise
+        finally:
+            self.seconds += time.monotonic() - started
+
+    def give_up(self) -> None:
+        """Ends the workers that are still at it."""
+        for worker in self.workers:
+            if worker.jobs or worker.blocked:
+                worker.kill()
+
+    def _start(self, least: int) -> None:
+        """Queues what has come in since the last time, cut into a job for each worker, and hands it out."""
+        indexes = list(range(self._later, len(self.sources)))
+        self._later = len(self.sources)
+        each = max(least, -(-len(indexes) // len(self.workers)))
+        self._queue(indexes, self.alone, min(ALONE_BATCH if self.alone else BATCH, each))
+        self._hand_out()
 
     def _queue(self, indexes: list[int], alone: bool, size: int) -> None:
         self.waiting += [Job(indexes[start : start + size], alone) for start in range(0, len(indexes), size)]
@@ -89,15 +140,15 @@ class Run:
                 except WorkerDied:
                     self._lost(place)
 
-    def _wait(self) -> None:
-        """Waits until a worker has something, and takes it; gives up workers that are silent for too long."""
+    def _take_in(self, seconds: float) -> None:
+        """Takes what workers have, waiting at most so long for it; gives up workers that are silent for too long."""
         poller = select.poll()
         places = {}
         for place, worker in enumerate(self.workers):
             if worker.jobs:
                 poller.register(worker.socket, select.POLLIN | (select.POLLOUT if worker.blocked else 0))
                 places[worker.socket.fileno()] = place
-        for descriptor, event in poller.poll(1_000):
+        for descriptor, event in poller.poll(seconds * 1_000):
             place = places[descriptor]
             worker = self.workers[place]
             try:

@@ -10,7 +10,6 @@ import os
 import select
 import signal
 import sys
-import time
 import warnings
 import weakref
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from agent_core.dispatch import Run
 from agent_core.seccomp import SeccompMissing, filter_program
 from agent_core.worker import WAY_OUT, JailError, Worker
 
-__all__ = ["Call", "CaseResult", "Executor", "JailError", "RunResult"]
+__all__ = ["Call", "CaseResult", "Executor", "JailError", "Run", "RunResult"]
 
 START_TRIES = 5
 LIMITS_WARNING = (
@@ -33,8 +32,8 @@ LIMITS_WARNING = (
 class Executor:
     """Runs programs in jailed workers; a context manager.
 
-    `reruns` counts the programs that had to be run a second time, `wait_seconds` the time spent in `run`; both only
-    ever grow. `layers` says in words what the jail is made of here.
+    `reruns` counts the programs that had to be run a second time, `wait_seconds` the time they held their owner up;
+    both only ever grow. `layers` says in words what the jail is made of here.
     """
 
     def __init__(self, config: ExecutorConfig):
@@ -79,24 +78,25 @@ class Executor:
         sources: (B,) texts. alone: each in a child of its own, as is due to all whose verdict matters.
         Raises TypeError for arguments that are not plain values, JailError if a jail that once held no longer does.
         """
+        return self.start(call, alone).finish(sources)
+
+    def start(self, call: Call | None = None, alone: bool = False) -> Run:
+        """The same for programs that are still being written: `add` some as they come, `finish` waits for all results.
+
+        One at a time: what an earlier run has under way is given up.
+        """
         if not self._closer.alive:
             raise ValueError("this executor is closed")
-        started = time.monotonic()
-        run = Run(self._workers, self._replace, self.config, sources, call)
-        try:
-            for place, worker in enumerate(self._workers):
-                if worker.dead:
-                    self._replace(place)
-            return run.finish(alone)
-        except BaseException:
-            # Ctrl-C, for one, may come at any point: answers still under way must never meet another run.
-            for worker in self._workers:
-                if worker.jobs or worker.blocked:
-                    worker.kill()
-            raise
-        finally:
-            self.reruns += run.reruns
-            self.wait_seconds += time.monotonic() - started
+        run = Run(self._workers, self._replace, self.config, call, alone, self._count)
+        run.give_up()
+        for place, worker in enumerate(self._workers):
+            if worker.dead:
+                self._replace(place)
+        return run
+
+    def _count(self, reruns: int, seconds: float) -> None:
+        self.reruns += reruns
+        self.wait_seconds += seconds
 
     def _replace(self, place: int) -> None:
         self._workers[place].kill()

@@ -20,7 +20,7 @@ from agent_core.objectives import (
 )
 from agent_core.pushdown import LegalTokens
 from agent_core.regrowth import Plan, Specimen, examine, make_plan, unruled
-from agent_core.writing import Programs, Writing
+from agent_core.writing import OnEnded, Programs, Writing
 from tokenizer import Tokenizer
 
 _SPECIMENS = 1_000  # replayed programs that are kept at hand
@@ -60,14 +60,16 @@ class CodeGenerator:
         self.optimizer = torch.optim.Adam(self.policy.parameters(), lr=self._optimizer_config.learning_rate)
 
     @torch.no_grad()
-    def generate(self, batch_size: int, elites: Sequence[tuple[int, ...]] = ()) -> Programs:
+    def generate(self, batch_size: int, elites: Sequence[tuple[int, ...]] = (),
+                 on_ended: OnEnded | None = None) -> Programs:
         """Writes `batch_size` programs, token by token, until <EOS> or the limit.
 
-        elites: known programs, as `Programs.rows` gives them, that part of the batch is regrown from.
+        elites: known programs, as `Programs.rows` gives them, that part of the batch is regrown from. on_ended: is
+        given programs of the batch that have ended while others are still being written; not the last ones.
         """
         writing = Writing(self._machine, self._tokenizer, self._start, self._defined, batch_size,
                           self._config.max_length, self._config.legal_tokens_only, self._floors(batch_size),
-                          self._plan(batch_size, elites))
+                          self._plan(batch_size, elites), on_ended)
         reader = self.policy.reader(batch_size)
         while not writing.ended:
             legal = writing.legal()  # (R, V), R programs being under way

@@ -1,8 +1,8 @@
 """The policy network: Embedding -> LSTM -> Linear, from random weights (PyTorch's default initialisation).
 
 `forward` is the definition. What runs computes the same faster: `Reader` token by token without gradients, to write
-programs, and `hidden` over many whole programs at once with gradients, to learn from them. In both, what a token adds to the gates of the
-first layer is looked up: the vocabulary is small, so the product with the embedding is made once for each token of it.
+programs, and `hidden` over many whole programs at once with gradients, to learn from them. In both, what a token adds
+to the gates of the first layer is looked up: the product with the embedding is made once for each token there is.
 """
 
 from collections.abc import Sequence
@@ -37,13 +37,11 @@ class CodePolicy(nn.Module):
         if ids.device.type == "cuda":  # cuDNN's fused kernels
             packed = PackedSequence(self.embedding(ids), torch.tensor(sizes))
             return self.lstm(packed)[0].data
-        for layer in range(self.lstm.num_layers):
-            below, across, bias = self._weights(layer)
-            if layer == 0:
-                inputs = functional.embedding(ids, functional.linear(self.embedding.weight, below, bias))
-            else:
-                inputs = functional.linear(hidden, below, bias)
-            hidden = recurrence(inputs, across, sizes)
+        (below, across, bias), *others = self.weights()
+        hidden = recurrence(functional.embedding(ids, functional.linear(self.embedding.weight, below, bias)), across,
+                            sizes)
+        for below, across, bias in others:
+            hidden = recurrence(functional.linear(hidden, below, bias), across, sizes)
         return hidden
 
     def reader(self, batch_size: int) -> "Reader":
@@ -52,34 +50,34 @@ class CodePolicy(nn.Module):
     def count_parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters())
 
-    def _weights(self, layer: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Of one layer: (4H, E or H) for what comes from below, (4H, H) for its own state, (4H,) both biases."""
-        below, across, bias, second_bias = self.lstm.all_weights[layer]
-        return below, across, bias + second_bias
+    def weights(self) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Of each layer: (4H, E or H) for what comes from below, (4H, H) for its own state, (4H,) both biases."""
+        return [(below, across, bias + second) for below, across, bias, second in self.lstm.all_weights]
 
 
 class Reader:
     """The policy reading programs of a batch token by token, for as long as its weights stay what they are."""
 
     def __init__(self, policy: CodePolicy, batch_size: int):
-        weights = [policy._weights(layer) for layer in range(policy.lstm.num_layers)]
+        (below, across, bias), *others = policy.weights()
         self._head = policy.head
-        self._first = functional.linear(policy.embedding.weight, weights[0][0], weights[0][2])  # (V, 4H)
-        self._below = [(below.t(), bias) for below, _, bias in weights[1:]]
-        self._across = [across.t() for _, across, _ in weights]
-        self._hidden = [self._first.new_zeros((batch_size, policy.lstm.hidden_size)) for _ in weights]
+        self._first = functional.linear(policy.embedding.weight, below, bias)  # (V, 4H)
+        self._first_across = across.t()
+        self._others = [(below, across.t(), bias) for below, across, bias in others]
+        self._hidden = [self._first.new_zeros((batch_size, policy.lstm.hidden_size)) for _ in range(1 + len(others))]
         self._memory = [torch.zeros_like(hidden) for hidden in self._hidden]
 
     def read(self, token: Tensor) -> Tensor:
         """The next token of each program, (R,) ids. Returns logits (R, V) for the one after it."""
-        inputs = self._first.index_select(0, token)
-        for layer, across in enumerate(self._across):
-            if layer:
-                below, bias = self._below[layer - 1]
-                inputs = torch.addmm(bias, hidden, below)
-            hidden, memory = cell(inputs.addmm_(self._hidden[layer], across), self._memory[layer])
-            self._hidden[layer], self._memory[layer] = hidden, memory
+        hidden = self._step(0, self._first.index_select(0, token), self._first_across)
+        for layer, (below, across, bias) in enumerate(self._others, start=1):
+            hidden = self._step(layer, functional.linear(hidden, below, bias), across)
         return self._head(hidden)
+
+    def _step(self, layer: int, inputs: Tensor, across: Tensor) -> Tensor:
+        hidden, memory = cell(inputs.addmm_(self._hidden[layer], across), self._memory[layer])
+        self._hidden[layer], self._memory[layer] = hidden, memory
+        return hidden
 
     def select(self, rows: Tensor) -> None:
         """Goes on with some of the programs only, by index."""

@@ -74,7 +74,8 @@ MARKS: dict[str, tuple[Guard, Action]] = {
 }
 # A shortest program cannot count on these. `loop_target` and `parameter` are not among them: the token before each
 # (`for`, and the comma) is legal only where one of them will be.
-GUARDED_MARKS = frozenset(mark for mark, (guard, _) in MARKS.items() if guard != Guard.ALWAYS) - {"loop_target", "parameter"}
+GUARDED_MARKS = frozenset(mark for mark, (guard, _) in MARKS.items()
+                          if guard != Guard.ALWAYS and mark not in ("loop_target", "parameter"))
 
 
 LOCAL = 1  # defined in this function or module
@@ -111,7 +112,7 @@ def after(action: Action, named: bool, state: int) -> int:
 
 
 def allows(state: int, variable: bool, sealed: bool) -> list[bool]:
-    """What a name in this state makes true: of itself the guards before TARGET_LOCAL, for the whole program the rest."""
+    """The guards, but the last two, that a name in this state makes true: of itself, from TARGET_LOCAL on of all."""
     local, outer, pinned, pending = (bool(state & bit) for bit in (LOCAL, OUTER, PINNED, PENDING))
     readable = local or outer and not (sealed and variable)
     return [readable, not pinned, not pending, True,

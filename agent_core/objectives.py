@@ -35,8 +35,8 @@ def draw(probs: Tensor, chance: Tensor) -> Tensor:
 
 
 class _Choices(torch.autograd.Function):
-    """By hand, because autograd would go a dozen times over (N, V) where four will do. With s the softmax, p the policy,
-    e the floor and c the choice, dp/ds = 1 - e, and the softmax turns a gradient g into s (g - sum of s g).
+    """By hand, because autograd would go a dozen times over (N, V) where a few will do. With s the softmax, p the
+    policy and e the floor, dp/ds = 1 - e, and the softmax turns a gradient g into s (g - sum of s g).
     """
 
     @staticmethod

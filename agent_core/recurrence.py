@@ -52,8 +52,8 @@ class _Recurrence(torch.autograd.Function):
         sizes, size = ctx.sizes, weight.shape[1]
         first = sizes[0] if sizes else 0
         # A row's predecessor lies as many rows earlier as there were programs at the step before.
-        back = torch.repeat_interleave(torch.tensor(sizes[:-1]), torch.tensor(sizes[1:])).to(grad.device)
-        previous = torch.arange(first, len(grad), device=grad.device) - back
+        back = torch.tensor(sizes[:-1], dtype=torch.long).repeat_interleave(torch.tensor(sizes[1:], dtype=torch.long))
+        previous = torch.arange(first, len(grad), device=grad.device) - back.to(grad.device)
         start = grad.new_zeros((first, size))
         memory_before = torch.cat([start, memory[previous]])
         hidden_before = torch.cat([start, hidden[previous]])

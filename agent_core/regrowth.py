@@ -158,6 +158,7 @@ def make_plan(specimens: Sequence[Specimen], batch_size: int, regrown: int, inne
         fresh = torch.full((batch_size - regrown, *values.shape[1:]), fill, dtype=values.dtype)
         return torch.cat([fresh, values])
 
+    may_stop = stop.unsqueeze(1) == torch.arange(vocabulary)
     return Plan(placed(sources[elite], pad), placed(begin, -1), placed(end), placed(crowding.to(torch.int16)),
-                placed(slack.to(torch.int16)), Within(placed(floor), placed(stop.unsqueeze(1) == torch.arange(vocabulary))),
-                placed(torch.ones(regrown, dtype=torch.bool), False))
+                placed(slack.to(torch.int16)), Within(placed(floor), placed(may_stop)),
+                placed(torch.ones(regrown, dtype=torch.bool)))

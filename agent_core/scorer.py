@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from agent_core import constraints, reward
 from agent_core.config import ScorerConfig
-from agent_core.executor import Call, CaseResult, Executor, RunResult
+from agent_core.executor import Call, CaseResult, Executor, Run, RunResult
 from agent_core.score import Score, fingerprint
 from agent_core.task import FUNCTION, Case, Task
 from agent_core.values import as_text, is_tame, same
@@ -47,10 +47,21 @@ class Scorer:
         self._confirmed = state["confirmed"]
         self._aim()
 
-    def score(self, modules: Sequence[str], token_counts: Sequence[int], function: str = FUNCTION) -> list[Score]:
+    def start(self) -> Run:
+        """A run on the paid cases that programs can be added to while others are still being written."""
+        return self.executor.start(self._call(self._paid, FUNCTION))
+
+    def score(
+        self,
+        modules: Sequence[str],
+        token_counts: Sequence[int],
+        function: str = FUNCTION,
+        run: Run | None = None,
+    ) -> list[Score]:
         """Scores of the modules, in their order, all under the paid cases known when this returns.
 
-        token_counts: length of each program, for `max_tokens`; function: the name that the modules define.
+        token_counts: length of each program, for `max_tokens`; function: the name that the modules define; run: what
+        `start` gave, to which the first of the modules have been added.
         """
         if not modules:
             return []
@@ -60,7 +71,10 @@ class Scorer:
         while known != self.version:
             known = self.version
             doubted.clear()
-            runs = self._run(modules, self._paid, function)
+            if run is not None:
+                runs, run = self._tamed(run.finish(modules[len(run.sources):])), None
+            else:
+                runs = self._run(modules, self._paid, function)
             scores = [self._judge(*program, function) for program in zip(runs, modules, token_counts, strict=True)]
             suspects = [i for i, score in enumerate(scores) if score.solved and i not in passed]
             self._check(suspects, modules, function, passed, doubted)
@@ -92,10 +106,16 @@ class Scorer:
     def _run(
         self, modules: Sequence[str], cases: Sequence[Case], function: str, alone: bool = False
     ) -> list[RunResult]:
-        """What the modules did; answers that would be a burden to look at count as crashes."""
+        """What the modules did on these cases."""
+        return self._tamed(self.executor.run(modules, self._call(cases, function), alone=alone))
+
+    def _call(self, cases: Sequence[Case], function: str) -> Call | None:
         if self.task.kind == "output":
-            return self.executor.run(modules, None, alone=alone)
-        runs = self.executor.run(modules, Call(function, tuple(case.arguments for case in cases)), alone=alone)
+            return None
+        return Call(function, tuple(case.arguments for case in cases))
+
+    def _tamed(self, runs: Sequence[RunResult]) -> list[RunResult]:
+        """The same, where answers that would be a burden to look at count as crashes."""
         return [run if all(is_tame(case.value) for case in run.cases) else _tamed(run) for run in runs]
 
     def _judge(self, run: RunResult, module: str, token_count: int, function: str) -> Score:

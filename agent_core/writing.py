@@ -3,7 +3,7 @@
 Programs that have ended are dropped from the batch now and then, so that they cost nothing more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +12,9 @@ from torch import Tensor
 from agent_core.pushdown import LegalTokens, Within
 from agent_core.regrowth import Plan, any_token
 from tokenizer import Tokenizer
+
+Row = tuple[int, ...]
+OnEnded = Callable[[list[Row]], None]
 
 _DROP_SHARE = 1 / 8  # of ended programs in the batch, from which on dropping them pays
 
@@ -28,19 +31,23 @@ class Programs:
     regrown: Tensor  # (B,) bool
     floor: Tensor  # (B,) the uniform share of each program's choices
 
-    def rows(self) -> list[tuple[int, ...]]:
+    def rows(self) -> list[Row]:
         """The ids of each program up to its <EOS>, as plain integers: what it is known by."""
-        lengths = self.mask.sum(dim=1).tolist()
-        return [tuple(row[:length]) for row, length in zip(self.ids.tolist(), lengths, strict=True)]
+        return _rows(self.ids, self.mask)
+
+
+def _rows(ids: Tensor, mask: Tensor) -> list[Row]:
+    return [tuple(row[:length]) for row, length in zip(ids.tolist(), mask.sum(dim=1).tolist(), strict=True)]
 
 
 class Writing:
     """The programs that have not ended, R of the batch's B, and all that was written so far."""
 
     def __init__(self, machine: LegalTokens, tokenizer: Tokenizer, start: str, defined: Sequence[str], batch_size: int,
-                 max_length: int, legal_tokens_only: bool, floor: Tensor, plan: Plan | None):
-        """floor: (B,) the uniform share of each program's choices."""
+                 max_length: int, legal_tokens_only: bool, floor: Tensor, plan: Plan | None, on_ended: OnEnded | None):
+        """floor: (B,) the uniform share of each program's choices; on_ended: is given programs that are dropped."""
         self._machine, self._tokenizer, self._plan, self._max_length = machine, tokenizer, plan, max_length
+        self._on_ended = on_ended
         device = machine.device
         self.token = torch.full((batch_size,), tokenizer.sos, device=device)  # (R,) the last one of each
         self.floor = floor  # (R,)
@@ -118,6 +125,9 @@ class Writing:
         return token
 
     def _drop_finished(self) -> Tensor:
+        if self._on_ended is not None:
+            ids = self._ids[:self._place, self._rows[self._finished]].t()
+            self._on_ended(_rows(ids, ids != self._tokenizer.pad))
         left = (~self._finished).nonzero().squeeze(1)
         self.token, self._rows, self.floor = self.token[left], self._rows[left], self.floor[left]
         self._finished, self._stopped = self._finished[left], self._stopped[left]

@@ -58,6 +58,16 @@ def test_twice_the_same_seed_gives_the_same_run(executor, tokenizer, machine):
 
 
 @pytest.mark.parametrize("task", ["hello_world", "maximum"])
+def test_workers_and_overlap_change_nothing(config, tokenizer, machine, task):
+    runs = []
+    for workers, overlap in ((1, True), (2, False), (2, True), (4, True)):
+        with Executor(dataclasses.replace(config.executor, workers=workers, overlap=overlap)) as pool:
+            agent = make_agent(pool, tokenizer, machine, task)
+            runs.append((steps(agent, 6), agent.state()["memory"]["scores"]["ids"].tolist()))
+    assert runs[1:] == runs[:1] * 3
+
+
+@pytest.mark.parametrize("task", ["hello_world", "maximum"])
 def test_resume_equals_straight_run_bit_for_bit(executor, tokenizer, machine, task):
     straight = make_agent(executor, tokenizer, machine, task, learning__restart_after=200)
     expected = steps(straight, 16)

@@ -120,6 +120,25 @@ def test_results_come_in_order_with_what_was_printed(pool):
     assert pool.run([]) == []
 
 
+@pytest.mark.parametrize("overlap", [True, False])
+def test_programs_may_come_in_parts_while_others_run(overlap):
+    sources = [f"print({number})" if number % 5 else "while True: pass" for number in range(90)]
+    with Executor(ExecutorConfig(workers=2, overlap=overlap)) as pool:
+        run = pool.start()
+        for start in range(0, 80, 20):
+            run.add(sources[start:start + 20])
+        assert any(worker.jobs for worker in pool._workers) == overlap
+        time.sleep(0.05)
+        assert run.finish(sources[80:]) == pool.run(sources)
+        assert pool.start(Call("f", ((1,), (2,)))).finish(["def f(a): return -a"])[0].cases[1].value == -2
+
+
+def test_a_run_that_nobody_finishes_is_given_up(shared):
+    for _ in range(3):
+        shared.start().add(["while True: pass"] * 64)
+        assert shared.run(["print(1)", "print(2)"]) == [RunResult("finished", "1\n"), RunResult("finished", "2\n")]
+
+
 def test_statuses(pool):
     sources = ["pass", "1 / 0", "while True: pass", "import os"]
     assert [result.status for result in pool.run(sources)] == ["finished", "crashed", "endless", "refused"]

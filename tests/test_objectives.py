@@ -15,7 +15,6 @@ from agent_core.objectives import (
     policy_probs,
 )
 
-
 FLOORS = torch.tensor([0.1, 0.0, 0.3], dtype=torch.float64)
 LEGAL = torch.tensor([[1, 1, 0, 1, 0, 1], [1, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1]]).bool()
 
