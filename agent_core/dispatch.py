@@ -22,7 +22,7 @@ from agent_core.frames import CHILD, DIED, DONE, NONCE_BYTES, NOT_JAILED, TIMED_
 from agent_core.worker import WAY_OUT, JailError, Worker, WorkerDied
 
 BATCH = 128  # programs in one child: enough to pay for the fork, few enough to lose
-LEAST = 16  # programs in one child while more are being written: forking more often would hold the writing up
+LEAST = 32  # programs in one child while more are being written: forking more often costs more than waiting less
 ALONE_BATCH = 8  # programs in one request that are to run in a child each
 AHEAD = 2  # requests a worker may have, so that it need not wait for the next
 PATIENCE = 10.0  # seconds beyond what its own timers allow until a silent worker is given up
@@ -113,8 +113,10 @@ class Run:
                 worker.kill()
 
     def _start(self, least: int) -> None:
-        """Queues what has come in since the last time, cut into a job for each worker, and hands it out."""
+        """Queues what has come in since the last time, if it is enough, cut into jobs, and hands it out."""
         indexes = list(range(self._later, len(self.sources)))
+        if len(indexes) < least:
+            return
         self._later = len(self.sources)
         each = max(least, -(-len(indexes) // len(self.workers)))
         self._queue(indexes, self.alone, min(ALONE_BATCH if self.alone else BATCH, each))

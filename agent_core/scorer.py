@@ -5,8 +5,8 @@ counts as solved; the first check that it fails joins the paid cases (counterexa
 2008), so a memorised formula stops paying. What a program is paid is a function of the program, the task and the
 counterexamples found so far, whose number is the `version` that each score carries.
 
-Whatever would be rewarded more than anything before is run again, alone and with its cases in another order; answers
-that differ then were not the program's own and count as none.
+Would-be solutions are run again with their cases in another order, and whatever would be the best so far, by reward and
+then by length, alone, too; answers that differ then were not the program's own and count as none.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,8 @@ from agent_core.score import Score, fingerprint
 from agent_core.task import FUNCTION, Case, Task
 from agent_core.values import as_text, is_tame, same
 
+_NOTHING = (0.0, -(1 << 60))  # the rank of no program at all: reward, and minus the tokens
+_DIFFERS = "another answer when it was run again"
 _WORST = ("finished", "crashed", "endless", "refused")
 
 
@@ -30,7 +32,7 @@ class Scorer:
         self.executor = executor
         self.config = config
         self.counterexamples: list[Case] = []  # in the order in which they joined the paid cases
-        self._confirmed = 0.0  # the best reward that a second run alone has confirmed under these paid cases
+        self._confirmed = _NOTHING  # the best rank that a second run alone has confirmed under these paid cases
         self._aim()
 
     @property
@@ -40,11 +42,11 @@ class Scorer:
     def state(self) -> dict:
         """Plain values that `load_state` takes back."""
         found = [[list(case.arguments), case.expected] for case in self.counterexamples]
-        return {"counterexamples": found, "confirmed": self._confirmed}
+        return {"counterexamples": found, "confirmed": list(self._confirmed)}
 
     def load_state(self, state: dict) -> None:
         self.counterexamples = [Case(tuple(arguments), expected) for arguments, expected in state["counterexamples"]]
-        self._confirmed = state["confirmed"]
+        self._confirmed = tuple(state["confirmed"])
         self._aim()
 
     def start(self) -> Run:
@@ -65,8 +67,8 @@ class Scorer:
         """
         if not modules:
             return []
-        passed: set[int] = set()  # solutions that held on the check cases, alone
-        doubted: dict[int, RunResult] = {}  # would-be solutions that answered otherwise when run alone
+        passed: set[int] = set()  # solutions that held on the check cases
+        doubted: dict[int, RunResult] = {}  # would-be solutions that answered otherwise when run again
         known = -1
         while known != self.version:
             known = self.version
@@ -80,15 +82,25 @@ class Scorer:
             self._check(suspects, modules, function, passed, doubted)
         for i, again in doubted.items():
             scores[i] = self._judge(_agreed(runs[i], again), modules[i], token_counts[i], function)
-        if passed:
-            self._confirmed = 1.0
-        for i in sorted(range(len(scores)), key=lambda i: -scores[i].reward):
-            if scores[i].reward <= self._confirmed:
-                break
-            again = self._alone([modules[i]], (), function)[0]
-            scores[i] = self._judge(_agreed(runs[i], again), modules[i], token_counts[i], function)
-            self._confirmed = max(self._confirmed, scores[i].reward)
+        self._confirm(scores, runs, modules, token_counts, function)
         return scores
+
+    def _confirm(self, scores: list[Score], runs: Sequence[RunResult], modules: Sequence[str],
+                 token_counts: Sequence[int], function: str) -> None:
+        """Runs alone what would be the best so far, until one is; those that are not get the score they deserve."""
+        def rank(i: int) -> tuple[float, int]:
+            return scores[i].reward, -token_counts[i]
+
+        for i in sorted(range(len(scores)), key=rank, reverse=True):
+            if scores[i].reward == 0 or rank(i) <= self._confirmed:
+                break
+            checks = self._checks() if scores[i].solved else []
+            again = self._again([modules[i]], checks, function, alone=True)[0]
+            agreed = _agreed(runs[i], again)
+            if not all(map(self._right, checks, again.cases[len(self._paid):])):
+                agreed = replace(agreed, status="crashed", cases=(), message=_DIFFERS)
+            scores[i] = self._judge(agreed, modules[i], token_counts[i], function)
+            self._confirmed = max(self._confirmed, rank(i))
 
     def _aim(self) -> None:
         """Sets what is paid for: the test cases and the counterexamples."""
@@ -171,15 +183,13 @@ class Scorer:
         passed: set[int],
         doubted: dict[int, RunResult],
     ) -> None:
-        """Runs would-be solutions alone, on the check cases too. The first check that one fails is paid for from now
+        """Runs would-be solutions again, on the check cases too. The first check that one fails is paid for from now
         on, unless it fails one that has just joined; those that hold everywhere are added to `passed`, those whose
         answers to the paid cases were others this time to `doubted`."""
-        if not suspects:
+        if not suspects or self.task.kind == "output":
             return
-        known = {as_text(case.arguments) for case in self._paid}
-        checks = [case for case in self.task.check_cases if as_text(case.arguments) not in known]
-        paid, joined = self._paid, []
-        runs = self._alone([modules[i] for i in suspects], checks, function)
+        checks, paid, joined = self._checks(), self._paid, []
+        runs = self._again([modules[i] for i in suspects], checks, function)
         for i, run in zip(suspects, runs, strict=True):
             if not all(self._judge(run, modules[i], 0, function).exact):
                 doubted[i] = run
@@ -192,19 +202,25 @@ class Scorer:
                 joined.append(failed[0])
         if joined:
             self.counterexamples += joined
-            self._confirmed = 0.0
+            self._confirmed = _NOTHING
             self._aim()
+
+    def _checks(self) -> list[Case]:
+        """The check cases that are not paid for."""
+        known = {as_text(case.arguments) for case in self._paid}
+        return [case for case in self.task.check_cases if as_text(case.arguments) not in known]
 
     def _right(self, case: Case, answer: CaseResult) -> bool:
         return answer.status == "finished" and same(answer.value, case.expected, self.task.numeric == "loose")
 
-    def _alone(self, modules: Sequence[str], checks: Sequence[Case], function: str) -> list[RunResult]:
-        """Each module run by itself, the paid cases in reverse and then the checks; the answers in their usual order.
+    def _again(self, modules: Sequence[str], checks: Sequence[Case], function: str, alone: bool = False
+               ) -> list[RunResult]:
+        """The modules run on the paid cases in reverse and then the checks; the answers in their usual order.
 
         The status is that of the paid cases, whatever the checks did.
         """
         paid = len(self._paid)
-        runs = self._run(modules, [*reversed(self._paid), *checks], function, alone=True)
+        runs = self._run(modules, [*reversed(self._paid), *checks], function, alone)
         if self.task.kind == "output":
             return runs
         turned = []
@@ -222,14 +238,13 @@ def _tamed(run: RunResult) -> RunResult:
 
 def _agreed(run: RunResult, again: RunResult) -> RunResult:
     """What two runs of one program agree on; a case that they answer differently has crashed."""
-    differs = "another answer when it was run again"
     if run.stdout != again.stdout and not run.cases:
-        return replace(run, status="crashed", message=differs)
+        return replace(run, status="crashed", message=_DIFFERS)
     if len(again.cases) < len(run.cases):
-        return replace(run, status="crashed", cases=(), message=differs)
+        return replace(run, status="crashed", cases=(), message=_DIFFERS)
     cases = tuple(
         case if case.status == other.status and as_text(case.value) == as_text(other.value)
-        else CaseResult("crashed", message=differs)
+        else CaseResult("crashed", message=_DIFFERS)
         for case, other in zip(run.cases, again.cases, strict=False)
     )  # fmt: skip
     return replace(run, cases=cases)
