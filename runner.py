@@ -114,7 +114,7 @@ def train(config: Config, options: argparse.Namespace) -> int:
                 folder, seconds = Path(saved.run_state["folder"]), saved.run_state["seconds"]
         lines = [*differences(config, options.config), *(f"note: {note}" for note in notes)]
         show_banner(agent, parts.machine, f"{parts.device} ({parts.reason})", executor.layers, lines)
-        if finished(agent):
+        if agent.finished:
             print(f"all {agent.progress.attempts:,} attempts are used up; set run.max_attempts higher to go on")
             return 0
         folder = folder or new_run_folder(config.paths.runs, parts.task.name)
@@ -122,11 +122,6 @@ def train(config: Config, options: argparse.Namespace) -> int:
         run.learn(stop)
         show_verdict(run.result(), folder, stopped=bool(stop.signal))
         return 128 + stop.signal if stop.signal else 0
-
-
-def finished(agent: Agent) -> bool:
-    run = agent.config.run
-    return agent.progress.attempts >= run.max_attempts or (agent.solved and run.stop_on_success)
 
 
 class Run:
@@ -148,7 +143,7 @@ class Run:
         agent, config = self._agent, self._config
         self._save()
         with RunLog(self.folder, COLUMNS, agent.progress.attempts) as log, Bar(agent) as bar:
-            while not finished(agent) and not stop.signal:
+            while not agent.finished and not stop.signal:
                 improvements = len(agent.history)
                 figures = agent.step()
                 log.row(figures | self._speed())
@@ -172,11 +167,12 @@ class Run:
     def result(self) -> dict:
         """What result.json holds."""
         agent, best = self._agent, self._agent.memory.best
-        attempts = best.attempts if agent.solved else agent.progress.attempts
+        attempts = agent.progress.solved_at or agent.progress.attempts
         return {"task": agent.task.name, "seed": self._config.run.seed, "solved": agent.solved, "attempts": attempts,
                 "seconds": round(self.seconds, 3),
                 "attempts_per_second": round(agent.progress.attempts / self.seconds, 1),
-                "best_reward": best.reward if best else 0.0, "program": agent.best_program if best else "",
+                "best_reward": best.reward if best else 0.0, "tokens": len(best.row) if best else 0,
+                "program": agent.best_program if best else "",
                 "device": str(agent.generator.device), "torch_version": torch.__version__}
 
     def _speed(self) -> dict[str, float]:

@@ -41,6 +41,7 @@ class Progress:
     restarts: int = 0
     skipped: int = 0  # steps in a row whose loss or gradient was not finite
     restarted_at: int = 0  # attempts at the last restart
+    solved_at: int | None = None  # attempts at the first solution
 
 
 class Agent:
@@ -64,6 +65,14 @@ class Agent:
     def solved(self) -> bool:
         return self.memory.best is not None and self.memory.best.solved
 
+    @property
+    def finished(self) -> bool:
+        """Whether the attempts are used up, or the task is solved and the solution polished."""
+        run, progress = self.config.run, self.progress
+        if self.solved and run.stop_on_success and progress.attempts >= progress.solved_at + run.polish_attempts:
+            return True
+        return progress.attempts >= run.max_attempts
+
     def step(self) -> dict[str, float]:
         """Sample, run, score, remember, learn. Returns the figures of the step for the log."""
         self._restart_when_due()
@@ -76,14 +85,19 @@ class Agent:
         self._new_modules(rows, modules)
         new = len(modules)
         self._score(rows, modules, run)
-        found, improved = self.memory.record(rows, progress.attempts)
-        paid = torch.tensor([attempt.reward * share for attempt, share in
-                             zip(found, self.memory.novelty(found, learning.novelty), strict=True)])
+        before = progress.attempts
+        found, improved = self.memory.record(rows, before)
+        shares = self.memory.novelty(found, learning.novelty)
+        price = learning.length_price if progress.solved_at is not None else 0.0
+        paid = torch.tensor([attempt.reward * share - price * len(row)
+                             for row, attempt, share in zip(rows, found, shares, strict=True)])
         figures = self.generator.learn(paid, programs, self.memory.elites)
 
         progress.steps += 1
         progress.attempts += len(rows)
         progress.skipped = progress.skipped + 1 if figures["skipped"] else 0
+        if progress.solved_at is None:
+            progress.solved_at = next((before + i for i, attempt in enumerate(found, start=1) if attempt.solved), None)
         if improved:
             self.history.append(Improvement(self.memory.best.attempts, self.memory.best.reward, self.best_program))
         return self._figures(programs, found, rows, new) | figures
@@ -111,24 +125,29 @@ class Agent:
         Another task, or one solved before, is a new run that starts with the weights that are there. Raises UserError.
         """
         same_task = state["digest"] == self.task.digest
-        solved_in = state["memory"]["best"][3] if state["memory"]["best"] and state["memory"]["best"][2] else None
-        again = same_task and solved_in is not None and self.config.run.stop_on_success
+        progress, run = Progress(**state["progress"]), self.config.run
+        again = (same_task and progress.solved_at is not None and run.stop_on_success
+                 and progress.attempts >= progress.solved_at + run.polish_attempts)
         same_run = same_task and not again
         notes = self.generator.load(model_state, optimizer_state, state["generator"], same_run)
         if not same_task:
             notes.insert(0, f"carrying over what it learned on {state['task']}; attempts are counted anew")
         elif again:
-            notes.insert(0, f"solved before, in {solved_in:,} attempts; going on from what it has learned, "
+            notes.insert(0, f"solved before, in {progress.solved_at:,} attempts; going on from what it has learned, "
                             "attempts are counted anew")
         if not same_run:
             return notes
-        self.progress = Progress(**state["progress"])
+        self.progress = progress
         self.history = [Improvement(*improvement) for improvement in state["history"]]
         self.scorer.load_state(state["scorer"])
         self.memory.load_state(state["memory"])
         if state["rules"] != self.rules:
             notes.append("what is legal or what is paid has changed: the best programs are scored anew")
             self._reassess(match_tokens(state["rules"]["tokens"], self.tokenizer.tokens))
+            if not self.solved:
+                progress.solved_at = None
+            elif progress.solved_at is None:
+                progress.solved_at = self.memory.best.attempts
         return notes
 
     @property

@@ -35,6 +35,7 @@ class RunConfig:
     threads: int = number(0, 0, 1_024)
     max_attempts: int = number(100_000, 1, 10**12)
     stop_on_success: bool = True
+    polish_attempts: int = number(5_000, 0, 10**12)
     save_every: int = number(10_000, 1, 10**12)
     show_every: int = number(50, 0, 10**9)
 
@@ -67,6 +68,7 @@ class LearningConfig:
     imitation_weight: float = number(0.1, 0, 10)
     elites: int = number(32, 0, 10_000)
     elites_per_niche: int = number(1, 1, 10_000)
+    length_price: float = number(0.005, 0, 1)
     novelty: float = number(0.3, 0, 1)
     regrown_share: float = number(0.5, 0, 1)
     inner_share: float = number(0.5, 0, 1)

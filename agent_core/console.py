@@ -66,7 +66,8 @@ def show_banner(agent: Agent, machine: LegalTokens, device: str, jail: str, line
 def show_verdict(result: Mapping[str, Any], folder: Path, stopped: bool) -> None:
     """How a run ended. result: what result.json holds."""
     if result["solved"]:
-        print(f"solved {result['task']} in {result['attempts']:,} attempts, {result['seconds']:.1f} s:\n")
+        print(f"solved {result['task']} in {result['attempts']:,} attempts; "
+              f"after {result['seconds']:.1f} s its shortest solution has {result['tokens']} tokens:\n")
     else:
         print(f"not solved in {result['attempts']:,} attempts, {result['seconds']:.1f} s; "
               f"best reward {result['best_reward']:.3f}:\n")

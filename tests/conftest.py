@@ -1,5 +1,6 @@
 """What many tests need: the shipped vocabulary, grammar and tables, made once."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,13 @@ def grammar(config, tokenizer):
 @pytest.fixture(scope="session")
 def machine(grammar, tokenizer):
     return LegalTokens(grammar, tokenizer.tokens, torch.device("cpu"))
+
+
+@pytest.fixture
+def easy_task(tmp_path):
+    """The path of a task that is solved by chance within a few batches."""
+    path = tmp_path / "easy.json"
+    cases = [{"inputs": [i], "expected": i} for i in range(8)]
+    path.write_text(json.dumps({"name": "easy", "description": "The number itself.", "success_criteria": {
+        "function_name": "same", "parameters": ["var_a"], "test_cases": cases[:4], "check_cases": cases[4:]}}))
+    return str(path)

@@ -222,13 +222,33 @@ def test_elites_that_are_no_programs_any_more_are_let_go(executor, tokenizer, ma
 def test_solved_before_goes_on_from_the_weights(executor, tokenizer, machine):
     agent = make_agent(executor, tokenizer, machine)
     steps(agent, 2)
-    agent.memory.best = dataclasses.replace(agent.memory.best, solved=True, attempts=77)
-    again = make_agent(executor, tokenizer, machine)
+    agent.memory.best = dataclasses.replace(agent.memory.best, solved=True)
+    agent.progress.solved_at = 77
+    resumed = make_agent(executor, tokenizer, machine)
+    assert resumed.load(*saved(agent)) == []  # it is still being polished
+    again = make_agent(executor, tokenizer, machine, run__polish_attempts=51)
     assert "solved before, in 77 attempts" in again.load(*saved(agent))[0]
     assert again.progress.attempts == 0
     endless = make_agent(executor, tokenizer, machine, run__stop_on_success="no")
     assert endless.load(*saved(agent)) == []
     assert endless.progress.attempts == 128
+
+
+def test_after_the_first_solution_shorter_ones_are_sought(executor, tokenizer, machine, easy_task):
+    settings = {"learning__length_price": 0.02, "run__polish_attempts": 1_000}
+    agent = make_agent(executor, tokenizer, machine, easy_task, **settings)
+    while not agent.solved:
+        agent.step()
+    solved_at, tokens = agent.progress.solved_at, agent.step()["mean_tokens"]
+    assert agent.progress.attempts - 128 < solved_at <= agent.memory.best.attempts
+    while not agent.finished:
+        last = agent.step()
+    assert solved_at + 1_000 <= agent.progress.attempts < solved_at + 1_000 + 64
+    assert agent.progress.solved_at == solved_at
+    assert last["mean_tokens"] < tokens
+    assert agent.best_program.endswith("return var_a")
+    lengths = [len(improvement.program) for improvement in agent.history if improvement.reward == 1.0]
+    assert lengths == sorted(lengths, reverse=True)
 
 
 def test_samples_teach_nothing(executor, tokenizer, machine):

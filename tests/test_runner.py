@@ -94,25 +94,17 @@ def test_fresh_sets_aside_and_loses_nothing(home, capsys):
     assert len(folders(home)) == 2
 
 
-def easy_task(home):
-    """Solved by chance within a few batches."""
-    path = home / "easy.json"
-    cases = [{"inputs": [i], "expected": i} for i in range(8)]
-    path.write_text(json.dumps({"name": "easy", "description": "The number itself.", "success_criteria": {
-        "function_name": "same", "parameters": ["var_a"], "test_cases": cases[:4], "check_cases": cases[4:]}}))
-    return str(path)
-
-
-def test_a_solved_task_is_said_and_solved_again(home, capsys):
-    task = easy_task(home)
-    assert run(home, run__task=task, run__max_attempts="5000") == 0
+def test_a_solved_task_is_said_and_solved_again(home, capsys, easy_task):
+    settings = {"run__task": easy_task, "run__max_attempts": "5000", "run__polish_attempts": "64"}
+    assert run(home, **settings) == 0
     first = capsys.readouterr().out
     assert "solved easy in" in first
     result = json.loads((folders(home)[0] / "result.json").read_text())
     assert result["solved"]
     assert result["best_reward"] == 1.0
     assert f"solved easy in {result['attempts']:,} attempts" in first
-    assert run(home, run__task=task, run__max_attempts="5000") == 0
+    assert f"its shortest solution has {result['tokens']} tokens" in first
+    assert run(home, **settings) == 0
     again = capsys.readouterr().out
     assert f"solved before, in {result['attempts']:,} attempts; going on from what it has learned" in again
     assert len(folders(home)) == 2
