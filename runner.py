@@ -148,6 +148,7 @@ class Run:
         agent, config = self._agent, self._config
         self._save()
         with RunLog(self.folder, COLUMNS, agent.progress.attempts) as log, Bar(agent) as bar:
+            log.settings(config.plain())
             while not finished(agent) and not stop.signal:
                 improvements = len(agent.history)
                 figures = agent.step()
