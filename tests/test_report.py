@@ -41,6 +41,12 @@ def no_curves(monkeypatch):
     monkeypatch.setattr(curves.Curves, "__init__", __init__)
 
 
+@pytest.fixture(autouse=True)
+def few_panels(monkeypatch):
+    """Each costs a few hundredths of a second."""
+    monkeypatch.setattr("memory.page.PANELS", charts.PANELS[:2])
+
+
 def row(attempts, **figures):
     return {"attempts": attempts, "mean_reward": attempts / 2_000, "best_reward": 0.5, "best_tokens": 7,
             "distinct_programs": 80, "finished": 0.9, "elites": 2, "elite_reward": 0.4, "restarts": 0, "entropy": 2.0,
@@ -157,7 +163,8 @@ def test_damaged_files_are_as_good_as_none(tmp_path):
 
 @needs_matplotlib
 class TestPage:
-    def test_it_loads_nothing(self, tmp_path):
+    def test_it_loads_nothing(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("memory.page.PANELS", charts.PANELS)
         make_run(tmp_path / "one")
         page = page_of(tmp_path)
         assert "default-src 'none'" in page
@@ -167,7 +174,8 @@ class TestPage:
         assert set(re.findall(r'(\S*)="https?:', page)) <= {"xmlns", "xmlns:xlink"}
         assert page.count("http") == len(re.findall(r'xmlns(?::xlink)?="http|http-equiv', page))
 
-    def test_every_link_leads_somewhere(self, tmp_path):
+    def test_every_link_leads_somewhere(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("memory.page.PANELS", charts.PANELS)
         make_run(tmp_path / "one")
         make_run(tmp_path / "two")
         page = page_of(tmp_path)
@@ -234,8 +242,9 @@ class TestPage:
         folders = [make_run(tmp_path / "one"), make_run(tmp_path / "two", [row(100), row(50_000, restarts=3)])]
         first = page_of(tmp_path, *folders)
         (tmp_path / "matplotlibrc").write_text("lines.linewidth: 9\nfont.size: 30\n")
-        code = "import sys; from pathlib import Path; from memory.report import write_report\n" \
-               "write_report(Path(sys.argv[1]), [Path(name) for name in sys.argv[2:]])"
+        code = "import sys; from pathlib import Path; from memory import page, report\n" \
+               "page.PANELS = page.PANELS[:2]\n" \
+               "report.write_report(Path(sys.argv[1]), [Path(name) for name in sys.argv[2:]])"
         subprocess.run([sys.executable, "-c", code, str(tmp_path / "again"), *map(str, folders)], check=True,
                        env={"MATPLOTLIBRC": str(tmp_path / "matplotlibrc"), "PYTHONPATH": str(ROOT)})
         assert (tmp_path / "again" / "report.html").read_text() == first
