@@ -22,6 +22,7 @@ from agent_core.scorer import Scorer
 from agent_core.task import RUNGS, Task, builtin_tasks, load_task
 from memory.checkpoint import CheckpointStore
 from memory.lock import MemoryLock
+from memory.report import write_report
 from memory.run_log import Best, RunLog, new_run_folder
 from tokenizer import Tokenizer
 from utils import UserError, choose_device, seed_everything
@@ -41,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return score_files(config, options.score)
         if options.sample:
             return show_samples(config, options.sample)
+        if options.report is not None:
+            return report(config, options.report)
         return train(config, options)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -64,6 +67,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--tasks", action="store_true", help="list the built-in tasks")
     parser.add_argument("--sample", type=positive, metavar="N", help="print N programs of the saved policy and rewards")
     parser.add_argument("--score", nargs="+", type=Path, metavar="FILE", help="score programs as the agent's own are")
+    parser.add_argument("--report", nargs="*", type=Path, metavar="RUN_FOLDER",
+                        help="write a page that compares these runs, or all there are")
     return parser.parse_args(arguments)
 
 
@@ -143,6 +148,7 @@ class Run:
         agent, config = self._agent, self._config
         self._save()
         with RunLog(self.folder, COLUMNS, agent.progress.attempts) as log, Bar(agent) as bar:
+            log.settings(config.plain())
             while not agent.finished and not stop.signal:
                 improvements = len(agent.history)
                 figures = agent.step()
@@ -228,6 +234,12 @@ def show_samples(config: Config, count: int) -> int:
             print("note: nothing is saved yet; these are from random weights")
         for reward, text in agent.sample(count):
             print(f"# reward {reward:.3f}\n{text}\n")
+    return 0
+
+
+def report(config: Config, folders: Sequence[Path]) -> int:
+    path, notes = write_report(config.paths.runs, folders)
+    print(*notes, f"report: {path}", sep="\n")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What one run leaves in its folder: metrics.csv, best.py, result.json, and TensorBoard's file where that is installed.
+"""What one run leaves in its folder: config.json, metrics.csv, best.py, result.json, and perhaps TensorBoard's file.
 
 A resumed run goes on writing the same folder. Rows that a stopped run wrote after its last save are dropped then, since
 the same steps come again; so metrics.csv ends up as if the run had never stopped.
@@ -46,6 +46,7 @@ class RunLog:
         self.folder = folder
         self._columns = tuple(columns)
         self._path = folder / "metrics.csv"
+        self._attempts = attempts
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._keep_until(attempts)
@@ -59,6 +60,20 @@ class RunLog:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    def settings(self, config: Mapping[str, Mapping[str, Any]]) -> None:
+        """Note in config.json that the run goes on with these settings from where it stands.
+
+        The file is a list, each entry with the `attempts` from which its `config` held: what a resumed run changed is
+        added, and what it did not change is not.
+        """
+        before = read_settings(self.folder)
+        entries = [entry for entry in before if entry["attempts"] < self._attempts]
+        if not entries or entries[-1]["config"] != config:
+            entries.append({"attempts": self._attempts, "config": config})
+        if entries != before:
+            text = json.dumps(entries, indent=2, allow_nan=False)  # in ASCII: a path need not be UTF-8
+            write_atomically(self.folder / "config.json", (text + "\n").encode())
 
     def row(self, values: Mapping[str, Any]) -> None:
         """Add a row, which must have exactly the columns. It is in the file, whole, when this returns."""
@@ -121,6 +136,22 @@ class RunLog:
             kept.append(line)
         if kept != lines:
             write_atomically(self._path, b"".join(kept))
+
+
+def read_settings(folder: Path) -> list[dict[str, Any]]:
+    """What `RunLog.settings` noted, oldest first; nothing where the file is missing (an older run) or damaged."""
+    try:
+        entries = json.loads((folder / "config.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return []
+    return entries if isinstance(entries, list) and all(map(_is_entry, entries)) else []
+
+
+def _is_entry(entry: Any) -> bool:
+    """Whether it is an entry of config.json: attempts, and settings by section and key."""
+    return (isinstance(entry, dict) and isinstance(entry.get("attempts"), int)
+            and isinstance(entry.get("config"), dict)
+            and all(isinstance(section, dict) for section in entry["config"].values()))
 
 
 def _line(values: Iterable[Any]) -> bytes:

@@ -83,6 +83,8 @@ def test_more_attempts_go_on_with_the_same_run(home, capsys):
     assert "resumed at 200 attempts" in capsys.readouterr().out
     folder, = folders(home)
     assert [int(row["attempts"]) for row in rows(folder)][-3:] == [232, 264, 296]
+    entries = json.loads((folder / "config.json").read_text())
+    assert [(entry["attempts"], entry["config"]["run"]["max_attempts"]) for entry in entries] == [(0, 200), (200, 296)]
 
 
 def test_fresh_sets_aside_and_loses_nothing(home, capsys):
