@@ -1,9 +1,10 @@
 """Regrowth: part of a batch starts from an elite program and writes a stretch of it anew.
 
-Either everything after a random token, or only what lies between two tokens: the pushdown stack says where a
+Either everything from a random token on, or only what lies between two tokens: the pushdown stack says where a
 sub-expression begins and when it is finished, so what stood after it always fits again. The second is genetic
 programming's mutation (Koza 1992) with a learned proposal; the decision to stop is the policy's too. Only what is
-written anew carries gradient.
+written anew carries gradient. Its first token is another than the elite's wherever the grammar allows one: a policy
+that likes its elites would otherwise write them over and over.
 """
 
 import math
@@ -29,6 +30,7 @@ class Cut(NamedTuple):
     below: int  # fewest tokens of all cells under it
 
 
+_INSERTION = 2  # tokens of the shortest thing that can be put where nothing was: an operator and its operand
 _ALL_ANEW = Cut(0, 0, 0, 0)  # for a program that has no stretch to cut out
 
 
@@ -38,6 +40,7 @@ class Specimen:
 
     ids: Tensor  # (T,) on the CPU, where regrowth is planned
     legal: Tensor  # (T, V) on the machine's device
+    open: Tensor  # (T,) float on the CPU: 1 where another token could have stood; at least one
     cuts: Tensor  # (cuts, 4) int64 on the CPU, a `Cut` each; at least one
     cut_weights: Tensor  # (cuts,) how often each is drawn: every place where a stretch can begin is as likely
 
@@ -51,8 +54,10 @@ class Plan:
     end: Tensor  # where in the source what is kept goes on
     crowding: Tensor  # int16, tokens that what is kept takes beyond the fewest that could stand there
     slack: Tensor  # int16, tokens that the stretch may have beyond the fewest
+    barred: Tensor  # (B, V) bool, what may not be written first: what the elite has there
     within: Within
     regrown: Tensor  # bool
+    last_begin: int  # where the last stretch begins
 
     def to(self, device: torch.device) -> "Plan":
         return self._map(lambda tensor: tensor.to(device))
@@ -62,9 +67,9 @@ class Plan:
         return self._map(lambda tensor: tensor[rows])
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> "Plan":
+        within = Within(change(self.within.floor), change(self.within.stop))
         return Plan(change(self.source), change(self.begin), change(self.end), change(self.crowding),
-                    change(self.slack), Within(change(self.within.floor), change(self.within.stop)),
-                    change(self.regrown))
+                    change(self.slack), change(self.barred), within, change(self.regrown), self.last_begin)
 
 
 def examine(programs: Sequence[Sequence[int]], machine: LegalTokens, start: str, max_length: int,
@@ -86,11 +91,14 @@ def examine(programs: Sequence[Sequence[int]], machine: LegalTokens, start: str,
     all_legal = torch.stack(legal, dim=1)  # (E, T, V)
     deepest = max(int(pointer.max()) for pointer in pointers) + 1
     columns = [torch.stack(kind, dim=1).tolist() for kind in ([s[:, :deepest] for s in stacks], pointers, served)]
+    choice = (all_legal.sum(dim=2) > 1).tolist()
     specimens = []
     for row, program in enumerate(programs):
-        cuts = list(_cuts(len(program), *(column[row] for column in columns), machine)) or [_ALL_ANEW]
+        cuts = [cut for cut in _cuts(len(program), *(column[row] for column in columns), machine)
+                if choice[row][cut.begin]] or [_ALL_ANEW]
         per_begin = Counter(cut.begin for cut in cuts)
-        specimens.append(Specimen(torch.tensor(program), all_legal[row, :len(program)], torch.tensor(cuts),
+        specimens.append(Specimen(torch.tensor(program), all_legal[row, :len(program)],
+                                  torch.tensor(choice[row][:len(program)], dtype=torch.float), torch.tensor(cuts),
                                   torch.tensor([1 / per_begin[cut.begin] for cut in cuts])))
     return specimens
 
@@ -105,7 +113,8 @@ def any_token(tokenizer: Tokenizer, device: torch.device) -> Tensor:
 def unruled(programs: Sequence[Sequence[int]], tokenizer: Tokenizer, device: torch.device) -> list[Specimen]:
     """As `examine` where the grammar is left out: nothing says where a program could be cut."""
     allowed = any_token(tokenizer, device)
-    return [Specimen(torch.tensor(program), allowed.expand(len(program), -1), torch.tensor([_ALL_ANEW]), torch.ones(1))
+    return [Specimen(torch.tensor(program), allowed.expand(len(program), -1), torch.ones(len(program)),
+                     torch.tensor([_ALL_ANEW]), torch.ones(1))
             for program in programs]
 
 
@@ -113,14 +122,13 @@ def _cuts(length: int, stacks: list[list[int]], pointers: list[int], served: lis
           machine: LegalTokens) -> Iterable[Cut]:
     """Every cut of one program, each stretch once. The lists hold one entry a token, as it was before that token."""
     for begin in range(length):
-        found = set()
+        floors = {}  # of each end the lowest, which leaves the stretch the most that it can become
         for floor in range(pointers[begin], 0, -1):
             if not machine.keeps_names[stacks[begin][floor]]:
                 break
-            end = next(t for t in range(begin, length) if served[t] < floor)
-            if end not in found:
-                found.add(end)
-                yield Cut(begin, end, floor, sum(machine.fewest_of_state[s] for s in stacks[begin][:floor]))
+            floors[next(t for t in range(begin, length) if served[t] < floor)] = floor
+        for end, floor in floors.items():
+            yield Cut(begin, end, floor, sum(machine.fewest_of_state[s] for s in stacks[begin][:floor]))
 
 
 def make_plan(specimens: Sequence[Specimen], batch_size: int, regrown: int, inner_share: float, mean_slack: float,
@@ -133,13 +141,14 @@ def make_plan(specimens: Sequence[Specimen], batch_size: int, regrown: int, inne
     sources = pad_sequence([specimen.ids for specimen in specimens], batch_first=True, padding_value=pad)  # (E, T)
     cuts = pad_sequence([specimen.cuts for specimen in specimens], batch_first=True)  # (E, cuts, 4)
     weights = pad_sequence([specimen.cut_weights for specimen in specimens], batch_first=True)
+    places = pad_sequence([specimen.open for specimen in specimens], batch_first=True)  # (E, T)
     lengths = torch.tensor([len(specimen.ids) for specimen in specimens])
 
     elite = torch.randint(len(specimens), (regrown,), generator=generator)
     picked = torch.multinomial(weights[elite], 1, generator=generator).squeeze(1)
     begin, end, floor, below = cuts[elite, picked].unbind(1)
     to_the_end = torch.rand(regrown, generator=generator) >= inner_share
-    anywhere = (torch.rand(regrown, generator=generator) * lengths[elite]).long()
+    anywhere = torch.multinomial(places[elite], 1, generator=generator).squeeze(1)
     begin = torch.where(to_the_end, anywhere, begin)
     inner = ~to_the_end & (floor > 0)
     end = torch.where(inner, end, lengths[elite])
@@ -151,14 +160,16 @@ def make_plan(specimens: Sequence[Specimen], batch_size: int, regrown: int, inne
     slack = torch.full((regrown,), NEVER)  # more than any program has room for
     if mean_slack > 0:
         chance = torch.rand(regrown, generator=generator).clamp(min=1e-6)
-        slack = (chance.log() / math.log(mean_slack / (mean_slack + 1))).long().clamp(max=NEVER)  # geometric
+        geometric = (chance.log() / math.log(mean_slack / (mean_slack + 1))).long()
+        slack = (geometric + _INSERTION * (begin == end)).clamp(max=NEVER)
 
     def placed(values: Tensor, fill: int = 0) -> Tensor:
         """Fresh programs first, with `fill`."""
         fresh = torch.full((batch_size - regrown, *values.shape[1:]), fill, dtype=values.dtype)
         return torch.cat([fresh, values])
 
-    may_stop = stop.unsqueeze(1) == torch.arange(vocabulary)
+    ids = torch.arange(vocabulary)
+    barred = sources[elite, begin].unsqueeze(1) == ids
     return Plan(placed(sources[elite], pad), placed(begin, -1), placed(end), placed(crowding.to(torch.int16)),
-                placed(slack.to(torch.int16)), Within(placed(floor), placed(may_stop)),
-                placed(torch.ones(regrown, dtype=torch.bool)))
+                placed(slack.to(torch.int16)), placed(barred), Within(placed(floor), placed(stop.unsqueeze(1) == ids)),
+                placed(torch.ones(regrown, dtype=torch.bool)), int(begin.max()))

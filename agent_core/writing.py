@@ -75,11 +75,17 @@ class Writing:
         elif plan is None:
             legal = self._machine.legal(progress)
         else:
+            begins = plan.begin == self._place if self._place <= plan.last_begin else None
             self._kept = (self._stopped | (plan.begin > self._place)) & ~self._finished
-            narrow = (progress.spare - plan.crowding).minimum(plan.slack)
-            progress.spare = torch.where(plan.begin == self._place, narrow, progress.spare)
+            if begins is not None:
+                narrow = (progress.spare - plan.crowding).minimum(plan.slack)
+                progress.spare = torch.where(begins, narrow, progress.spare)
             within = Within(plan.within.floor * ~(self._kept | self._finished), plan.within.stop)
-            legal = self._machine.legal(progress, within) | self._kept.unsqueeze(1)
+            legal = self._machine.legal(progress, within)
+            if begins is not None:
+                other = legal & ~(plan.barred & begins.unsqueeze(1))
+                legal = torch.where(other.any(dim=1, keepdim=True), other, legal)
+            legal = legal | self._kept.unsqueeze(1)
         self._legal[self._place].index_copy_(0, self._rows, legal)
         return legal
 
