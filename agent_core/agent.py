@@ -6,6 +6,7 @@ import torch
 
 from agent_core.carry_over import carry_program, match_tokens
 from agent_core.config import Config
+from agent_core.departure import departure
 from agent_core.executor import Executor
 from agent_core.generator import CodeGenerator
 from agent_core.pushdown import LegalTokens
@@ -152,6 +153,12 @@ class Agent:
     def best_program(self) -> str:
         """The best program so far as people are shown it."""
         return self.task.present(self.tokenizer.decode(self.memory.best.row))
+
+    def departure(self) -> str:
+        """Where the best program departs from the task. It is run once more for that: only its reward is kept."""
+        row = self.memory.best.row
+        score = self.scorer.look(self.task.module(self.tokenizer.decode(row)), len(row))
+        return departure(self.task, score)
 
     def _score(self, rows: list[Row]) -> int:
         """Has every program scored that is not remembered, and everything anew that a counterexample put in doubt."""

@@ -1,5 +1,6 @@
 """What a run prints: the banner, the bar with what comes up above it, the verdict."""
 
+import contextlib
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from agent_core.agent import Agent, Improvement
+from agent_core.departure import printable
 from agent_core.pushdown import LegalTokens
 
 QUIET_SECONDS = 10.0  # between two lines of progress where there is no terminal
@@ -35,19 +37,30 @@ class Bar:
         self._bar.set_postfix_str(line, refresh=False)
         self._bar.update(figures["attempts"] - self._bar.n)
         if self._bar.disable and time.monotonic() - self._spoken >= QUIET_SECONDS:
-            print(f"{figures['attempts']:,} attempts: {line}", flush=True)
+            self.say(f"{figures['attempts']:,} attempts: {line}")
             self._spoken = time.monotonic()
 
-    def show_best(self, found: Improvement) -> None:
-        self._say(f"attempt {found.attempts:,}: new best, reward {found.reward:.3f}", found.program)
+    def show_best(self, found: Improvement, departure: str) -> None:
+        """departure: where it differs from what is wanted, safe to show; empty where it does not."""
+        line = f"attempt {found.attempts:,}: new best, reward {found.reward:.3f}"
+        self.say(f"{line}; {departure}" if departure else line, found.program)
 
     def show_samples(self, agent: Agent) -> None:
         """What the policy writes at the moment: the newest programs of the batch just learned from."""
         for text in agent.latest(3):
-            self._say(f"attempt {agent.progress.attempts:,}: a sample", text)
+            self.say(f"attempt {agent.progress.attempts:,}: a sample", text)
 
-    def _say(self, heading: str, program: str) -> None:
-        tqdm.write("\n".join([heading, *(f"    {line}" for line in program.splitlines())]), file=sys.stdout)
+    def say(self, line: str, program: str = "") -> None:
+        """Print above the bar, as long as anybody can read it: a week's run does not end with the disk under its log,
+        or the terminal that it was started in."""
+        with contextlib.suppress(OSError):
+            tqdm.write("\n".join([line, *indented(program)]), file=sys.stdout)
+            sys.stdout.flush()
+
+
+def indented(program: str) -> list[str]:
+    """Its lines as they are shown: a token of somebody's vocabulary may hold what would control the terminal."""
+    return [f"    {printable(line)}" for line in program.splitlines()]
 
 
 def show_banner(agent: Agent, machine: LegalTokens, device: str, jail: str, lines: Sequence[str]) -> None:
@@ -70,7 +83,7 @@ def show_verdict(result: Mapping[str, Any], folder: Path, stopped: bool) -> None
     else:
         print(f"not solved in {result['attempts']:,} attempts, {result['seconds']:.1f} s; "
               f"best reward {result['best_reward']:.3f}:\n")
-    print("\n".join(f"    {line}" for line in result["program"].splitlines()), end="\n\n")
+    print("\n".join(indented(result["program"])), end="\n\n")
     print(f"curves, best program and result: {folder}")
     if stopped:
         print("stopped; the same command goes on from here")

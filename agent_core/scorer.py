@@ -76,6 +76,10 @@ class Scorer:
             self._confirmed = max(self._confirmed, scores[i].reward)
         return scores
 
+    def look(self, module: str, token_count: int) -> Score:
+        """The score of one module as its cases are now, without believing or learning anything: only to be shown."""
+        return self._judge(self._run([module], self._paid, FUNCTION, alone=True)[0], module, token_count, FUNCTION)
+
     def _aim(self) -> None:
         """Sets what is paid for: the test cases and the counterexamples."""
         if self.task.kind == "output":
