@@ -14,7 +14,7 @@ import torch
 
 from agent_core.agent import FIGURES, Agent, start_of
 from agent_core.config import Config, ConfigError, differences, load_config
-from agent_core.console import Bar, show_banner, show_verdict
+from agent_core.console import Bar, let_go_of_the_unsaid, say, show_banner, show_verdict
 from agent_core.departure import departure, printable
 from agent_core.executor import Executor
 from agent_core.fitting import advice
@@ -45,14 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return show_samples(config, options.sample)
         return train(config, options)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", file=sys.stderr)
         return 2
     except torch.OutOfMemoryError:
         pass  # what it holds of the run is let go here, and the tensors with it
     except KeyboardInterrupt:
         return 130
     parts = Parts.of(config)
-    print(f"error: {advice(config, parts.task, parts.tokenizer, parts.machine)}", file=sys.stderr)
+    say(f"error: {advice(config, parts.task, parts.tokenizer, parts.machine)}", file=sys.stderr)
     return 2
 
 
@@ -106,7 +106,7 @@ def train(config: Config, options: argparse.Namespace) -> int:
     store = CheckpointStore(config.paths.model_state, config.paths.optimizer_state, config.paths.run_state)
     with Stop() as stop, MemoryLock(store.folders), Executor(config.executor) as executor:
         if options.fresh and (moved := store.set_aside()):
-            print(f"set aside: {', '.join(map(str, moved))}")
+            say(f"set aside: {', '.join(map(str, moved))}")
         agent = Agent(config, parts.task, parts.tokenizer, parts.machine, executor)
         saved = store.load()
         notes, folder, seconds = (), None, 0.0
@@ -118,7 +118,7 @@ def train(config: Config, options: argparse.Namespace) -> int:
         lines = [*differences(config, options.config), *(f"note: {note}" for note in notes)]
         show_banner(agent, parts.machine, f"{parts.device} ({parts.reason})", executor.layers, lines)
         if finished(agent):
-            print(f"all {agent.progress.attempts:,} attempts are used up; set run.max_attempts higher to go on")
+            say(f"all {agent.progress.attempts:,} attempts are used up; set run.max_attempts higher to go on")
             return 0
         folder = folder or new_run_folder(config.paths.runs, parts.task.name)
         run = Run(config, agent, executor, store, folder, seconds)
@@ -166,22 +166,22 @@ class Run:
                     raise UserError(f"loss or gradient was not finite in {MAX_SKIPPED} steps in a row; what was "
                                     "learned before is saved; lower optimizer.learning_rate and run again")
                 if agent.progress.attempts - self._tried_at >= config.run.save_every and not finished(agent):
-                    self._save_if_there_is_space(log, bar)
+                    self._save_if_there_is_space(log)
             log.result(self.result())  # first: a run that counts as finished has its result
             self._save(log)
 
-    def _save_if_there_is_space(self, log: RunLog, bar: Bar) -> None:
+    def _save_if_there_is_space(self, log: RunLog) -> None:
         """On a full disk the run goes on, what was saved before being whole, and the next save is another try."""
         put_off = self._saved_at != self._tried_at
         try:
             self._save(log)
         except DiskFull as error:
             if not put_off:
-                bar.say(f"note: {error.problem}; learning goes on, and saving is tried again every "
-                        f"{self._config.run.save_every:,} attempts; saved so far: {self._saved_at:,} attempts")
+                say(f"note: {error.problem}; learning goes on, and saving is tried again every "
+                    f"{self._config.run.save_every:,} attempts; saved so far: {self._saved_at:,} attempts")
         else:
             if put_off:
-                bar.say(f"note: there is space again; saved at {self._saved_at:,} attempts")
+                say(f"note: there is space again; saved at {self._saved_at:,} attempts")
 
     def result(self) -> dict:
         """What result.json holds."""
@@ -270,4 +270,6 @@ def score_files(config: Config, files: Sequence[Path]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    let_go_of_the_unsaid()
+    sys.exit(code)

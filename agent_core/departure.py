@@ -8,7 +8,7 @@ from agent_core.score import Score
 from agent_core.task import Task
 from agent_core.values import as_text
 
-_LONGEST = 60  # characters of a value or message
+_VALUE, _MESSAGE = 60, 80  # characters that are shown of one
 _BEFORE, _AFTER = 20, 40  # characters of a line that are shown around a difference
 
 _ENDINGS = {"crashed": "crashed", "endless": "did not end", "refused": "was refused"}
@@ -68,15 +68,15 @@ def _in_constraints(task: Task, score: Score) -> str:
 
 
 def _ending(status: str, message: str) -> str:
-    return _ENDINGS[status] + (f" ({printable(_short(message))})" if message and status != "endless" else "")
+    return _ENDINGS[status] + (f" ({printable(_short(message, _MESSAGE))})" if message and status != "endless" else "")
 
 
 def _value(value: object) -> str:
-    return printable(_short(as_text(value)))
+    return printable(_short(as_text(value), _VALUE))
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+def _short(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
 def _part(line: str, at: int) -> str:

@@ -106,6 +106,7 @@ class RunLog:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise not_written(self._path, error) from error
+        self._curves.flush()
 
     def close(self) -> None:
         self._file.close()

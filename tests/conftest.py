@@ -1,5 +1,7 @@
 """What many tests need: the shipped vocabulary, grammar and tables, made once."""
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -33,3 +35,22 @@ def grammar(config, tokenizer):
 @pytest.fixture(scope="session")
 def machine(grammar, tokenizer):
     return LegalTokens(grammar, tokenizer.tokens, torch.device("cpu"))
+
+
+@pytest.fixture
+def disk_of(tmp_path):
+    """Makes a file system of that size ("300k"), where this process may mount one."""
+    mounted = []
+
+    def make(size: str) -> Path:
+        folder = tmp_path / f"disk{len(mounted)}"
+        folder.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+        if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+            pytest.skip("may not mount a file system here")
+        mounted.append(folder)
+        return folder
+
+    yield make
+    for folder in mounted:
+        subprocess.run(["umount", str(folder)], check=True)
