@@ -18,7 +18,9 @@ VOCABULARY = json.loads((ROOT / "memory" / "vocab.json").read_text())
 def of(task, text: str, tokens: int = 5) -> str:
     task = load_task(task, VOCABULARY) if isinstance(task, str) else task
     scorer = Scorer(task, InProcessExecutor(), ScorerConfig())
-    return departure(task, scorer.look(task.module(text), tokens))
+    state, found = scorer.state(), departure(task, scorer.look(task.module(text), tokens))
+    assert scorer.state() == state  # it only looks
+    return found
 
 
 @pytest.mark.parametrize(("text", "found"), [

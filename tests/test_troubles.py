@@ -83,6 +83,36 @@ def one_line(capsys):
     return error
 
 
+# --- a kill, at the two instants that were once wrong; tests/benchmarks/kill.py finds others -------------------------
+
+
+class Kill(BaseException):
+    """After which nothing more is done."""
+
+
+def kill(*arguments):
+    raise Kill
+
+
+def test_a_run_that_is_killed_before_its_first_save_keeps_its_folder(home, at_step, undisturbed):
+    at_step({1: kill})
+    with pytest.raises(Kill):
+        run(home, home / "memory")
+    at_step({})
+    assert run(home, home / "memory") == 0
+    assert left_behind(home / "memory") == undisturbed
+
+
+@pytest.mark.parametrize("method", ["result", "sync"])
+def test_a_run_that_is_killed_at_its_end_has_its_result_in_the_end(home, at_step, undisturbed, method, monkeypatch):
+    at_step({STEPS - 1: lambda: monkeypatch.setattr(run_log.RunLog, method, kill)})
+    with pytest.raises(Kill):
+        run(home, home / "memory")
+    monkeypatch.undo()
+    assert run(home, home / "memory") == 0
+    assert left_behind(home / "memory") == undisturbed
+
+
 # --- a full disk ----------------------------------------------------------------------------------------------------
 
 
