@@ -118,6 +118,7 @@ def train(config: Config, options: argparse.Namespace) -> int:
         lines = [*differences(config, options.config), *(f"note: {note}" for note in notes)]
         show_banner(agent, parts.machine, f"{parts.device} ({parts.reason})", executor.layers, lines)
         if finished(agent):
+            store.settle()
             say(f"all {agent.progress.attempts:,} attempts are used up; set run.max_attempts higher to go on")
             return 0
         folder = folder or new_run_folder(config.paths.runs, parts.task.name)

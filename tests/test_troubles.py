@@ -17,7 +17,7 @@ from agent_core.agent import Agent
 from agent_core.console import let_go_of_the_unsaid
 from agent_core.generator import CodeGenerator
 from agent_core.worker import Worker
-from memory import run_log
+from memory import checkpoint, run_log
 from runner import main
 from tests.test_runner import MACHINE_COLUMNS, SMALL
 
@@ -111,6 +111,18 @@ def test_a_run_that_is_killed_at_its_end_has_its_result_in_the_end(home, at_step
     monkeypatch.undo()
     assert run(home, home / "memory") == 0
     assert left_behind(home / "memory") == undisturbed
+
+
+def test_a_run_that_is_killed_in_its_last_save_leaves_no_other_files_in_the_end(
+        home, at_step, undisturbed, monkeypatch):
+    at_step({STEPS - 1: lambda: monkeypatch.setattr(checkpoint, "_rotate", kill)})
+    with pytest.raises(Kill):
+        run(home, home / "memory")
+    monkeypatch.undo()
+    assert list((home / "memory").glob("*.new.pth"))
+    assert run(home, home / "memory") == 0  # all attempts are used up
+    assert left_behind(home / "memory") == undisturbed
+    assert not list((home / "memory").glob("*.new.pth"))
 
 
 # --- a full disk ----------------------------------------------------------------------------------------------------
