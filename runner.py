@@ -14,8 +14,10 @@ import torch
 
 from agent_core.agent import FIGURES, Agent, start_of
 from agent_core.config import Config, ConfigError, differences, load_config
-from agent_core.console import Bar, show_banner, show_verdict
+from agent_core.console import Bar, let_go_of_the_unsaid, say, show_banner, show_verdict
+from agent_core.departure import departure, printable
 from agent_core.executor import Executor
+from agent_core.fitting import advice
 from agent_core.grammar import read_grammar
 from agent_core.pushdown import LegalTokens
 from agent_core.scorer import Scorer
@@ -25,10 +27,10 @@ from memory.lock import MemoryLock
 from memory.report import write_report
 from memory.run_log import Best, RunLog, new_run_folder
 from tokenizer import Tokenizer
-from utils import UserError, choose_device, seed_everything
+from utils import DiskFull, UserError, choose_device, seed_everything
 
 COLUMNS = (*FIGURES, "jail_reruns", "jail_wait_seconds", "elapsed_seconds", "attempts_per_second")
-MAX_SKIPPED = 3  # steps in a row without a finite loss or gradient
+MAX_SKIPPED = 3  # steps in a row whose loss or gradient is not finite
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,15 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return report(config, options.report)
         return train(config, options)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", file=sys.stderr)
         return 2
     except torch.OutOfMemoryError:
-        half = max(1, config.generator.batch_size // 2)
-        print(f"error: the device has too little memory for generator.batch_size = {config.generator.batch_size}; "
-              f"try {half}", file=sys.stderr)
-        return 2
+        pass  # what it holds of the run is let go here, and the tensors with it
     except KeyboardInterrupt:
         return 130
+    parts = Parts.of(config)
+    say(f"error: {advice(config, parts.task, parts.tokenizer, parts.machine)}", file=sys.stderr)
+    return 2
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -109,18 +111,20 @@ def train(config: Config, options: argparse.Namespace) -> int:
     store = CheckpointStore(config.paths.model_state, config.paths.optimizer_state, config.paths.run_state)
     with Stop() as stop, MemoryLock(store.folders), Executor(config.executor) as executor:
         if options.fresh and (moved := store.set_aside()):
-            print(f"set aside: {', '.join(map(str, moved))}")
+            say(f"set aside: {', '.join(map(str, moved))}")
         agent = Agent(config, parts.task, parts.tokenizer, parts.machine, executor)
         saved = store.load()
         notes, folder, seconds = (), None, 0.0
         if saved:
             notes = (*saved.notes, *agent.load(saved.model_state, saved.optimizer_state, saved.run_state["agent"]))
-            if agent.progress.attempts:
+            was = saved.run_state["agent"]
+            if (was["digest"], was["progress"]["attempts"]) == (parts.task.digest, agent.progress.attempts):  # same run
                 folder, seconds = Path(saved.run_state["folder"]), saved.run_state["seconds"]
         lines = [*differences(config, options.config), *(f"note: {note}" for note in notes)]
         show_banner(agent, parts.machine, f"{parts.device} ({parts.reason})", executor.layers, lines)
         if agent.finished:
-            print(f"all {agent.progress.attempts:,} attempts are used up; set run.max_attempts higher to go on")
+            store.settle()
+            say(f"all {agent.progress.attempts:,} attempts are used up; set run.max_attempts higher to go on")
             return 0
         folder = folder or new_run_folder(config.paths.runs, parts.task.name)
         run = Run(config, agent, executor, store, folder, seconds)
@@ -137,7 +141,7 @@ class Run:
         self.folder = folder
         self._config, self._agent, self._executor, self._store = config, agent, executor, store
         self._before, self._began = seconds, time.monotonic()
-        self._saved_at = agent.progress.attempts
+        self._saved_at = self._tried_at = agent.progress.attempts  # where the last save was made, or at least tried
 
     @property
     def seconds(self) -> float:
@@ -156,19 +160,30 @@ class Run:
                 bar.update(figures)
                 if len(agent.history) > improvements:
                     log.best([Best(i.attempts, i.reward, i.program) for i in agent.history])
-                    bar.show_best(agent.history[-1])
+                    bar.show_best(agent.history[-1], agent.departure())
                 if config.run.show_every and agent.progress.steps % config.run.show_every == 0:
                     bar.show_samples(agent)
-                if agent.progress.skipped == MAX_SKIPPED:
-                    self._save()
+                if agent.progress.skipped and agent.progress.skipped % MAX_SKIPPED == 0:
+                    self._save(log)
                     raise UserError(f"loss or gradient was not finite in {MAX_SKIPPED} steps in a row; what was "
                                     "learned before is saved; lower optimizer.learning_rate and run again")
-                if agent.progress.attempts - self._saved_at >= config.run.save_every:
-                    log.sync()
-                    self._save()
-            log.sync()
-            self._save()
-            log.result(self.result())
+                if agent.progress.attempts - self._tried_at >= config.run.save_every and not agent.finished:
+                    self._save_if_there_is_space(log)
+            log.result(self.result())  # first: a run that counts as finished has its result
+            self._save(log)
+
+    def _save_if_there_is_space(self, log: RunLog) -> None:
+        """On a full disk the run goes on, what was saved before being whole, and the next save is another try."""
+        put_off = self._saved_at != self._tried_at
+        try:
+            self._save(log)
+        except DiskFull as error:
+            if not put_off:
+                say(f"note: {error.problem}; learning goes on, and saving is tried again every "
+                    f"{self._config.run.save_every:,} attempts; saved so far: {self._saved_at:,} attempts")
+        else:
+            if put_off:
+                say(f"note: there is space again; saved at {self._saved_at:,} attempts")
 
     def result(self) -> dict:
         """What result.json holds."""
@@ -186,11 +201,15 @@ class Run:
                 "elapsed_seconds": round(self.seconds, 3),
                 "attempts_per_second": round(self._agent.progress.attempts / self.seconds, 1)}
 
-    def _save(self) -> None:
-        generator, state = self._agent.generator, self._agent.state()
-        self._store.save(generator.policy.state_dict(), generator.optimizer.state_dict(),
-                         {"agent": state, "folder": str(self.folder), "seconds": self.seconds})
-        self._saved_at = self._agent.progress.attempts
+    def _save(self, log: RunLog | None = None) -> None:
+        """Saves what was learned, after the rows that led there: a run that is killed resumes with all of them."""
+        agent = self._agent
+        self._tried_at = agent.progress.attempts
+        if log:
+            log.sync()
+        self._store.save(agent.generator.policy.state_dict(), agent.generator.optimizer.state_dict(),
+                         {"agent": agent.state(), "folder": str(self.folder), "seconds": self.seconds})
+        self._saved_at = self._tried_at
 
 
 class Stop:
@@ -233,7 +252,7 @@ def show_samples(config: Config, count: int) -> int:
         else:
             print("note: nothing is saved yet; these are from random weights")
         for reward, text in agent.sample(count):
-            print(f"# reward {reward:.3f}\n{text}\n")
+            print(f"# reward {reward:.3f}", *map(printable, text.splitlines()), sep="\n", end="\n\n")
     return 0
 
 
@@ -255,9 +274,11 @@ def score_files(config: Config, files: Sequence[Path]) -> int:
                 raise UserError(f"{file}: cannot be read ({error}); --score takes Python files") from None
             tokens = len(tokenizer.encode(text)) - header
             score, = Scorer(task, executor, config.scorer).score([text], [tokens], task.function_name or "")
-            print(json.dumps({"file": str(file), **score.as_json()}), flush=True)
+            print(json.dumps({"file": str(file), **score.as_json(), "departure": departure(task, score)}), flush=True)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    let_go_of_the_unsaid()
+    sys.exit(code)

@@ -23,6 +23,14 @@ class UserError(Exception):
     """Something only the user can mend. The text is for them: what, where, and the way out, in one line."""
 
 
+class DiskFull(UserError):
+    """A file could not be written for lack of space, which may come back: whoever can wait may try again."""
+
+    def __init__(self, problem: str):
+        super().__init__(f"{problem}; free some space and run again: what was saved before is whole")
+        self.problem = problem
+
+
 # --- device ---------------------------------------------------------------------------------------------------------
 
 
@@ -174,8 +182,8 @@ def not_written(path: Path | str, error: OSError) -> UserError:
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
         return UserError(f"{path} cannot be written: a file is where its folder should be; move that file away")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        way_out = "free some space and run again: what was saved before is whole"
-    elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return DiskFull(f"{path} cannot be written: {error.strerror or error}")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         way_out = "make the folder writable, or choose another under [paths]"
     else:
         way_out = "mend it, or choose another path under [paths]"

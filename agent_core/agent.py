@@ -7,6 +7,7 @@ import torch
 
 from agent_core.carry_over import carry_program, match_tokens
 from agent_core.config import Config
+from agent_core.departure import departure
 from agent_core.executor import Executor, Run
 from agent_core.generator import CodeGenerator
 from agent_core.pushdown import LegalTokens
@@ -177,6 +178,12 @@ class Agent:
     def best_program(self) -> str:
         """The best program so far as people are shown it."""
         return self.task.present(self.tokenizer.decode(self.memory.best.row))
+
+    def departure(self) -> str:
+        """Where the best program departs from the task. It is run once more for that: only its reward is kept."""
+        row = self.memory.best.row
+        score = self.scorer.look(self.task.module(self.tokenizer.decode(row)), len(row))
+        return departure(self.task, score)
 
     def _new_modules(self, rows: Sequence[Row], modules: dict[Row, str]) -> list[str]:
         """The modules of those that have no score under the paid cases of now, added to `modules` where they lack."""

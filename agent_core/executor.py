@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import sys
+import time
 import warnings
 import weakref
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from agent_core.worker import WAY_OUT, JailError, Worker
 __all__ = ["Call", "CaseResult", "Executor", "JailError", "Run", "RunResult"]
 
 START_TRIES = 5
+PAUSES = (0.1, 1.0, 5.0)  # seconds between tries to start a process that the system has no room for
 LIMITS_WARNING = (
     "jail = limits: generated programs run with the static check and resource limits only, without the kernel's "
     "system call filter. Use this only on a machine where nothing is worth attacking."
@@ -100,8 +102,17 @@ class Executor:
 
     def _replace(self, place: int) -> None:
         self._workers[place].kill()
-        self._workers[place] = Worker(self._settings)
+        self._workers[place] = self._new_worker()
         self._await_start(place)
+
+    def _new_worker(self) -> Worker:
+        """In the place of another. What hinders it for a moment should not end a run of a week."""
+        for seconds in PAUSES:
+            try:
+                return Worker(self._settings)
+            except JailError:
+                time.sleep(seconds)
+        return Worker(self._settings)
 
     def _await_start(self, place: int) -> None:
         """Waits for a new worker; if somebody kills it before it is up, for another one, a few times."""
@@ -112,7 +123,7 @@ class Executor:
                 self._workers[place].kill()
                 if tries_left == 0 or self._workers[place].process.returncode != -signal.SIGKILL:
                     raise
-            self._workers[place] = Worker(self._settings)
+            self._workers[place] = self._new_worker()
         return None
 
 

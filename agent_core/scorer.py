@@ -85,6 +85,10 @@ class Scorer:
         self._confirm(scores, runs, modules, token_counts, function)
         return scores
 
+    def look(self, module: str, token_count: int) -> Score:
+        """The score of one module as its cases are now, without believing or learning anything: only to be shown."""
+        return self._judge(self._run([module], self._paid, FUNCTION, alone=True)[0], module, token_count, FUNCTION)
+
     def _confirm(self, scores: list[Score], runs: Sequence[RunResult], modules: Sequence[str],
                  token_counts: Sequence[int], function: str) -> None:
         """Runs alone what would be the best so far, until one is; those that are not get the score they deserve."""

@@ -41,11 +41,30 @@ class Worker:
     """
 
     def __init__(self, settings: dict):
+        """Raises JailError where the system gives no process or no socket: perhaps it does so later."""
+        try:
+            self.socket, self.process = self._start()
+        except OSError as error:
+            raise JailError(
+                f"a jailed worker cannot be started: {error.strerror or error}; end what else runs here or set "
+                "executor.workers lower, and run again: what was saved before is whole"
+            ) from None
+        self.socket.setblocking(False)
+        self.jobs: deque = deque()  # what it has been given and not answered, oldest first
+        self.dead = False
+        self.since = time.monotonic()  # when it began with the oldest of them
+        self._outgoing = bytearray()
+        self._incoming = bytearray()
+        with contextlib.suppress(WorkerDied):  # `await_start` says it, and how it ended
+            self.post(marshal.dumps(settings))
+
+    def _start(self) -> tuple[socket.socket, subprocess.Popen]:
         ours, theirs = socket.socketpair()
-        with theirs:
+        with contextlib.ExitStack() as failed, theirs:
+            failed.callback(ours.close)
             command = [sys.executable, "-I", "-S", "-E", "-W", "ignore", *["-B"] * sys.dont_write_bytecode]
             command += ["-c", BOOT, ROOT, str(theirs.fileno())]
-            self.process = subprocess.Popen(
+            process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -56,14 +75,8 @@ class Worker:
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
             )
-        self.socket = ours
-        self.socket.setblocking(False)
-        self.jobs: deque = deque()  # what it has been given and not answered, oldest first
-        self.dead = False
-        self.since = time.monotonic()  # when it began with the oldest of them
-        self._outgoing = bytearray()
-        self._incoming = bytearray()
-        self.post(marshal.dumps(settings))
+            failed.pop_all()
+        return ours, process
 
     def post(self, message: bytes) -> None:
         """Queues a message and sends what goes out at once; raises WorkerDied."""

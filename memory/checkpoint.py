@@ -115,6 +115,14 @@ class CheckpointStore:
         notes = [f"{'; '.join(problems)}: going on from the save before it"] if problems else []
         return Checkpoint(**states, generation=found.number, notes=tuple(notes))
 
+    def settle(self) -> None:
+        """Bring the generation that `load` finds into the main files, if a kill in the middle of a save has left it
+        under other names. `save` does so by itself; this is for whoever has nothing to save."""
+        try:
+            self._settled = self._settle()
+        except OSError as error:
+            raise not_written(error.filename or self.folders[0], error) from error
+
     def set_aside(self) -> list[Path]:
         """Move every state file into a new folder `set_aside-<time>` beside it; returns where they are now."""
         self._settled = None

@@ -1,16 +1,20 @@
 """Curves for TensorBoard, where it is installed; where it is not, nothing is drawn and nothing is missed.
 
-metrics.csv says all that the curves say, so a failure to write them (a full disk) ends the drawing, never the run.
-TensorBoard's own writer flushes in a thread, whose errors nobody can catch: it is made to leave that to this module.
+metrics.csv says all that the curves say, so a failure to write them never ends the run: they are gathered in memory and
+written now and then, and what a full disk does not take waits. PyTorch's `SummaryWriter` would do it in a thread, which
+dies of the first failure, aloud; here it is done in order, with the same records.
 """
 
+import io
+import os
+import socket
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 FLUSH_SECONDS = 10.0
-NEVER = 10**9  # seconds
+_MOST_WAITING = 1 << 26  # bytes; curves that have to wait for more space than this are let go
 TAGS = {  # by column of metrics.csv
     "mean_reward": "reward/mean",
     "best_reward": "reward/best",
@@ -27,36 +31,56 @@ class Curves:
     """Writes to a run's folder. attempts: where the run stands; what was drawn past it is hidden."""
 
     def __init__(self, folder: Path, attempts: int = 0):
-        self._writer = None
+        self._records = None
         self._flushed = time.monotonic()
         try:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._writer = SummaryWriter(str(folder), purge_step=attempts + 1, flush_secs=NEVER)
-        except (ImportError, OSError):
+            from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+            from tensorboard.compat.proto.summary_pb2 import Summary
+            from tensorboard.summary.writer.record_writer import RecordWriter
+            from torch.utils.tensorboard.summary import text
+        except ImportError:
             return
+        self._event, self._summary, self._text = Event, Summary, text
+        self._path = folder / f"events.out.tfevents.{time.time_ns() // 10**6}.{socket.gethostname()}.{os.getpid()}"
+        self._waiting = io.BytesIO()
+        self._records = RecordWriter(self._waiting)
+        self._add(0, file_version="brain.Event:2")
+        self._add(attempts + 1, session_log=SessionLog(status=SessionLog.START))  # hides what was drawn from there on
 
     def row(self, values: Mapping[str, Any]) -> None:
         """Draw those values of a row of metrics.csv that have a curve; None draws nothing."""
-        for column, tag in TAGS.items():
-            if values.get(column) is not None:
-                self._write("add_scalar", tag, values[column], values["attempts"])
+        if self._records:
+            drawn = {tag: values[column] for column, tag in TAGS.items() if values.get(column) is not None}
+            points = [self._summary.Value(tag=tag, simple_value=value) for tag, value in drawn.items()]
+            self._add(values["attempts"], summary=self._summary(value=points))
         if time.monotonic() - self._flushed > FLUSH_SECONDS:
-            self._flushed = time.monotonic()
-            self._write("flush")
+            self.flush()
 
     def best(self, attempts: int, reward: float, program: str) -> None:
         """Show the best program; indented, as Markdown wants code."""
-        code = "".join(f"    {line}\n" for line in program.splitlines())
-        self._write("add_text", "best program", f"reward {reward:g}\n\n{code}", attempts)
+        if self._records:
+            code = "".join(f"    {line}\n" for line in program.splitlines())
+            self._add(attempts, summary=self._text("best program", f"reward {reward:g}\n\n{code}"))
+
+    def flush(self) -> None:
+        """Write what was drawn, or keep it for the next time."""
+        self._flushed = time.monotonic()
+        if not self._records:
+            return
+        try:
+            with open(self._path, "ab", buffering=0) as file:
+                left = self._waiting.getbuffer()[file.write(self._waiting.getbuffer()):].tobytes()
+        except OSError:
+            if self._waiting.tell() > _MOST_WAITING:
+                self._records = None
+            return
+        self._waiting.seek(0)
+        self._waiting.truncate()
+        self._waiting.write(left)  # what did not fit
 
     def close(self) -> None:
-        self._write("close")
-        self._writer = None
+        self.flush()
+        self._records = None
 
-    def _write(self, method: str, *arguments: Any) -> None:
-        if self._writer is not None:
-            try:
-                getattr(self._writer, method)(*arguments)
-            except OSError:
-                self._writer = None
+    def _add(self, attempts: int, **what: Any) -> None:
+        self._records.write(self._event(wall_time=time.time(), step=attempts, **what).SerializeToString())

@@ -5,6 +5,7 @@ whether the file it locked is still the one of that name. The descriptor is not 
 a process that is only forked must not outlive the run, or the lock lives as long as it does.
 """
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -44,7 +45,8 @@ class MemoryLock:
         """Let go of what is held; a second call does nothing."""
         while self._held:
             path, descriptor = self._held.pop()
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the file alone holds nobody up, even if the disk is read-only by now
+                path.unlink(missing_ok=True)
             os.close(descriptor)
 
 

@@ -2,8 +2,12 @@
 
 A resumed run goes on writing the same folder. Rows that a stopped run wrote after its last save are dropped then, since
 the same steps come again; so metrics.csv ends up as if the run had never stopped.
+
+Where the disk is full, rows and best.py wait in memory until `sync` finds that there is space again: a run of a week
+need not end for a full hour.
 """
 
+import contextlib
 import csv
 import io
 import json
@@ -15,7 +19,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from memory.curves import Curves
-from utils import UserError, make_new_folder, not_written, write_atomically
+from utils import DiskFull, UserError, make_new_folder, not_written, write_atomically
+
+_MOST_WAITING = 1 << 26  # bytes of rows that wait for space: hours of them
 
 
 class Best(NamedTuple):
@@ -47,6 +53,8 @@ class RunLog:
         self._columns = tuple(columns)
         self._path = folder / "metrics.csv"
         self._attempts = attempts
+        self._waiting = bytearray()  # rows that the disk has no space for
+        self._late_best: Sequence[Best] = ()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._keep_until(attempts)
@@ -76,15 +84,27 @@ class RunLog:
             write_atomically(self.folder / "config.json", (text + "\n").encode())
 
     def row(self, values: Mapping[str, Any]) -> None:
-        """Add a row, which must have exactly the columns. It is in the file, whole, when this returns."""
+        """Add a row, which must have exactly the columns. It is in the file, whole, when this returns; if the disk is
+        full, after the next `sync` that succeeds. Raises UserError when it can be neither written nor kept."""
         if set(values) != set(self._columns):
             raise ValueError(f"a row with {sorted(values)} for the columns {sorted(self._columns)}")
-        self._append(_line(values[column] for column in self._columns))
+        line = _line(values[column] for column in self._columns)
+        if self._waiting:
+            self._waiting += line
+        else:
+            try:
+                self._append(line)
+            except DiskFull:
+                self._waiting += line
+        if len(self._waiting) > _MOST_WAITING:
+            self._catch_up()
         self._curves.row(values)
 
     def best(self, history: Sequence[Best]) -> None:
         """Write best.py: the last program of the history as it is, and the way there in comments."""
-        write_atomically(self.folder / "best.py", _best_file(history).encode())
+        self._late_best = history
+        with contextlib.suppress(DiskFull):
+            self._write_best()
         if history:
             self._curves.best(*history[-1])
 
@@ -94,22 +114,37 @@ class RunLog:
         write_atomically(self.folder / "result.json", (text + "\n").encode())
 
     def sync(self) -> None:
-        """Wait until the disk has all rows: a save that counts on them comes after this."""
+        """Wait until the disk has all rows and best.py: a save that counts on them comes after this. Raises UserError
+        when it cannot have them; then another try later may succeed."""
+        self._catch_up()
         try:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise not_written(self._path, error) from error
+        self._curves.flush()
 
     def close(self) -> None:
         self._file.close()
         self._curves.close()
 
-    def _append(self, line: bytes) -> None:
+    def _catch_up(self) -> None:
+        """Write what waits for space; raises DiskFull when there is still none."""
+        if self._waiting:
+            self._append(self._waiting)
+            self._waiting = bytearray()
+        if self._late_best:
+            self._write_best()
+
+    def _write_best(self) -> None:
+        write_atomically(self.folder / "best.py", _best_file(self._late_best).encode())
+        self._late_best = ()
+
+    def _append(self, line: bytes | bytearray) -> None:
         end = os.fstat(self._file.fileno()).st_size
         try:
-            written = self._file.write(line)
-            if written != len(line):  # the disk took a part; asking for the rest brings out the reason
-                self._file.write(line[written:])
+            left = memoryview(line)
+            while left:  # a disk that takes only a part says why when it is asked to take the rest
+                left = left[self._file.write(left):]
         except OSError as error:
             os.ftruncate(self._file.fileno(), end)
             raise not_written(self._path, error) from error

@@ -1,6 +1,8 @@
 """What many tests need: the shipped vocabulary, grammar and tables, made once."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -44,3 +46,22 @@ def easy_task(tmp_path):
     path.write_text(json.dumps({"name": "easy", "description": "The number itself.", "success_criteria": {
         "function_name": "same", "parameters": ["var_a"], "test_cases": cases[:4], "check_cases": cases[4:]}}))
     return str(path)
+
+
+@pytest.fixture
+def disk_of(tmp_path):
+    """Makes a file system of that size ("300k"), where this process may mount one."""
+    mounted = []
+
+    def make(size: str) -> Path:
+        folder = tmp_path / f"disk{len(mounted)}"
+        folder.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+        if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+            pytest.skip("may not mount a file system here")
+        mounted.append(folder)
+        return folder
+
+    yield make
+    for folder in mounted:
+        subprocess.run(["umount", str(folder)], check=True)

@@ -35,7 +35,7 @@ def no_curves(monkeypatch):
     """Without TensorBoard's files, and without the time it takes to load."""
 
     def __init__(self, folder, attempts=0):
-        self._writer = None
+        self._records = None
         self._flushed = 0.0
 
     monkeypatch.setattr(curves.Curves, "__init__", __init__)

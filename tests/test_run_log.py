@@ -1,6 +1,7 @@
 """The files of a run: rows that survive a stop, a history of bests, whole results, curves where they can be."""
 
 import builtins
+import contextlib
 import errno
 import json
 import os
@@ -24,7 +25,7 @@ def no_curves(monkeypatch):
     """Without TensorBoard's files, and without the time it takes to load; its own tests put it back."""
 
     def __init__(self, folder, attempts=0):
-        self._writer = None
+        self._records = None
         self._flushed = 0.0
 
     monkeypatch.setattr(curves.Curves, "__init__", __init__)
@@ -197,44 +198,6 @@ def test_run_folders_are_new_and_named_after_the_task(tmp_path):
         new_run_folder(tmp_path / "file", "x")
 
 
-class Writer:
-    """TensorBoard's writer as `Curves` uses it; `fails` makes every call fail."""
-
-    def __init__(self):
-        self.calls = []
-        self.fails = False
-
-    def __getattr__(self, name):
-        def call(*arguments):
-            if self.fails:
-                full()
-            self.calls.append((name, *arguments))
-
-        return call
-
-
-def test_what_is_drawn(tmp_path):
-    log = RunLog(tmp_path, ["attempts", *curves.TAGS])
-    log._curves._writer = writer = Writer()
-    values = dict.fromkeys(curves.TAGS, 0.5)
-    log.row({"attempts": 10, **values, "imitation_loss": None})
-    log.best([Best(7, 0.5, "x = 1\nprint(x)")])
-    log.close()
-    drawn = [tag for tag in curves.TAGS.values() if tag != "loss/imitation"]
-    assert writer.calls[: len(drawn)] == [("add_scalar", tag, 0.5, 10) for tag in drawn]
-    assert ("add_text", "best program", "reward 0.5\n\n    x = 1\n    print(x)\n", 7) in writer.calls
-    assert writer.calls[-1] == ("close",)
-
-
-def test_curves_that_cannot_be_written_do_not_stop_the_run(run):
-    with RunLog(run, COLUMNS, 40) as log:
-        log._curves._writer = writer = Writer()
-        writer.fails = True
-        log.row(row(50))
-        log.row(row(60))
-    assert lines(run)[-2].startswith("60,")
-
-
 class TestWithTheRealCurves:
     @pytest.fixture(autouse=True)
     def no_curves(self):
@@ -255,14 +218,58 @@ class TestWithTheRealCurves:
         assert sorted(path.name for path in tmp_path.iterdir()) == ["best.py", "metrics.csv"]
 
     def test_with_tensorboard_they_can_be_read(self, tmp_path):
-        pytest.importorskip("tensorboard")
-        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
         for start in (0, 0, 20):  # resumed from generation 0, then from a later one
             with RunLog(tmp_path, COLUMNS, start) as log:
                 for attempts in range(start + 10, 50, 10):
                     log.row(row(attempts))
-                log.best([Best(1, 0.5, "print(1)")])
-        events = EventAccumulator(str(tmp_path)).Reload()
+                log.best([Best(35, 0.5, "x = 1\nprint(x)")])
+        events = read(tmp_path)
         assert events.Tags()["scalars"] == ["reward/mean", "reward/best"]
         assert [event.step for event in events.Scalars("reward/mean")] == [10, 20, 30, 40]
+        values = [event.value for event in events.Scalars("reward/mean")]
+        assert values == pytest.approx([n / 7 for n in [10, 20, 30, 40]])
+        shown = events.Tensors("best program/text_summary")
+        assert {event.step for event in shown} == {35}
+        assert shown[-1].tensor_proto.string_val == [b"reward 0.5\n\n    x = 1\n    print(x)\n"]
+
+    def test_all_columns_that_have_a_curve_are_drawn(self, tmp_path):
+        with RunLog(tmp_path, ["attempts", *curves.TAGS]) as log:
+            log.row({"attempts": 10, **dict.fromkeys(curves.TAGS, 0.5), "imitation_loss": None})
+        assert read(tmp_path).Tags()["scalars"] == [tag for tag in curves.TAGS.values() if tag != "loss/imitation"]
+
+    def test_a_full_disk_loses_no_curve_and_stops_no_run(self, tmp_path, disk_of):
+        pytest.importorskip("tensorboard")
+        disk = disk_of("64k")
+        with RunLog(disk, COLUMNS) as log:
+            for attempts in range(10, 20_010, 10):
+                log.row(row(attempts))
+                if attempts == 4_000:
+                    space = os.statvfs(disk)
+                    (disk / "filler").write_bytes(bytes(space.f_bavail * space.f_frsize))
+                if attempts % 1_000 == 0:
+                    with contextlib.suppress(UserError):
+                        log.sync()
+            (disk / "filler").unlink()
+            subprocess.run(["mount", "-o", "remount,size=1m", str(disk)], check=True)
+            log.sync()
+        assert [event.step for event in read(disk).Scalars("reward/mean")] == list(range(10, 20_010, 10))
+        assert len(lines(disk)) == 2_002
+
+    def test_curves_that_cannot_be_written_for_too_long_are_let_go(self, tmp_path, monkeypatch):
+        pytest.importorskip("tensorboard")
+        monkeypatch.setattr(curves, "_MOST_WAITING", 100)
+        with RunLog(tmp_path / "run", COLUMNS) as log:
+            log._curves._path = tmp_path / "none" / "events"
+            for attempts in (10, 20, 30):
+                log.row(row(attempts))
+                log.sync()
+            assert log._curves._records is None
+        assert len(lines(tmp_path / "run")) == 5
+
+
+def read(folder):
+    """What TensorBoard would show."""
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    return EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()

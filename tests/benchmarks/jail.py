@@ -12,6 +12,7 @@ import argparse
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -35,11 +36,15 @@ def rate(seconds: float, batch: int, run) -> float:
     return done / (time.perf_counter() - started)
 
 
-def main() -> None:
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seconds", type=float, default=3.0, help="for each figure")
     parser.add_argument("--workers", type=int, default=0, help="0 = one for each core")
-    arguments = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    arguments = parse(None)
     seconds = arguments.seconds
     with Executor(ExecutorConfig(workers=arguments.workers)) as pool:
         workers = len(pool._workers)

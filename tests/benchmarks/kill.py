@@ -1,0 +1,203 @@
+"""Kills runs with SIGKILL at random instants, to see that a kill costs nothing but time.
+
+python tests/benchmarks/kill.py [--kills 100] [--seed 0]      real runs; some minutes
+python tests/benchmarks/kill.py --kills 10 --fork             without loading PyTorch for each life; seconds
+
+A run is killed and started again up to ten times, and then left to end. After each kill all its processes must be
+gone, a whole generation must be there, never an older one than before, and the rows on disk must be those of a run that
+was left alone, at least as far as that generation; the next life must go on from exactly there. In the end nothing may
+differ from the run that was left alone but what the clock decides, and no lock or temporary file may be left.
+
+Linux only: this process adopts the orphans of those that it kills, to see that they end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import csv
+import ctypes
+import importlib
+import itertools
+import json
+import os
+import random
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import torch
+
+from memory.checkpoint import Checkpoint, CheckpointStore
+from tests.benchmarks.lives import Life, anywhere, at_the_end, at_the_start, in_a_save, in_another_file
+
+TASKS = ("hello_world", "maximum")
+KILLS_A_RUN = 10
+SETTINGS = {"run.stop_on_success": "no", "run.save_every": "48", "run.show_every": "0", "run.threads": "1",
+            "generator.batch_size": "16", "generator.max_length": "14", "model.hidden_dim": "16",
+            "executor.workers": "1", "learning.elites": "8", "learning.restart_after": "300"}
+CLOCK = ("jail_reruns", "jail_wait_seconds", "elapsed_seconds", "attempts_per_second")
+AIMS = (at_the_start, anywhere, anywhere, in_a_save, in_a_save, in_a_save, in_another_file)
+SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER: the orphans of a child become this process's children
+
+
+class Run:
+    """The folder of a run that is lived in several processes."""
+
+    def __init__(self, home: Path, task: str, attempts: int):
+        home.mkdir()
+        (home / "config.ini").touch()
+        self.home, self.memory = home, home / "memory"
+        settings = SETTINGS | {"run.task": task, "run.max_attempts": str(attempts)}
+        self.arguments = [f"--config={home / 'config.ini'}", *(f"--set={key}={settings[key]}" for key in settings)]
+
+    def live(self, fork: bool) -> Life:
+        return Life(self.home, self.arguments, fork)
+
+    def saved(self) -> Checkpoint | None:
+        return CheckpointStore(*(self.memory / f"{name}_state.pth" for name in ("model", "optimizer", "run"))).load()
+
+    def rows(self) -> list[list[str]]:
+        """metrics.csv, its header first, without what the clock decides and without a last line that was cut."""
+        tables = list((self.memory / "runs").glob("*/metrics.csv"))
+        assert len(tables) < 2, f"the run has begun in two folders: {tables}"
+        lines = tables[0].read_text().splitlines(keepends=True) if tables else []
+        table = list(csv.reader(line for line in lines if line.endswith("\n")))
+        return [[field for name, field in zip(table[0], row, strict=True) if name not in CLOCK] for row in table]
+
+    def best(self) -> str:
+        return "".join(path.read_text() for path in (self.memory / "runs").glob("*/best.py"))
+
+    def result(self) -> dict:
+        result = json.loads("".join(path.read_text() for path in (self.memory / "runs").glob("*/result.json")) or "{}")
+        return {key: result[key] for key in result if "second" not in key}
+
+
+def killed(run: Run, whole: Run, kills: int, chance: random.Random, fork: bool) -> Counter[str]:
+    """Lives a run in up to `kills` + 1 processes and checks all that must hold. Returns how many were killed where."""
+    done, generation, attempts = Counter(), -1, None
+    expected = whole.rows()
+    life = run.live(fork)
+    for number in range(kills):
+        aim = at_the_end if number == kills - 1 else chance.choice(AIMS)
+        if not aim(life, chance):  # it has ended before
+            break
+        life.kill()
+        done[aim.__name__] += 1
+        no_orphans()
+        check_resumed(life.said, attempts)
+        saved = run.saved()
+        if saved:
+            assert not saved.notes, saved.notes
+            assert saved.generation >= generation, f"generation {saved.generation} after {generation}"
+            generation, attempts = saved.generation, saved.run_state["agent"]["progress"]["attempts"]
+        rows = run.rows()
+        assert rows == expected[: len(rows)], "there are other rows than in the run that was left alone"
+        behind = attempts and (not rows or int(rows[-1][rows[0].index("attempts")]) < attempts)
+        assert not behind, f"{attempts} attempts were saved, but their rows are not all there"
+        life = run.live(fork)
+    while life.lives():
+        time.sleep(0.01)
+    assert life.code == 0, f"it ended with {life.code}: {life.said}"
+    no_orphans()
+    check_resumed(life.said, attempts)
+    check_equal(run, whole)
+    return done
+
+
+def check_resumed(said: str, attempts: int | None) -> None:
+    """The process, if it came to say so, went on from where the one before had saved."""
+    if resumed := re.search(r"resumed at ([\d,]+) attempts|from the first attempt|all ([\d,]+) attempts are", said):
+        found = int((resumed[1] or resumed[2] or "0").replace(",", ""))
+        assert found == (attempts or 0), f"{attempts} attempts were saved, but it went on from {found}"
+
+
+def check_equal(run: Run, whole: Run) -> None:
+    assert run.rows() == whole.rows(), "metrics.csv differs"
+    assert run.best() == whole.best(), "best.py differs"
+    assert run.result() == whole.result(), "result.json differs"
+    one, other = run.saved(), whole.saved()
+    for part in ("model_state", "optimizer_state"):
+        assert same(getattr(one, part), getattr(other, part)), f"{part} differs"
+    assert same(one.run_state["agent"], other.run_state["agent"]), "run_state differs"
+    kept = {path.name for path in whole.memory.iterdir()}
+    left = [path for path in run.memory.rglob("*") if path.name == ".lock" or path.suffix == ".tmp"]
+    left += [path for path in run.memory.iterdir() if path.name not in kept]
+    assert not left, f"left behind: {left}"
+    folders = [folder for folder in (run.memory / "runs").iterdir() if any(folder.iterdir())]
+    assert len(folders) == 1, "a run has left several folders"  # an empty one was made before anything was saved
+
+
+def same(one: Any, other: Any) -> bool:
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    return one == other
+
+
+def no_orphans() -> None:
+    """Waits until all processes are gone that descended from those that were killed."""
+    deadline = time.monotonic() + 10
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            if os.waitpid(-1, os.WNOHANG) == (0, 0):
+                assert time.monotonic() < deadline, "a process has outlived the run that started it"
+                time.sleep(0.005)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parse(arguments)
+    chance, began, done = random.Random(options.seed), time.monotonic(), Counter()
+    torch.set_num_threads(1)  # a process that has computed in several threads must not fork
+    if ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0):
+        raise OSError("this system gives orphans to nobody but its first process")
+    if options.fork:
+        for slow in ("torch._dynamo", "torch.utils.tensorboard"):  # which a run loads only when it comes to them
+            with contextlib.suppress(ImportError):
+                importlib.import_module(slow)
+    with tempfile.TemporaryDirectory(prefix="altlas-kill-", ignore_cleanup_errors=True) as folder:
+        whole: dict[str, Run] = {}
+        for number in itertools.count():
+            task = TASKS[number % len(TASKS)]
+            if task not in whole:
+                whole[task] = Run(Path(folder, task), task, options.attempts)
+                life = whole[task].live(options.fork)
+                while life.lives():
+                    time.sleep(0.01)
+                assert life.code == 0, life.said
+            run = Run(Path(folder, str(number)), task, options.attempts)
+            try:
+                done += killed(run, whole[task], min(KILLS_A_RUN, options.kills - done.total()), chance, options.fork)
+            except AssertionError:
+                shutil.copytree(folder, kept := f"{folder}kept")
+                print(f"see {kept}/{number}, and {kept}/{task} that was left alone")
+                raise
+            print(f"{done.total()} of {options.kills} kills, {time.monotonic() - began:.0f} s: run {number} on {task} "
+                  f"ended as if it had not been killed ({len(run.rows()) - 1} rows)", flush=True)
+            if done.total() >= options.kills:
+                break
+    print(", ".join(f"{name.replace('_', ' ')} {count}" for name, count in done.most_common()))
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--attempts", type=int, default=4_800, help="length of a run")
+    parser.add_argument("--fork", action="store_true", help="load PyTorch once for all lives")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main()

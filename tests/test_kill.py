@@ -1,0 +1,28 @@
+"""Ten kills of the hundred that tests/benchmarks/kill.py makes, in processes that need not load PyTorch again."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.benchmarks import kill
+from tests.conftest import ROOT
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux")
+def test_a_run_that_is_killed_ten_times_ends_as_if_it_had_not_been():
+    command = [sys.executable, ROOT / "tests/benchmarks/kill.py", "--kills", "10", "--attempts", "640", "--fork"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "10 of 10 kills" in done.stdout
+
+
+@pytest.mark.parametrize(("said", "right"), [
+    ("resumed at 1,200 attempts", True), ("from the first attempt", False), ("all 1,200 attempts are used up", True),
+    ("resumed at 1,100 attempts", False), ("", True)])
+def test_going_on_from_elsewhere_is_seen(said, right):
+    if right:
+        kill.check_resumed(said, 1_200)
+    else:
+        with pytest.raises(AssertionError, match="1200 attempts were saved"):
+            kill.check_resumed(said, 1_200)
