@@ -51,14 +51,18 @@ def compare(first: str, second: str, seed: int, cap: int, settings: list[str]) -
     return tuple(agent.progress.solved_at or cap for agent in agents)
 
 
-def main() -> int:
+def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--first", default="hello_world")
     parser.add_argument("--second", default="add")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--cap", type=int, default=100_000)
     parser.add_argument("--set", action="append", default=[], metavar="section.key=value")
-    options = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def main() -> int:
+    options = parse(None)
     print(f"| seed | {options.first} | then {options.second} | {options.second} from fresh weights |")
     print("|---|---|---|---|")
     table = []
