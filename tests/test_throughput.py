@@ -1,6 +1,7 @@
 """The speed benchmark's own promises: parts sum up, the floor has the same programs, mistakes are told."""
 
 import types
+from collections import Counter
 
 import pytest
 import torch
@@ -166,11 +167,18 @@ def test_a_round_measures_all_loops_on_the_same_programs_and_the_parts_sum_to_th
     assert len(rows) == 1 + (found.attempts + breakdown.attempts) / 16
 
 
+def taken(attempts, whole, floor):
+    """A round of programs of nine tokens."""
+    wall = Counter(whole=whole, sampling=floor / 2, learning=floor / 2, plain=1.0, naive=1.0)
+    return Round(attempts, 9 * attempts, attempts // 10, 20, wall, Counter(whole=1.0, sampling=0.25, learning=0.25))
+
+
 def test_medians_of_ratios_are_of_ratios_made_within_each_round():
-    rounds = [Round(100, 900, 10, whole, floor, 0.0, 9.0, 2, 1.0) for whole, floor in ((1, 0.5), (4, 1), (2, 0.2))]
+    rounds = [taken(100, whole, floor) for whole, floor in ((1, 0.5), (4, 1), (2, 0.2))]
     assert [median_of(rounds, name) for name in ("whole loop", "floor")] == [50, 200]
     assert median_of(rounds, "whole / floor") == 0.25
-    assert median_of(rounds, "whole / naive") == 25
+    assert median_of(rounds, "whole / floor, computing") == 0.5
+    assert median_of(rounds, "whole / naive") == 2.5
 
 
 @pytest.mark.parametrize(("task", "right", "wrong"), [
@@ -193,7 +201,7 @@ def test_the_naive_loop_knows_a_solution_and_learns_from_one_program(tokenizer, 
 
 
 def test_longer_programs_are_measured_by_the_token():
-    found = cost(Cell(("run.device=cpu",), 8, 12, 0.01))
+    found = cost(Cell(("run.device=cpu",), 8, 12, 0.01, processor_time=False))
     assert 2 <= found.tokens <= 12
     assert min(found.sampling, found.learning) > 0
 
@@ -240,11 +248,11 @@ def test_the_tables_name_every_part_and_every_round():
     assert options.batches == (8, 64)
     assert throughput.parse(["--all"]).batches == throughput.ALL
     assert throughput.parse([]).batches == (load_config(CONFIG).generator.batch_size,)
-    rounds = [Round(1_000, 9_000, 100, whole, 0.05, 0.05, 1.0, 20, 1.0) for whole in (0.2, 0.1)]
+    rounds = [taken(1_000, whole, 0.1) for whole in (0.2, 0.1)]
     breakdown = Breakdown(1_000, dict.fromkeys(PARTS, 0.01), 0.01 * len(PARTS))
     measured = {batch: (rounds, breakdown) for batch in (8, 64)}
     tables: list[Table] = [throughput.rates_table(measured), throughput.rounds_table(measured),
-                           throughput.parts_table(measured)]
+                           throughput.parts_table(measured, "wall")]
     assert tables[0].rows[0] == ("8", "7,500", "10,000", "1,000", "20", "0.75", "375", "133", "14.8", "9.0", "10%")
     assert tables[1].rows[4] == ("8", "whole / floor", "0.75", "0.50", "1.00")
     assert [row[0] for row in tables[2].rows[:len(PARTS)]] == list(PARTS)

@@ -32,6 +32,7 @@ class Cell:
     batch: int
     max_length: int
     seconds: float
+    processor_time: bool
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,17 @@ def cost(cell: Cell) -> Cost:
     generator = CodeGenerator(parts.tokenizer, parts.machine, start, defined, config.model, config.generator,
                               config.optimizer, config.learning, config.run.seed)
     rewards = torch.rand(cell.batch, generator=torch.Generator().manual_seed(config.run.seed))
+    clock = time.process_time if cell.processor_time else time.perf_counter
+    generator.learn(rewards[:1], generator.generate(1))  # the first step pays for much that others do not
     before = resident("self")
-    generator.learn(rewards, generator.generate(cell.batch))  # the first step pays for much that others do not
+    generator.learn(rewards, generator.generate(cell.batch))
     steps, tokens, sampling, learning = 0, 0, 0.0, 0.0
     while sampling + learning < cell.seconds:
-        began = time.perf_counter()
+        began = clock()
         programs = generator.generate(cell.batch)
-        written = time.perf_counter()
+        written = clock()
         generator.learn(rewards, programs)
-        learning += time.perf_counter() - written
+        learning += clock() - written
         sampling += written - began
         tokens += int(programs.mask.sum())
         steps += 1
@@ -74,10 +77,11 @@ def most_resident() -> float:
     return int(line.split()[1]) / 1_024
 
 
-def lengths_table(overrides: Sequence[str], batches: Sequence[int], max_lengths: Sequence[int],
-                  seconds: float) -> Table:
+def lengths_table(overrides: Sequence[str], batches: Sequence[int], max_lengths: Sequence[int], seconds: float,
+                  processor_time: bool) -> Table:
     """A row for each batch and length. Raises UserError where one of them cannot be run."""
-    cells = [Cell(tuple(overrides), batch, length, seconds) for batch in batches for length in max_lengths]
+    cells = [Cell(tuple(overrides), batch, length, seconds, processor_time)
+             for batch in batches for length in max_lengths]
     for cell in cells:  # a mistake in the settings is told before the first is run
         Parts.of(load_config(CONFIG, [*overrides, f"generator.max_length={cell.max_length}"]))
     headings = ("batch", "max_length", "tokens a program", "sampling, µs a token", "learning, µs a token",

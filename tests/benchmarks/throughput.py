@@ -12,11 +12,13 @@ step of the whole loop with its floor, so that what else the machine does falls 
 """
 
 import argparse
+import contextlib
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
@@ -56,7 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             show(table, options)
             print(verdict)
         elif options.lengths:
-            show(growth.lengths_table(overrides(options), options.batches, options.lengths, options.seconds), options)
+            table = growth.lengths_table(overrides(options), options.batches, options.lengths, options.seconds,
+                                         options.processor_time)
+            show(table, options)
         else:
             measure(options)
         return 0
@@ -81,7 +85,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--set", action="append", default=[], metavar="section.key=value",
                         help="another setting than the default; may be repeated")
     parser.add_argument("--processor-time", action="store_true",
-                        help="where the time goes by what this process computed, waiting not counted")
+                        help="where the time goes, and --lengths, by what this process computed, waiting not counted")
     parser.add_argument("--lengths", type=numbers, nargs="?", const=LENGTHS, metavar="A,B",
                         help="what programs of up to so many tokens cost instead "
                              f"(default: {','.join(map(str, LENGTHS))})")
@@ -137,7 +141,7 @@ def measure(options: argparse.Namespace) -> None:
     config = load_config(CONFIG, overrides(options))
     configs = {batch: load_config(CONFIG, [*overrides(options), f"generator.batch_size={batch}"])
                for batch in options.batches}
-    clock = time.process_time if options.processor_time else time.perf_counter
+    kind, clock = ("processor", time.process_time) if options.processor_time else ("wall", time.perf_counter)
     parts = Parts.of(config)
     seed_everything(config.run.seed)
     measured: Measured = {}
@@ -148,14 +152,11 @@ def measure(options: argparse.Namespace) -> None:
               flush=True)
         state = warmed_up(config, parts, executor, Path(folder) / "warm", options.warm_up)
         for batch, own in configs.items():
-            bench = Bench(own, parts, executor, Path(folder) / str(batch), state)
-            try:
+            with contextlib.closing(Bench(own, parts, executor, Path(folder) / str(batch), state)) as bench:
                 bench.round(min(0.2, options.seconds))  # the first of everything is slow
                 rounds = [bench.round(options.seconds) for _ in range(options.repeats)]
                 measured[batch] = rounds, bench.breakdown(options.seconds, clock)
-            finally:
-                bench.close()
-    for table in (rates_table(measured), rounds_table(measured), parts_table(measured)):
+    for table in (rates_table(measured), rounds_table(measured), parts_table(measured, kind)):
         show(table, options)
     for batch, (_, breakdown) in measured.items():
         total = sum(breakdown.seconds.values())
@@ -166,14 +167,13 @@ def measure(options: argparse.Namespace) -> None:
 
 def rates_table(measured: Measured) -> Table:
     """A row a batch size: medians over rounds, and what the programs were like."""
-    names = ("whole loop", "floor", "plain torch", "naive loop")
-    ratios = ("whole / floor", "whole / naive")
-    headings = ("batch", *names, *ratios, "µs a program", "µs a token", "tokens a program", "new")
+    names = ("whole loop", "floor", "plain torch", "naive loop", "whole / floor", "whole / naive")
+    headings = ("batch", *names, "µs a program", "µs a token", "tokens a program", "new")
     rows = []
     for batch, (rounds, _) in measured.items():
         attempts, tokens = sum(r.attempts for r in rounds), sum(r.tokens for r in rounds)
         each = 1e6 / median_of(rounds, "whole loop")
-        rows.append((f"{batch:,}", *(figure(name, median_of(rounds, name)) for name in (*names, *ratios)),
+        rows.append((f"{batch:,}", *(figure(name, median_of(rounds, name)) for name in names),
                      f"{each:,.0f}", f"{each * attempts / tokens:.1f}", f"{tokens / attempts:.1f}",
                      f"{sum(r.new for r in rounds) / attempts:.0%}"))
     return Table(headings, rows, frozenset(headings))
@@ -192,17 +192,20 @@ def figure(name: str, value: float) -> str:
     return f"{value:.2f}" if "floor" in name and "/" in name else f"{value:,.0f}"
 
 
-def parts_table(measured: Measured) -> Table:
-    """µs a program of each part, and its share of the step; then what the floor has of it."""
-    headings = ("µs a program", *(f"batch {batch:,}" for batch in measured))
+def parts_table(measured: Measured, kind: str) -> Table:
+    """µs a program of each part, and its share of the step; then what the floor has of it.
+
+    kind: `wall` or `processor`, what the breakdown was measured by.
+    """
+    headings = (f"µs a program, {kind}", *(f"batch {batch:,}" for batch in measured))
     rows = []
     for part in PARTS:
         cells = [(b.seconds[part] / b.attempts, b.seconds[part] / b.total) for _, b in measured.values()]
         rows.append((part, *(f"{1e6 * each:,.1f} ({share:.0%})" for each, share in cells)))
     sums = [(sum(b.seconds.values()) / b.attempts) for _, b in measured.values()]
     rows.append(("sum", *(f"{1e6 * each:,.1f}" for each in sums)))
-    for name, field in (("floor: sampling", "floor_sampling"), ("floor: forward and backward", "floor_learning")):
-        each = [sum(getattr(r, field) for r in rounds) / sum(r.attempts for r in rounds)
+    for name, what in (("floor: sampling", "sampling"), ("floor: forward and backward", "learning")):
+        each = [median(getattr(found, kind)[what] / found.attempts for found in rounds)
                 for rounds, _ in measured.values()]
         rows.append((name, *(f"{1e6 * seconds:,.1f}" for seconds in each)))
     return Table(headings, rows, frozenset(headings[1:]))

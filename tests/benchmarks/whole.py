@@ -1,9 +1,11 @@
 """The whole loop beside its floor and beside the naive loop, and where its time goes."""
 
+import contextlib
 import copy
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -80,23 +82,19 @@ class Round:
     attempts: int = 0
     tokens: int = 0
     new: int = 0  # programs that had not been tried before
-    whole: float = 0.0
-    floor_sampling: float = 0.0
-    floor_learning: float = 0.0
-    plain: float = 0.0
     naive_attempts: int = 0
-    naive: float = 0.0
-
-    @property
-    def floor(self) -> float:
-        return self.floor_sampling + self.floor_learning
+    wall: Counter[str] = field(default_factory=Counter)  # seconds of: whole, sampling, learning, plain, naive
+    processor: Counter[str] = field(default_factory=Counter)  # the same, but only what this process computed
 
     @property
     def rates(self) -> dict[str, float]:
-        """Attempts a second, and ratios of them."""
-        whole, naive = self.attempts / self.whole, self.naive_attempts / self.naive
-        return {"whole loop": whole, "floor": self.attempts / self.floor, "plain torch": self.attempts / self.plain,
-                "naive loop": naive, "whole / floor": self.floor / self.whole, "whole / naive": whole / naive}
+        """Attempts a second, and ratios of them; the last ratio is by processor time, without the wait for the jail."""
+        wall, processor = self.wall, self.processor
+        whole, naive = self.attempts / wall["whole"], self.naive_attempts / wall["naive"]
+        floor = self.attempts / (wall["sampling"] + wall["learning"])
+        computing = (processor["sampling"] + processor["learning"]) / processor["whole"]
+        return {"whole loop": whole, "floor": floor, "plain torch": self.attempts / wall["plain"], "naive loop": naive,
+                "whole / floor": whole / floor, "whole / naive": whole / naive, "whole / floor, computing": computing}
 
 
 @dataclass(frozen=True)
@@ -126,21 +124,20 @@ class Bench:
     def round(self, seconds: float) -> Round:
         """The whole loop for that long, each step followed by its floors; then the naive loop for that long."""
         found = Round()
-        while found.whole < seconds:
-            figures, spent = self._timed(self.loop.step)
+        while found.wall["whole"] < seconds:
+            figures = self._timed(found, "whole", self.loop.step)
             lengths = self.loop.lengths
             found.attempts += len(lengths)
             found.tokens += sum(lengths)
             found.new += int(figures["new_programs"])
-            found.whole += spent
             shape = Shape.of(lengths, self._device)
-            tokens, spent = self._timed(self._bare.sample, shape)
-            found.floor_sampling += spent
-            found.floor_learning += self._timed(self._bare.learn, tokens, shape)[1]
-            found.plain += self._timed(lambda shape: self._plain.learn(self._plain.sample(shape), shape), shape)[1]
+            tokens = self._timed(found, "sampling", self._bare.sample, shape)
+            self._timed(found, "learning", self._bare.learn, tokens, shape)
+            tokens = self._timed(found, "plain", self._plain.sample, shape)
+            self._timed(found, "plain", self._plain.learn, tokens, shape)
         self._naive_agent.load(*copy.deepcopy(self._state))  # not what it has become by itself
-        while found.naive < seconds:
-            found.naive += self._timed(self._naive.step)[1]
+        while found.wall["naive"] < seconds:
+            self._timed(found, "naive", self._naive.step)
             found.naive_attempts += 1
         return found
 
@@ -162,13 +159,15 @@ class Bench:
                 attempts += len(self.loop.lengths)
         return Breakdown(attempts, timers.seconds, total)
 
-    def _timed(self, work: Callable, *arguments: Any) -> tuple[Any, float]:
-        """What it returned, and the seconds it took."""
+    def _timed(self, found: Round, what: str, work: Callable, *arguments: Any) -> Any:
+        """What it returned; the seconds that it took go to the round."""
         self._settle()
-        began = time.perf_counter()
+        began, computed = time.perf_counter(), time.process_time()
         result = work(*arguments)
         self._settle()
-        return result, time.perf_counter() - began
+        found.processor[what] += time.process_time() - computed
+        found.wall[what] += time.perf_counter() - began
+        return result
 
     def _settle(self) -> None:
         """Waits until the device has done all that it was given."""
@@ -181,11 +180,10 @@ class Bench:
 
 def warmed_up(config: Config, parts: Parts, executor: Executor, folder: Path, attempts: int) -> tuple:
     """The state of a run after so many attempts; weights, elites and memory are then no longer those of a beginning."""
-    loop = Loop(config, parts, executor, folder)
-    while loop.agent.progress.attempts < attempts:
-        loop.step()
-    loop.close()
-    return loop.state
+    with contextlib.closing(Loop(config, parts, executor, folder)) as loop:
+        while loop.agent.progress.attempts < attempts:
+            loop.step()
+        return loop.state
 
 
 def median_of(rounds: Sequence[Round], name: str) -> float:
