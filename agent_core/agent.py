@@ -79,11 +79,12 @@ class Agent:
         self._restart_when_due()
         learning, progress = self.config.learning, self.progress
         count = min(self.config.generator.batch_size, self.config.run.max_attempts - progress.attempts)
-        run, modules = self.scorer.start(), {}
-        programs = self.generator.generate(count, self.memory.elites,
+        elites, run, modules = self.memory.elites, self.scorer.start(), {}
+        programs = self.generator.generate(count, elites,
                                            on_ended=lambda rows: run.add(self._new_modules(rows, modules)))
         self._latest = rows = programs.rows()
-        self._new_modules(rows, modules)
+        run.add(self._new_modules(rows, modules), last=True)
+        rescored = self.generator.rescore(programs, elites)  # needs no rewards: meanwhile the jail gets on
         new = len(modules)
         self._score(rows, modules, run)
         before = progress.attempts
@@ -92,7 +93,7 @@ class Agent:
         price = learning.length_price if progress.solved_at is not None else 0.0
         paid = torch.tensor([attempt.reward * share - price * len(row)
                              for row, attempt, share in zip(rows, found, shares, strict=True)])
-        figures = self.generator.learn(paid, programs, self.memory.elites)
+        figures = self.generator.learn(paid, programs, elites, rescored)
 
         progress.steps += 1
         progress.attempts += len(rows)

@@ -70,12 +70,13 @@ class Run:
         self.seconds = 0.0
         self._later = 0  # programs up to here have been queued
 
-    def add(self, sources: Sequence[str]) -> None:
-        """More programs. They start at once, unless `overlap` is off; nothing is waited for."""
+    def add(self, sources: Sequence[str], last: bool = False) -> None:
+        """More programs. They start at once, unless `overlap` is off, or as soon as enough have come together if others
+        may follow; nothing is waited for."""
         self._note(sources)
         if self.config.overlap:
             with self._holding_up():
-                self._start(least=LEAST)
+                self._start(least=1 if last else LEAST)
                 self._take_in(0)
                 self._hand_out()
 

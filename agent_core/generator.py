@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,14 @@ from agent_core.writing import OnEnded, Programs, Writing
 from tokenizer import Tokenizer
 
 _SPECIMENS = 1_000  # replayed programs that are kept at hand
+
+
+class Rescored(NamedTuple):
+    """Programs, and elites below them, as the policy sees them now: (B + E, T) each."""
+
+    log_probs: Tensor  # with gradient; 0 where a token does not count
+    entropies: Tensor  # with gradient; 0 where a token does not count
+    counts: Tensor  # bool
 
 
 class CodeGenerator:
@@ -80,17 +89,23 @@ class CodeGenerator:
                 reader.select(left)
         return writing.programs()
 
-    def learn(self, rewards: Tensor, programs: Programs, elites: Sequence[tuple[int, ...]] = ()) -> dict[str, float]:
+    def rescore(self, programs: Programs, elites: Sequence[tuple[int, ...]] = ()) -> Rescored:
+        """The programs and the elites again, with gradient: the forward pass of `learn`."""
+        imitated = self._examine(elites) if self._learning.imitation_weight and elites else []
+        ids, counts, legal, floor = _with_specimens(programs, imitated, self._tokenizer.pad)
+        return Rescored(*self._rescore(ids, counts, legal, floor), counts)  # (B + E, T) each, T that of the longest
+
+    def learn(self, rewards: Tensor, programs: Programs, elites: Sequence[tuple[int, ...]] = (),
+              rescored: Rescored | None = None) -> dict[str, float]:
         """One step of REINFORCE with Adam. rewards: (B,). Returns the figures of the step for the log.
 
+        rescored: what `rescore` made of these programs and elites, if it has run already.
         loss = policy gradient - entropy_weight * entropy + imitation_weight * imitation of the elites.
         A loss or gradient that is not finite changes nothing and is counted in the figure `skipped`.
         """
         rewards = rewards.to(self.device, torch.float32)
         batch = len(rewards)
-        imitated = self._examine(elites) if self._learning.imitation_weight and elites else []
-        ids, counts, legal, floor = _with_specimens(programs, imitated, self._tokenizer.pad)
-        log_probs, entropies = self._rescore(ids, counts, legal, floor)  # (B + E, T) each, T that of the longest of all
+        log_probs, entropies, counts = rescored or self.rescore(programs, elites)
         own = slice(batch), slice(programs.ids.shape[1])
 
         advantages = group_advantages(rewards, programs.regrown, self._learning.advantage_floor)
@@ -98,7 +113,7 @@ class CodeGenerator:
         total_entropy = mean_entropy(entropies[own], programs.chosen)
         loss = policy_loss - self._learning.entropy_weight * total_entropy
         imitation = torch.zeros((), device=self.device)
-        if imitated:
+        if len(counts) > batch:
             imitation = imitation_loss(log_probs[batch:], counts[batch:])
             loss = loss + self._learning.imitation_weight * imitation
 

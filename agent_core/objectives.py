@@ -21,7 +21,7 @@ def policy_probs(logits: Tensor, legal: Tensor, floor: Tensor) -> Tensor:
     logits: (R, V). legal: (R, V) bool, at least one True in each row. floor: (R,) in [0, 1). Returns (R, V), 0 where
     illegal. The mixture is part of the policy, so its gradient is exact and no token is ever out of reach.
     """
-    return _mixed(torch.softmax(logits.masked_fill(~legal, -math.inf), dim=-1), legal, floor)
+    return _mixed(torch.softmax(_masked(logits, legal), dim=-1), legal, floor)
 
 
 def draw(probs: Tensor, chance: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ class _Choices(torch.autograd.Function):
     @staticmethod
     def forward(ctx, logits: Tensor, legal: Tensor, floor: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
         ids = ids.unsqueeze(-1)
-        own_logs = torch.log_softmax(logits.masked_fill(~legal, -math.inf), dim=-1)
+        own_logs = torch.log_softmax(_masked(logits, legal), dim=-1)
         own = own_logs.exp()
         probs = _mixed(own.clone(), legal, floor)
         chosen = probs.gather(-1, ids).squeeze(-1)
@@ -72,8 +72,13 @@ def choices(logits: Tensor, legal: Tensor, floor: Tensor, ids: Tensor) -> tuple[
     return _Choices.apply(logits, legal, floor.to(logits.dtype), ids)
 
 
+def _masked(logits: Tensor, legal: Tensor) -> Tensor:
+    return torch.where(legal, logits, -math.inf)
+
+
 def _mixed(own: Tensor, legal: Tensor, floor: Tensor) -> Tensor:
     """In place: the softmax's share and the uniform one."""
+    legal = legal.to(own.dtype)
     return own.mul_((1 - floor).unsqueeze(-1)).addcmul_(legal, (floor / legal.sum(dim=-1)).unsqueeze(-1))
 
 

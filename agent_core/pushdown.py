@@ -45,6 +45,12 @@ class Progress:
         self.scopes.select(rows)
 
 
+def _up_to(table: numpy.ndarray) -> numpy.ndarray:
+    """Of a table (states, V): where it is at most n, for n from -1 to its largest number but NEVER. (states * n, V)"""
+    steps = numpy.arange(-1, table[table < NEVER].max() + 1)
+    return (table[:, None] <= steps[:, None]).reshape(-1, table.shape[1])
+
+
 class LegalTokens:
     """The tables of one grammar over one vocabulary, on one device."""
 
@@ -81,7 +87,12 @@ class LegalTokens:
                 rise[state, token] = len(pushed) - 1
         tables = (need, pops, condition, name_move, deeper, push, rise)
         need, pops, condition, name_move, deeper, push, rise = (torch.from_numpy(t).to(device) for t in tables)
-        self._need, self._pops, self._condition = need, pops, condition  # (states, V)
+        self._condition = condition  # (states, V)
+        self._used = (need < NEVER).any(dim=0)  # (V,)
+        # Which tokens fit, by state and tokens to spare, and which are served within so many cells of the top. Both
+        # numbers count from -1: nothing to spare at all, and the whole stretch used up.
+        self._fits, self._within = (torch.from_numpy(_up_to(table)).to(device) for table in tables[:2])
+        self._spares, self._reaches = (len(table) // states for table in (self._fits, self._within))
         # For tokens that have been chosen, by state * V + token:
         self._spent = need.clamp(min=0).flatten()  # a finished program spends nothing more
         self._popped, self._deeper, self._rise = pops.flatten(), deeper.flatten(), rise.flatten()
@@ -92,8 +103,8 @@ class LegalTokens:
 
     def unused_tokens(self) -> list[str]:
         """The tokens of the vocabulary that no rule mentions, special ones left out."""
-        used = (self._need < NEVER).any(dim=0).tolist()
-        return [token for token, use in zip(self._tokens, used, strict=True) if not use and token not in SPECIAL_TOKENS]
+        used = zip(self._tokens, self._used.tolist(), strict=True)
+        return [token for token, use in used if not use and token not in SPECIAL_TOKENS]
 
     def shortest(self, start: str) -> int:
         """Tokens of the shortest program from a start symbol, <EOS> included."""
@@ -118,11 +129,13 @@ class LegalTokens:
     def legal(self, progress: Progress, within: Within | None = None) -> Tensor:
         """(B, V) bool: the tokens that may come next. Never empty; a finished program has only <PAD>."""
         top = progress.top
-        fits = self._need.index_select(0, top) <= progress.spare.unsqueeze(1)  # (B, V)
+        spare = (progress.spare + 1).clamp_(0, self._spares - 1)
+        fits = self._fits.index_select(0, torch.add(spare, top, alpha=self._spares))  # (B, V)
         sealed = None
         if within is not None:
-            inside = self._pops.index_select(0, top) <= (progress.pointer - within.floor).unsqueeze(1)
-            fits = torch.where(inside, fits, within.stop)  # what follows the stop is known to fit
+            reach = (progress.pointer - within.floor + 1).clamp_(max=self._reaches - 1)
+            inside = self._within.index_select(0, torch.add(reach, top, alpha=self._reaches))
+            fits = within.stop ^ (inside & (fits ^ within.stop))  # outside only the stop: what follows is known to fit
             sealed = within.floor > 0
         return fits & progress.scopes.facts(sealed).gather(1, self._condition.index_select(0, top))
 

@@ -83,8 +83,9 @@ class Writing:
             within = Within(plan.within.floor * ~(self._kept | self._finished), plan.within.stop)
             legal = self._machine.legal(progress, within)
             if begins is not None:
-                other = legal & ~(plan.barred & begins.unsqueeze(1))
-                legal = torch.where(other.any(dim=1, keepdim=True), other, legal)
+                barred = plan.barred & begins.unsqueeze(1)
+                other = legal & ~barred
+                legal = other | (barred & legal & (other.sum(dim=1, keepdim=True) == 0))
             legal = legal | self._kept.unsqueeze(1)
         self._legal[self._place].index_copy_(0, self._rows, legal)
         return legal
