@@ -98,7 +98,7 @@ def at_the_start(life: Life, chance: random.Random) -> bool:
 
 
 def anywhere(life: Life, chance: random.Random) -> bool:
-    return life.learns() and life.waits(chance.uniform(0, 0.4))
+    return life.learns() and life.waits(chance.uniform(0, 0.2 if life.fork else 0.4))
 
 
 def in_a_save(life: Life, chance: random.Random) -> bool:
@@ -115,7 +115,7 @@ def in_another_file(life: Life, chance: random.Random) -> bool:
     runs = life.memory / "runs"
     if chance.random() < 0.5:
         return life.comes_to(lambda: any(runs.glob("*/metrics.csv.tmp")) or any(runs.glob("*/best.py.tmp")))
-    deadline = time.monotonic() + 0.4
+    deadline = time.monotonic() + 0.2
     return life.learns() and life.comes_to(lambda: any(runs.glob("*/best.py.tmp")) or time.monotonic() > deadline)
 
 
