@@ -1,54 +1,65 @@
 """Starts an agent with random weights on a task, and shows how it goes: `python runner.py --help`."""
 
 import argparse
+import contextlib
+import hashlib
 import json
 import os
 import signal
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from agent_core.agent import FIGURES, Agent, start_of
+from agent_core.agent import Agent, start_of
 from agent_core.config import Config, ConfigError, differences, load_config
-from agent_core.console import Bar, show_banner, show_verdict
+from agent_core.console import show_banner, show_verdict
 from agent_core.executor import Executor
 from agent_core.grammar import read_grammar
 from agent_core.pushdown import LegalTokens
+from agent_core.ranks import RankLost, Ranks, SaidElsewhere, join
+from agent_core.run import Books, OpenBooks, Run, finished
 from agent_core.scorer import Scorer
 from agent_core.task import RUNGS, Task, builtin_tasks, load_task
-from memory.checkpoint import CheckpointStore
+from memory.checkpoint import Checkpoint, CheckpointStore
 from memory.lock import MemoryLock
-from memory.run_log import Best, RunLog, new_run_folder
+from memory.run_log import new_run_folder
 from tokenizer import Tokenizer
 from utils import UserError, choose_device, seed_everything
 
-COLUMNS = (*FIGURES, "jail_reruns", "jail_wait_seconds", "elapsed_seconds", "attempts_per_second")
-MAX_SKIPPED = 3  # steps in a row without a finite loss or gradient
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command line. Returns the exit code: 0, 2 for a user's mistake, 130 or 143 after a signal."""
+    """Runs one command line. Returns the exit code: 0, 1 where another rank was lost, 2 for a user's mistake, 130 or
+    143 after a signal."""
     options = parse(arguments)
+    batch_size = 0
     try:
-        config = load_config(options.config, options.set)
-        if options.tasks:
-            return list_tasks(config)
-        if options.score:
-            return score_files(config, options.score)
-        if options.sample:
+        with join() as ranks:
+            config = load_config(options.config, options.set)
+            batch_size = config.generator.batch_size
+            if not (options.tasks or options.score or options.sample):
+                return train(config, options, ranks)
+            if not ranks.leads:
+                return 0
+            if options.tasks:
+                return list_tasks(config)
+            if options.score:
+                return score_files(config, options.score)
             return show_samples(config, options.sample)
-        return train(config, options)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except RankLost as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except SaidElsewhere as error:
+        return error.code
     except torch.OutOfMemoryError:
-        half = max(1, config.generator.batch_size // 2)
-        print(f"error: the device has too little memory for generator.batch_size = {config.generator.batch_size}; "
-              f"try {half}", file=sys.stderr)
+        print(f"error: the device has too little memory for generator.batch_size = {batch_size}; "
+              f"try {max(1, batch_size // 2)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -84,7 +95,8 @@ class Parts:
     reason: str
 
     @classmethod
-    def of(cls, config: Config) -> "Parts":
+    def of(cls, config: Config, ranks: Ranks | None = None) -> "Parts":
+        ranks = ranks or Ranks()
         tokenizer = Tokenizer.from_file(config.paths.vocabulary)
         grammar = read_grammar(config.paths.grammar, tokenizer.tokens)
         task = load_task(config.run.task, tokenizer.tokens)
@@ -92,103 +104,67 @@ class Parts:
         if config.generator.max_length < shortest:
             raise ConfigError([f"generator.max_length is {config.generator.max_length}, but the shortest program has "
                                f"{shortest} tokens, its end mark included: set it to {shortest} or more"])
-        device, reason = choose_device(config.run.device)
-        torch.set_num_threads(config.run.threads or min(4, max(1, (os.cpu_count() or 1) // 2)))
+        if config.generator.batch_size < ranks.count:
+            raise ConfigError([f"generator.batch_size is {config.generator.batch_size}, but {ranks.count} ranks are to "
+                               "share it: set it higher, or start fewer"])
+        device, reason = choose_device(ranks.device_name(config.run.device))
+        cores = (os.cpu_count() or 1) // ranks.local_count
+        torch.set_num_threads(config.run.threads or min(4, max(1, cores // 2)))
         return cls(tokenizer, LegalTokens(grammar, tokenizer.tokens, device), task, device, reason)
 
 
-def train(config: Config, options: argparse.Namespace) -> int:
+def train(config: Config, options: argparse.Namespace, ranks: Ranks) -> int:
     """Learns until the task is solved, the attempts are used up, or somebody stops it."""
-    parts = Parts.of(config)
-    seed_everything(config.run.seed)
+    parts = Parts.of(config, ranks)
+    seed_everything(ranks.seed(config.run.seed))
+    ranks.settle(parts.device, facts(config, parts))
     store = CheckpointStore(config.paths.model_state, config.paths.optimizer_state, config.paths.run_state)
-    with Stop() as stop, MemoryLock(store.folders), Executor(config.executor) as executor:
-        if options.fresh and (moved := store.set_aside()):
-            print(f"set aside: {', '.join(map(str, moved))}")
-        agent = Agent(config, parts.task, parts.tokenizer, parts.machine, executor)
-        saved = store.load()
+    with (Stop() as stop, MemoryLock(store.folders) if ranks.leads else contextlib.nullcontext(),
+          Executor(config.executor, ranks.local_count) as executor):
+        saved = load(store, options.fresh, ranks)
+        agent = Agent(config, parts.task, parts.tokenizer, parts.machine, executor, ranks)
         notes, folder, seconds = (), None, 0.0
         if saved:
             notes = (*saved.notes, *agent.load(saved.model_state, saved.optimizer_state, saved.run_state["agent"]))
             if agent.progress.attempts:
                 folder, seconds = Path(saved.run_state["folder"]), saved.run_state["seconds"]
-        lines = [*differences(config, options.config), *(f"note: {note}" for note in notes)]
-        show_banner(agent, parts.machine, f"{parts.device} ({parts.reason})", executor.layers, lines)
+        if ranks.leads:
+            shared = [f"{ranks.count} ranks share each batch"] * (ranks.count > 1)
+            lines = [*shared, *differences(config, options.config), *(f"note: {note}" for note in notes)]
+            show_banner(agent, parts.machine, f"{parts.device} ({parts.reason})", executor.layers, lines)
         if finished(agent):
-            print(f"all {agent.progress.attempts:,} attempts are used up; set run.max_attempts higher to go on")
+            if ranks.leads:
+                print(f"all {agent.progress.attempts:,} attempts are used up; set run.max_attempts higher to go on")
             return 0
-        folder = folder or new_run_folder(config.paths.runs, parts.task.name)
-        run = Run(config, agent, executor, store, folder, seconds)
-        run.learn(stop)
-        show_verdict(run.result(), folder, stopped=bool(stop.signal))
-        return 128 + stop.signal if stop.signal else 0
+        books = Books()
+        if ranks.leads:
+            folder = folder or new_run_folder(config.paths.runs, parts.task.name)
+            books = OpenBooks(agent, store, folder)
+        run = Run(agent, books, seconds)
+        stopped = run.learn(lambda: stop.signal)
+        if ranks.leads:
+            show_verdict(run.result(), folder, stopped=bool(stopped))
+        return 128 + stopped if stopped else 0
 
 
-def finished(agent: Agent) -> bool:
-    run = agent.config.run
-    return agent.progress.attempts >= run.max_attempts or (agent.solved and run.stop_on_success)
+def load(store: CheckpointStore, fresh: bool, ranks: Ranks) -> Checkpoint | None:
+    """What is saved, on all ranks; fresh: to be set aside."""
+    saved = None
+    if ranks.leads:
+        if fresh and not ranks.restarted and (moved := store.set_aside()):
+            print(f"set aside: {', '.join(map(str, moved))}")
+        saved = store.load()
+    saved = ranks.broadcast(saved and vars(saved))
+    return saved and Checkpoint(**saved)
 
 
-class Run:
-    """One run: its folder, its clock, and the loop that learns, logs and saves."""
-
-    def __init__(self, config: Config, agent: Agent, executor: Executor, store: CheckpointStore, folder: Path,
-                 seconds: float):
-        self.folder = folder
-        self._config, self._agent, self._executor, self._store = config, agent, executor, store
-        self._before, self._began = seconds, time.monotonic()
-        self._saved_at = agent.progress.attempts
-
-    @property
-    def seconds(self) -> float:
-        """Seconds that the run has taken, stops not counted."""
-        return self._before + time.monotonic() - self._began
-
-    def learn(self, stop: "Stop") -> None:
-        agent, config = self._agent, self._config
-        self._save()
-        with RunLog(self.folder, COLUMNS, agent.progress.attempts) as log, Bar(agent) as bar:
-            while not finished(agent) and not stop.signal:
-                improvements = len(agent.history)
-                figures = agent.step()
-                log.row(figures | self._speed())
-                bar.update(figures)
-                if len(agent.history) > improvements:
-                    log.best([Best(i.attempts, i.reward, i.program) for i in agent.history])
-                    bar.show_best(agent.history[-1])
-                if config.run.show_every and agent.progress.steps % config.run.show_every == 0:
-                    bar.show_samples(agent)
-                if agent.progress.skipped == MAX_SKIPPED:
-                    self._save()
-                    raise UserError(f"loss or gradient was not finite in {MAX_SKIPPED} steps in a row; what was "
-                                    "learned before is saved; lower optimizer.learning_rate and run again")
-                if agent.progress.attempts - self._saved_at >= config.run.save_every:
-                    log.sync()
-                    self._save()
-            log.sync()
-            self._save()
-            log.result(self.result())
-
-    def result(self) -> dict:
-        """What result.json holds."""
-        agent, best = self._agent, self._agent.memory.best
-        attempts = best.attempts if agent.solved else agent.progress.attempts
-        return {"task": agent.task.name, "seed": self._config.run.seed, "solved": agent.solved, "attempts": attempts,
-                "seconds": round(self.seconds, 3),
-                "attempts_per_second": round(agent.progress.attempts / self.seconds, 1),
-                "best_reward": best.reward if best else 0.0, "program": agent.best_program if best else "",
-                "device": str(agent.generator.device), "torch_version": torch.__version__}
-
-    def _speed(self) -> dict[str, float]:
-        return {"jail_reruns": self._executor.reruns, "jail_wait_seconds": round(self._executor.wait_seconds, 3),
-                "elapsed_seconds": round(self.seconds, 3),
-                "attempts_per_second": round(self._agent.progress.attempts / self.seconds, 1)}
-
-    def _save(self) -> None:
-        generator, state = self._agent.generator, self._agent.state()
-        self._store.save(generator.policy.state_dict(), generator.optimizer.state_dict(),
-                         {"agent": state, "folder": str(self.folder), "seconds": self.seconds})
-        self._saved_at = self._agent.progress.attempts
+def facts(config: Config, parts: Parts) -> dict[str, Any]:
+    """What must be the same on all ranks of a run."""
+    own = ("run.task", "run.device", "run.threads", "executor.workers")  # of each machine
+    settings = {f"{section}.{key}": value for section, values in config.plain().items() if section != "paths"
+                for key, value in values.items() if f"{section}.{key}" not in own}
+    return {**settings, "task": parts.task.digest, "grammar": parts.machine.grammar.digest,
+            "vocabulary": hashlib.blake2b("\0".join(parts.tokenizer.tokens).encode(), digest_size=8).hexdigest()}
 
 
 class Stop:
