@@ -1,55 +1,58 @@
 """Starts an agent with random weights on a task, and shows how it goes: `python runner.py --help`."""
 
 import argparse
+import contextlib
+import hashlib
 import json
 import os
 import signal
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from agent_core.agent import FIGURES, Agent, start_of
+from agent_core.agent import Agent, start_of
 from agent_core.config import Config, ConfigError, differences, load_config
-from agent_core.console import Bar, let_go_of_the_unsaid, say, show_banner, show_verdict
+from agent_core.console import let_go_of_the_unsaid, say, show_banner, show_verdict
 from agent_core.departure import departure, printable
 from agent_core.executor import Executor
 from agent_core.fitting import advice
 from agent_core.grammar import read_grammar
 from agent_core.pushdown import LegalTokens
+from agent_core.ranks import RankLost, Ranks, SaidElsewhere, join
+from agent_core.run import Books, OpenBooks, Run
 from agent_core.scorer import Scorer
 from agent_core.task import RUNGS, Task, builtin_tasks, load_task
-from memory.checkpoint import CheckpointStore
+from memory.checkpoint import Checkpoint, CheckpointStore
 from memory.lock import MemoryLock
 from memory.report import write_report
-from memory.run_log import Best, RunLog, new_run_folder
+from memory.run_log import new_run_folder
 from tokenizer import Tokenizer
-from utils import DiskFull, UserError, choose_device, seed_everything
-
-COLUMNS = (*FIGURES, "jail_reruns", "jail_wait_seconds", "elapsed_seconds", "attempts_per_second")
-MAX_SKIPPED = 3  # steps in a row whose loss or gradient is not finite
+from utils import UserError, choose_device, seed_everything
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command line. Returns the exit code: 0, 2 for a user's mistake, 130 or 143 after a signal."""
+    """Runs one command line. Returns the exit code: 0, 1 where another rank was lost, 2 for a user's mistake, 130 or
+    143 after a signal."""
     options = parse(arguments)
     try:
-        config = load_config(options.config, options.set)
-        if options.tasks:
-            return list_tasks(config)
-        if options.score:
-            return score_files(config, options.score)
-        if options.sample:
-            return show_samples(config, options.sample)
-        if options.report is not None:
-            return report(config, options.report)
-        return train(config, options)
+        with join() as ranks:
+            config = load_config(options.config, options.set)
+            if command := other_command(options):
+                return command(config) if ranks.leads else 0
+            return train(config, options, ranks)
     except UserError as error:
         say(f"error: {error}", file=sys.stderr)
         return 2
+    except RankLost as error:
+        say(f"error: {error}", file=sys.stderr)
+        return 1
+    except SaidElsewhere as error:
+        return error.code
     except torch.OutOfMemoryError:
         pass  # what it holds of the run is let go here, and the tensors with it
     except KeyboardInterrupt:
@@ -57,6 +60,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parts = Parts.of(config)
     say(f"error: {advice(config, parts.task, parts.tokenizer, parts.machine)}", file=sys.stderr)
     return 2
+
+
+def other_command(options: argparse.Namespace) -> Callable[[Config], int] | None:
+    """What is asked for besides learning."""
+    if options.tasks:
+        return list_tasks
+    if options.score:
+        return partial(score_files, files=options.score)
+    if options.sample:
+        return partial(show_samples, count=options.sample)
+    if options.report is not None:
+        return partial(report, folders=options.report)
+    return None
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -91,7 +107,8 @@ class Parts:
     reason: str
 
     @classmethod
-    def of(cls, config: Config) -> "Parts":
+    def of(cls, config: Config, ranks: Ranks | None = None) -> "Parts":
+        ranks = ranks or Ranks()
         tokenizer = Tokenizer.from_file(config.paths.vocabulary)
         grammar = read_grammar(config.paths.grammar, tokenizer.tokens)
         task = load_task(config.run.task, tokenizer.tokens)
@@ -99,117 +116,69 @@ class Parts:
         if config.generator.max_length < shortest:
             raise ConfigError([f"generator.max_length is {config.generator.max_length}, but the shortest program has "
                                f"{shortest} tokens, its end mark included: set it to {shortest} or more"])
-        device, reason = choose_device(config.run.device)
-        torch.set_num_threads(config.run.threads or min(4, max(1, (os.cpu_count() or 1) // 2)))
+        if config.generator.batch_size < ranks.count:
+            raise ConfigError([f"generator.batch_size is {config.generator.batch_size}, but {ranks.count} ranks are to "
+                               "share it: set it higher, or start fewer"])
+        device, reason = choose_device(ranks.device_name(config.run.device))
+        cores = (os.cpu_count() or 1) // ranks.local_count
+        torch.set_num_threads(config.run.threads or min(4, max(1, cores // 2)))
         return cls(tokenizer, LegalTokens(grammar, tokenizer.tokens, device), task, device, reason)
 
 
-def train(config: Config, options: argparse.Namespace) -> int:
+def train(config: Config, options: argparse.Namespace, ranks: Ranks) -> int:
     """Learns until the task is solved, the attempts are used up, or somebody stops it."""
-    parts = Parts.of(config)
-    seed_everything(config.run.seed)
+    parts = Parts.of(config, ranks)
+    seed_everything(ranks.seed(config.run.seed))
+    ranks.settle(parts.device, facts(config, parts))
     store = CheckpointStore(config.paths.model_state, config.paths.optimizer_state, config.paths.run_state)
-    with Stop() as stop, MemoryLock(store.folders), Executor(config.executor) as executor:
-        if options.fresh and (moved := store.set_aside()):
-            say(f"set aside: {', '.join(map(str, moved))}")
-        agent = Agent(config, parts.task, parts.tokenizer, parts.machine, executor)
-        saved = store.load()
+    with (Stop() as stop, MemoryLock(store.folders) if ranks.leads else contextlib.nullcontext(),
+          Executor(config.executor, ranks.local_count) as executor):
+        saved = load(store, options.fresh, ranks)
+        agent = Agent(config, parts.task, parts.tokenizer, parts.machine, executor, ranks)
         notes, folder, seconds = (), None, 0.0
         if saved:
             notes = (*saved.notes, *agent.load(saved.model_state, saved.optimizer_state, saved.run_state["agent"]))
             was = saved.run_state["agent"]
             if (was["digest"], was["progress"]["attempts"]) == (parts.task.digest, agent.progress.attempts):  # same run
                 folder, seconds = Path(saved.run_state["folder"]), saved.run_state["seconds"]
-        lines = [*differences(config, options.config), *(f"note: {note}" for note in notes)]
-        show_banner(agent, parts.machine, f"{parts.device} ({parts.reason})", executor.layers, lines)
+        if ranks.leads:
+            shared = [f"{ranks.count} ranks share each batch"] * (ranks.count > 1)
+            lines = [*shared, *differences(config, options.config), *(f"note: {note}" for note in notes)]
+            show_banner(agent, parts.machine, f"{parts.device} ({parts.reason})", executor.layers, lines)
         if agent.finished:
-            store.settle()
-            say(f"all {agent.progress.attempts:,} attempts are used up; set run.max_attempts higher to go on")
+            if ranks.leads:
+                store.settle()
+                say(f"all {agent.progress.attempts:,} attempts are used up; set run.max_attempts higher to go on")
             return 0
-        folder = folder or new_run_folder(config.paths.runs, parts.task.name)
-        run = Run(config, agent, executor, store, folder, seconds)
-        run.learn(stop)
-        show_verdict(run.result(), folder, stopped=bool(stop.signal))
-        return 128 + stop.signal if stop.signal else 0
+        books = Books()
+        if ranks.leads:
+            folder = folder or new_run_folder(config.paths.runs, parts.task.name)
+            books = OpenBooks(agent, store, folder)
+        run = Run(agent, books, seconds)
+        stopped = run.learn(lambda: stop.signal)
+        if ranks.leads:
+            show_verdict(run.result(), folder, stopped=bool(stopped))
+        return 128 + stopped if stopped else 0
 
 
-class Run:
-    """One run: its folder, its clock, and the loop that learns, logs and saves."""
+def load(store: CheckpointStore, fresh: bool, ranks: Ranks) -> Checkpoint | None:
+    """What is saved, on all ranks; fresh: to be set aside."""
+    saved = None
+    if ranks.leads:
+        if fresh and not ranks.restarted and (moved := store.set_aside()):
+            say(f"set aside: {', '.join(map(str, moved))}")
+        saved = store.load()
+    saved = ranks.broadcast(saved and vars(saved))
+    return saved and Checkpoint(**saved)
 
-    def __init__(self, config: Config, agent: Agent, executor: Executor, store: CheckpointStore, folder: Path,
-                 seconds: float):
-        self.folder = folder
-        self._config, self._agent, self._executor, self._store = config, agent, executor, store
-        self._before, self._began = seconds, time.monotonic()
-        self._saved_at = self._tried_at = agent.progress.attempts  # where the last save was made, or at least tried
 
-    @property
-    def seconds(self) -> float:
-        """Seconds that the run has taken, stops not counted."""
-        return self._before + time.monotonic() - self._began
-
-    def learn(self, stop: "Stop") -> None:
-        agent, config = self._agent, self._config
-        self._save()
-        with RunLog(self.folder, COLUMNS, agent.progress.attempts) as log, Bar(agent) as bar:
-            log.settings(config.plain())
-            while not agent.finished and not stop.signal:
-                improvements = len(agent.history)
-                figures = agent.step()
-                log.row(figures | self._speed())
-                bar.update(figures)
-                if len(agent.history) > improvements:
-                    log.best([Best(i.attempts, i.reward, i.program) for i in agent.history])
-                    bar.show_best(agent.history[-1], agent.departure())
-                if config.run.show_every and agent.progress.steps % config.run.show_every == 0:
-                    bar.show_samples(agent)
-                if agent.progress.skipped and agent.progress.skipped % MAX_SKIPPED == 0:
-                    self._save(log)
-                    raise UserError(f"loss or gradient was not finite in {MAX_SKIPPED} steps in a row; what was "
-                                    "learned before is saved; lower optimizer.learning_rate and run again")
-                if agent.progress.attempts - self._tried_at >= config.run.save_every and not agent.finished:
-                    self._save_if_there_is_space(log)
-            log.result(self.result())  # first: a run that counts as finished has its result
-            self._save(log)
-
-    def _save_if_there_is_space(self, log: RunLog) -> None:
-        """On a full disk the run goes on, what was saved before being whole, and the next save is another try."""
-        put_off = self._saved_at != self._tried_at
-        try:
-            self._save(log)
-        except DiskFull as error:
-            if not put_off:
-                say(f"note: {error.problem}; learning goes on, and saving is tried again every "
-                    f"{self._config.run.save_every:,} attempts; saved so far: {self._saved_at:,} attempts")
-        else:
-            if put_off:
-                say(f"note: there is space again; saved at {self._saved_at:,} attempts")
-
-    def result(self) -> dict:
-        """What result.json holds."""
-        agent, best = self._agent, self._agent.memory.best
-        attempts = agent.progress.solved_at or agent.progress.attempts
-        return {"task": agent.task.name, "seed": self._config.run.seed, "solved": agent.solved, "attempts": attempts,
-                "seconds": round(self.seconds, 3),
-                "attempts_per_second": round(agent.progress.attempts / self.seconds, 1),
-                "best_reward": best.reward if best else 0.0, "tokens": len(best.row) if best else 0,
-                "program": agent.best_program if best else "",
-                "device": str(agent.generator.device), "torch_version": torch.__version__}
-
-    def _speed(self) -> dict[str, float]:
-        return {"jail_reruns": self._executor.reruns, "jail_wait_seconds": round(self._executor.wait_seconds, 3),
-                "elapsed_seconds": round(self.seconds, 3),
-                "attempts_per_second": round(self._agent.progress.attempts / self.seconds, 1)}
-
-    def _save(self, log: RunLog | None = None) -> None:
-        """Saves what was learned, after the rows that led there: a run that is killed resumes with all of them."""
-        agent = self._agent
-        self._tried_at = agent.progress.attempts
-        if log:
-            log.sync()
-        self._store.save(agent.generator.policy.state_dict(), agent.generator.optimizer.state_dict(),
-                         {"agent": agent.state(), "folder": str(self.folder), "seconds": self.seconds})
-        self._saved_at = self._tried_at
+def facts(config: Config, parts: Parts) -> dict[str, Any]:
+    """What must be the same on all ranks of a run."""
+    own = ("run.task", "run.device", "run.threads", "executor.workers")  # of each machine
+    settings = {f"{section}.{key}": value for section, values in config.plain().items() if section != "paths"
+                for key, value in values.items() if f"{section}.{key}" not in own}
+    return {**settings, "task": parts.task.digest, "grammar": parts.machine.grammar.digest,
+            "vocabulary": hashlib.blake2b("\0".join(parts.tokenizer.tokens).encode(), digest_size=8).hexdigest()}
 
 
 class Stop:

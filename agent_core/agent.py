@@ -10,14 +10,14 @@ from agent_core.config import Config
 from agent_core.departure import departure
 from agent_core.executor import Executor, Run
 from agent_core.generator import CodeGenerator
+from agent_core.pooling import STATUSES, Batch, Pool
 from agent_core.pushdown import LegalTokens
+from agent_core.ranks import Ranks
 from agent_core.scorer import Scorer
 from agent_core.task import FUNCTION, Task
-from agent_core.writing import Programs
 from memory.attempts import Attempt, Attempts, Row
 from tokenizer import Tokenizer
 
-STATUSES = ("finished", "crashed", "endless", "refused")
 # What `Agent.step` reports, in the order of metrics.csv. All of it follows from the seed alone.
 FIGURES = ("step", "attempts", "mean_reward", "batch_best", "best_reward", "best_tokens", "mean_tokens",
            "distinct_programs", "distinct_behaviours", "new_programs", *STATUSES, "elites", "elite_reward", "restarts",
@@ -46,18 +46,25 @@ class Progress:
 
 
 class Agent:
-    """Generator, scorer and memory of a run. Everything that must survive a step is in `state()`."""
+    """Generator, scorer and memory of a run. Everything that must survive a step is in `state()`.
 
-    def __init__(self, config: Config, task: Task, tokenizer: Tokenizer, machine: LegalTokens, executor: Executor):
+    Where there are several ranks, each has an agent: their shares of a batch differ, and all else is the same. What
+    is called on one is called on all.
+    """
+
+    def __init__(self, config: Config, task: Task, tokenizer: Tokenizer, machine: LegalTokens, executor: Executor,
+                 ranks: Ranks | None = None):
         self.config = config
         self.task = task
         self.tokenizer = tokenizer
         self._machine = machine
         start, defined = start_of(task)
         self.generator = CodeGenerator(tokenizer, machine, start, defined, config.model, config.generator,
-                                       config.optimizer, config.learning, config.run.seed)
+                                       config.optimizer, config.learning, config.run.seed, ranks)
         self.scorer = Scorer(task, executor, config.scorer)
         self.memory = Attempts(config.scorer.remember, config.learning.elites, config.learning.elites_per_niche)
+        self.ranks = ranks or Ranks()
+        self.pool = Pool(self.ranks, self.memory, self.scorer, config.generator.max_length, len(tokenizer))
         self.progress = Progress()
         self.history: list[Improvement] = []
         self._latest: list[Row] = []
@@ -75,7 +82,10 @@ class Agent:
         return progress.attempts >= run.max_attempts
 
     def step(self) -> dict[str, float]:
-        """Sample, run, score, remember, learn. Returns the figures of the step for the log."""
+        """Sample, run, score, remember, learn. Returns the figures of the step for the log.
+
+        From the scores on, all is of the whole batch, whichever rank wrote it.
+        """
         self._restart_when_due()
         learning, progress = self.config.learning, self.progress
         count = min(self.config.generator.batch_size, self.config.run.max_attempts - progress.attempts)
@@ -85,24 +95,23 @@ class Agent:
         self._latest = rows = programs.rows()
         run.add(self._new_modules(rows, modules), last=True)
         rescored = self.generator.rescore(programs, elites)  # needs no rewards: meanwhile the jail gets on
-        new = len(modules)
-        self._score(rows, modules, run)
+        batch = self._score(Batch(rows, programs.regrown, count, len(modules)), modules, run)
         before = progress.attempts
-        found, improved = self.memory.record(rows, before)
+        found, improved = self.memory.record(batch.rows, before)
         shares = self.memory.novelty(found, learning.novelty)
         price = learning.length_price if progress.solved_at is not None else 0.0
         paid = torch.tensor([attempt.reward * share - price * len(row)
-                             for row, attempt, share in zip(rows, found, shares, strict=True)])
-        figures = self.generator.learn(paid, programs, elites, rescored)
+                             for row, attempt, share in zip(batch.rows, found, shares, strict=True)])
+        figures = self.generator.learn(paid, programs, elites, rescored, batch.regrown)
 
         progress.steps += 1
-        progress.attempts += len(rows)
+        progress.attempts += count
         progress.skipped = progress.skipped + 1 if figures["skipped"] else 0
         if progress.solved_at is None:
             progress.solved_at = next((before + i for i, attempt in enumerate(found, start=1) if attempt.solved), None)
         if improved:
             self.history.append(Improvement(self.memory.best.attempts, self.memory.best.reward, self.best_program))
-        return self._figures(programs, found, rows, new) | figures
+        return self._figures(batch, found) | figures
 
     def latest(self, count: int) -> list[str]:
         """Some of the programs of the last step that the policy wrote by itself, as people are shown them."""
@@ -170,8 +179,8 @@ class Agent:
         self.memory.clear()
         usable = [row for row in candidates if legal[row]]
         modules: dict[Row, str] = {}
-        self._new_modules(usable, modules)
-        self._score(usable, modules)
+        self._new_modules(usable[self.ranks.share(len(usable))], modules)
+        self._score(Batch([], torch.zeros(0, dtype=torch.bool), 0, 0), modules, everyones=usable)
         best_row = now[best.row] if best else None
         self.memory.readmit(usable, best_row if legal.get(best_row) else None, best.attempts if best else 0)
 
@@ -192,21 +201,26 @@ class Agent:
         modules |= {row: self.task.module(self.tokenizer.decode(row)) for row in new}
         return [modules[row] for row in new]
 
-    def _score(self, rows: Sequence[Row], modules: dict[Row, str], run: Run | None = None) -> None:
+    def _score(self, own: Batch, modules: dict[Row, str], run: Run | None = None,
+               everyones: Sequence[Row] = ()) -> Batch:
         """Has every program scored that is not remembered, and everything anew that a counterexample puts in doubt.
 
-        modules: of those of `rows` that have no score; run: one that has the first of them under way.
+        own: this rank's share of a batch; everyones: programs that all ranks have, of which each scores its share;
+        modules: of those that have no score; run: one that has the first of them under way. Returns the whole batch.
         """
-        version, renew = self.scorer.version, False
-        while modules:
+        shared, renew = everyones, False
+        while True:
+            version = self.scorer.version
             scores = self.scorer.score(list(modules.values()), [len(row) for row in modules], run=run)
             self.memory.remember(list(modules), scores)
-            modules, run = {}, None
-            if self.scorer.version != version:
-                version, renew = self.scorer.version, True
-                self._new_modules([*rows, *self.memory.outdated(version)], modules)
+            if batch := self.pool.gather(own, shared, version):
+                break
+            modules, run, renew = {}, None, True
+            shared = [*everyones, *self.memory.kept()]
+            self._new_modules([*own.rows, *shared[self.ranks.share(len(shared))]], modules)
         if renew:
             self.memory.renew()
+        return batch
 
     def _restart_when_due(self) -> None:
         """Fresh weights, elites and counts after a while without a solution; scores, best and counterexamples stay.
@@ -222,7 +236,7 @@ class Agent:
             progress.restarts += 1
             progress.restarted_at = progress.attempts
 
-    def _figures(self, programs: Programs, found: list[Attempt], rows: list[Row], new: int) -> dict[str, float]:
+    def _figures(self, batch: Batch, found: list[Attempt]) -> dict[str, float]:
         count = len(found)
         shares = {status: sum(attempt.status == status for attempt in found) / count for status in STATUSES}
         elites = self.memory.elite_rewards
@@ -233,10 +247,10 @@ class Agent:
             "batch_best": max(attempt.reward for attempt in found),
             "best_reward": self.memory.best.reward,
             "best_tokens": len(self.memory.best.row),
-            "mean_tokens": programs.mask.sum().item() / count,
-            "distinct_programs": len(set(rows)),
+            "mean_tokens": sum(map(len, batch.rows)) / count,
+            "distinct_programs": len(set(batch.rows)),
             "distinct_behaviours": len({attempt.behaviour for attempt in found}),
-            "new_programs": new,
+            "new_programs": batch.new,
             **shares,
             "elites": len(elites),
             "elite_reward": sum(elites) / max(len(elites), 1),

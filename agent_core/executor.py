@@ -38,8 +38,11 @@ class Executor:
     both only ever grow. `layers` says in words what the jail is made of here.
     """
 
-    def __init__(self, config: ExecutorConfig):
-        """Starts and tests the workers. Raises JailError where the jail that `config.jail` asks for cannot be had."""
+    def __init__(self, config: ExecutorConfig, neighbours: int = 1):
+        """Starts and tests the workers. Raises JailError where the jail that `config.jail` asks for cannot be had.
+
+        neighbours: executors that share the machine's cores, this one among them.
+        """
         self.config = config
         self.reruns = 0
         self.wait_seconds = 0.0
@@ -56,7 +59,7 @@ class Executor:
         self._workers: list[Worker] = []
         self._closer = weakref.finalize(self, _kill_all, self._workers)  # also at exit, if nobody closes
         try:
-            for _ in range(config.workers or _cores()):
+            for _ in range(config.workers or max(1, _cores() // neighbours)):
                 self._workers.append(Worker(self._settings))
             for place in range(len(self._workers)):
                 self._await_start(place)

@@ -20,6 +20,7 @@ from agent_core.objectives import (
     policy_probs,
 )
 from agent_core.pushdown import LegalTokens
+from agent_core.ranks import Ranks
 from agent_core.regrowth import Plan, Specimen, examine, make_plan, unruled
 from agent_core.writing import OnEnded, Programs, Writing
 from tokenizer import Tokenizer
@@ -40,10 +41,11 @@ class CodeGenerator:
 
     def __init__(self, tokenizer: Tokenizer, machine: LegalTokens, start: str, defined: Sequence[str],
                  model: ModelConfig, generator: GeneratorConfig, optimizer: OptimizerConfig, learning: LearningConfig,
-                 seed: int):
+                 seed: int, ranks: Ranks | None = None):
         """start, defined: the grammar's start symbol and the names that exist before the first token.
 
-        Weights and sampling both follow from `seed`. Every tensor lives on the machine's device.
+        Weights and sampling both follow from `seed`. Every tensor lives on the machine's device. Where there are
+        several ranks, each writes and learns from its share of a batch; what calls on the others is called by all.
         """
         self.device = machine.device
         self._tokenizer = tokenizer
@@ -54,6 +56,8 @@ class CodeGenerator:
         self._config = generator
         self._optimizer_config = optimizer
         self._learning = learning
+        self._ranks = ranks or Ranks()
+        seed = self._ranks.seed(seed)
         self.random = torch.Generator(self.device).manual_seed(seed)  # weights and tokens
         self.plan_random = torch.Generator().manual_seed(seed)  # what to regrow: drawn on the CPU on every device
         self._specimens: dict[tuple[int, ...], Specimen] = {}
@@ -66,19 +70,22 @@ class CodeGenerator:
             torch.manual_seed(seed)
             self.policy = CodePolicy(len(self._tokenizer), self._model_config.embedding_dim,
                                      self._model_config.hidden_dim, self._model_config.num_layers).to(self.device)
+        self._ranks.spread(self.policy.parameters())
         self.optimizer = torch.optim.Adam(self.policy.parameters(), lr=self._optimizer_config.learning_rate)
 
     @torch.no_grad()
     def generate(self, batch_size: int, elites: Sequence[tuple[int, ...]] = (),
                  on_ended: OnEnded | None = None) -> Programs:
-        """Writes `batch_size` programs, token by token, until <EOS> or the limit.
+        """Writes this rank's share of `batch_size` programs, token by token, until <EOS> or the limit.
 
         elites: known programs, as `Programs.rows` gives them, that part of the batch is regrown from. on_ended: is
         given programs of the batch that have ended while others are still being written; not the last ones.
         """
+        share = self._ranks.share(batch_size)
+        batch_size = share.stop - share.start
         writing = Writing(self._machine, self._tokenizer, self._start, self._defined, batch_size,
                           self._config.max_length, self._config.legal_tokens_only, self._floors(batch_size),
-                          self._plan(batch_size, elites), on_ended)
+                          self._plan(share, elites), on_ended)
         reader = self.policy.reader(batch_size)
         while not writing.ended:
             legal = writing.legal()  # (R, V), R programs being under way
@@ -90,46 +97,58 @@ class CodeGenerator:
         return writing.programs()
 
     def rescore(self, programs: Programs, elites: Sequence[tuple[int, ...]] = ()) -> Rescored:
-        """The programs and the elites again, with gradient: the forward pass of `learn`."""
-        imitated = self._examine(elites) if self._learning.imitation_weight and elites else []
-        ids, counts, legal, floor = _with_specimens(programs, imitated, self._tokenizer.pad)
+        """This rank's programs, and its share of the elites, again with gradient: the forward pass of `learn`."""
+        elites = elites[self._ranks.share(len(elites))] if self._learning.imitation_weight else ()
+        ids, counts, legal, floor = _with_specimens(programs, self._examine(elites), self._tokenizer.pad)
         return Rescored(*self._rescore(ids, counts, legal, floor), counts)  # (B + E, T) each, T that of the longest
 
     def learn(self, rewards: Tensor, programs: Programs, elites: Sequence[tuple[int, ...]] = (),
-              rescored: Rescored | None = None) -> dict[str, float]:
+              rescored: Rescored | None = None, regrown: Tensor | None = None) -> dict[str, float]:
         """One step of REINFORCE with Adam. rewards: (B,). Returns the figures of the step for the log.
 
-        rescored: what `rescore` made of these programs and elites, if it has run already.
+        programs: this rank's share of the batch that the rewards are of; regrown: (B,) bool, of all of it. What each
+        rank computes are its share's terms of the means over batch and elites, which are then added up. rescored: what
+        `rescore` made of these programs and elites, if it has run already.
         loss = policy gradient - entropy_weight * entropy + imitation_weight * imitation of the elites.
         A loss or gradient that is not finite changes nothing and is counted in the figure `skipped`.
         """
         rewards = rewards.to(self.device, torch.float32)
-        batch = len(rewards)
-        log_probs, entropies, counts = rescored or self.rescore(programs, elites)
-        own = slice(batch), slice(programs.ids.shape[1])
+        batch, share, count = len(rewards), self._ranks.share(len(rewards)), len(programs.ids)
+        log_probs, entropies, counts = self.rescore(programs, elites) if rescored is None else rescored
+        own = slice(count), slice(programs.ids.shape[1])
 
-        advantages = group_advantages(rewards, programs.regrown, self._learning.advantage_floor)
-        policy_loss = policy_gradient_loss(log_probs[own], advantages, programs.chosen)
-        total_entropy = mean_entropy(entropies[own], programs.chosen)
+        regrown = programs.regrown if regrown is None else regrown.to(self.device)
+        advantages = group_advantages(rewards, regrown, self._learning.advantage_floor)[share]
+        policy_loss = total_entropy = imitation = torch.zeros((), device=self.device)
+        if count:  # there may be fewer programs than ranks
+            policy_loss = policy_gradient_loss(log_probs[own], advantages, programs.chosen) * (count / batch)
+            total_entropy = mean_entropy(entropies[own], programs.chosen) * (count / batch)
         loss = policy_loss - self._learning.entropy_weight * total_entropy
-        imitation = torch.zeros((), device=self.device)
-        if len(counts) > batch:
-            imitation = imitation_loss(log_probs[batch:], counts[batch:])
+        if imitated := len(counts) - count:
+            imitation = imitation_loss(log_probs[count:], counts[count:]) * (imitated / len(elites))
             loss = loss + self._learning.imitation_weight * imitation
 
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        if loss.requires_grad:
+            loss.backward()
+        loss, policy_loss, imitation, total_entropy, choices_made = self._ranks.add_up(
+            self.policy.parameters(), loss, policy_loss, imitation, total_entropy, programs.chosen.sum())
         norm = nn.utils.clip_grad_norm_(self.policy.parameters(), self._optimizer_config.gradient_clip)
         sound = bool(torch.isfinite(loss) & torch.isfinite(norm))
         if sound:
             self.optimizer.step()
-        mean_choice = total_entropy * batch / programs.chosen.sum().clamp(min=1)
+        mean_choice = total_entropy * batch / choices_made.clamp(min=1)
         return {"loss": loss.item(), "policy_loss": policy_loss.item(), "imitation_loss": imitation.item(),
                 "entropy": mean_choice.item(), "gradient_norm": norm.item(), "skipped": float(not sound)}
 
     def run_state(self) -> dict:
-        """The randomness, and what the saved weights fit: all that must survive besides the two `state_dict`s."""
-        return {"random": self.random.get_state(), "plan_random": self.plan_random.get_state(),
+        """The randomness, and what the saved weights fit: all that must survive besides the two `state_dict`s.
+
+        The randomness of all ranks, the first one's apart: it goes on whatever the number of ranks is then.
+        """
+        own = {"random": self.random.get_state(), "plan_random": self.plan_random.get_state()}
+        first, *others = self._ranks.gather(own)
+        return {**first, "others": others,
                 "device": self.device.type, "tokens": self._tokenizer.tokens, "model": asdict(self._model_config)}
 
     def load(self, model_state: dict, optimizer_state: dict, run_state: dict, same_run: bool) -> list[str]:
@@ -154,13 +173,26 @@ class CodeGenerator:
                 notes.append(f"optimizer.learning_rate is {self._optimizer_config.learning_rate:g} now, "
                              f"it was {group['lr']:g} when this was saved")
             group["lr"] = self._optimizer_config.learning_rate
-        if same_run:
-            self.plan_random.set_state(run_state["plan_random"])
-            if run_state["device"] == self.device.type:
-                self.random.set_state(run_state["random"])
-            else:
-                notes.append(f"saved on {run_state['device']}, going on on {self.device.type}: from here on the run "
-                             "is another one than it would have been there")
+        return notes + self._go_on_drawing(run_state) if same_run else notes
+
+    def _go_on_drawing(self, run_state: dict) -> list[str]:
+        """Takes back this rank's randomness. A rank that was not there draws what nobody has drawn before."""
+        rank, count, notes = self._ranks.rank, self._ranks.count, []
+        saved = [run_state, *run_state.get("others", [])]
+        if len(saved) != count:
+            notes.append(f"saved by {len(saved)} ranks, going on with {count}: from here on the run is "
+                         "another one than it would have been there")
+        if rank >= len(saved):
+            seed = self._ranks.seed(run_state["random"].tolist())
+            self.plan_random.manual_seed(seed)
+            self.random.manual_seed(seed)
+            return notes
+        self.plan_random.set_state(saved[rank]["plan_random"])
+        if run_state["device"] == self.device.type:
+            self.random.set_state(saved[rank]["random"])
+        else:
+            notes.append(f"saved on {run_state['device']}, going on on {self.device.type}: from here on the run "
+                         "is another one than it would have been there")
         return notes
 
     def accepts(self, rows: Sequence[tuple[int, ...]]) -> list[bool]:
@@ -175,6 +207,8 @@ class CodeGenerator:
         ids, counts: (B, T), the latter bool. legal: (B, T, V). floor: (B,). Returns (B, T) twice, 0 where a token does
         not count: those are the most, and the head is spared them.
         """
+        if not ids.numel():
+            return (floor.new_zeros(ids.shape),) * 2
         inputs = torch.cat([torch.full_like(ids[:, :1], self._tokenizer.sos), ids[:, :-1]], dim=1)
         places = torch.arange(1, ids.shape[1] + 1, device=self.device)
         lengths, order = (counts * places).amax(dim=1).sort(descending=True, stable=True)  # up to the last that counts
@@ -192,8 +226,11 @@ class CodeGenerator:
         """(B,) evenly from none to `exploration_floor`: some programs stay close to the policy, some wander off."""
         return torch.rand(batch_size, generator=self.random, device=self.device) * self._learning.exploration_floor
 
-    def _plan(self, batch_size: int, elites: Sequence[tuple[int, ...]]) -> Plan | None:
-        regrown = int(batch_size * self._learning.regrown_share)
+    def _plan(self, share: slice, elites: Sequence[tuple[int, ...]]) -> Plan | None:
+        """share: which programs of the batch are to be written; all shares together have the asked number regrown."""
+        batch_size = share.stop - share.start
+        begin, end = (int(place * self._learning.regrown_share) for place in (share.start, share.stop))
+        regrown = end - begin
         if not (regrown and elites and self._config.legal_tokens_only):
             return None
         return make_plan(self._examine(elites), batch_size, regrown, self._learning.inner_share,

@@ -19,7 +19,7 @@ from agent_core.score import Score, fingerprint
 from agent_core.task import FUNCTION, Case, Task
 from agent_core.values import as_text, is_tame, same
 
-_NOTHING = (0.0, -(1 << 60))  # the rank of no program at all: reward, and minus the tokens
+NOTHING = (0.0, -(1 << 60))  # the rank of no program at all: reward, and minus the tokens
 _DIFFERS = "another answer when it was run again"
 _WORST = ("finished", "crashed", "endless", "refused")
 
@@ -32,7 +32,7 @@ class Scorer:
         self.executor = executor
         self.config = config
         self.counterexamples: list[Case] = []  # in the order in which they joined the paid cases
-        self._confirmed = _NOTHING  # the best rank that a second run alone has confirmed under these paid cases
+        self._confirmed = NOTHING  # the best rank that a second run alone has confirmed under these paid cases
         self._aim()
 
     @property
@@ -206,7 +206,7 @@ class Scorer:
                 joined.append(failed[0])
         if joined:
             self.counterexamples += joined
-            self._confirmed = _NOTHING
+            self._confirmed = NOTHING
             self._aim()
 
     def _checks(self) -> list[Case]:

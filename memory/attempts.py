@@ -80,13 +80,29 @@ class Attempts:
             self._scores.pop(row, None)  # a renewed score counts as young again
             self._scores[row] = Attempt.of(score)
 
+    def known(self, rows: Iterable[Row]) -> list[Attempt]:
+        """What is remembered of programs."""
+        return [self._scores[row] for row in rows]
+
+    def take(self, rows: Sequence[Row], attempts: Sequence[Attempt]) -> None:
+        """Remembers what several ranks have found. All of it counts as young, known or not: so memories that take the
+        same stay the same, and forget the same."""
+        for row, attempt in zip(rows, attempts, strict=True):
+            self._scores.pop(row, None)
+            self._scores[row] = attempt
+
+    def drop(self, rows: Iterable[Row]) -> None:
+        """Forgets scores, which are void."""
+        for row in rows:
+            self._scores.pop(row, None)
+
     def record(self, rows: Sequence[Row], attempts_before: int) -> tuple[list[Attempt], bool]:
         """Takes note of a batch whose programs are all remembered. Returns what is known of each, and whether one is
         a new best: more reward, or the same with fewer tokens.
 
         attempts_before: programs tried before this batch.
         """
-        found = [self._scores[row] for row in rows]
+        found = self.known(rows)
         improved = False
         for position, (row, attempt) in enumerate(zip(rows, found, strict=True)):
             self._seen[attempt.behaviour] = self._seen.get(attempt.behaviour, 0) + 1
@@ -111,10 +127,6 @@ class Attempts:
     @property
     def elite_rewards(self) -> list[float]:
         return [self._scores[row].reward for row in self.elites]
-
-    def outdated(self, version: int) -> list[Row]:
-        """The elites and the best program that have no score under the newest counterexamples."""
-        return self.unknown(self.kept(), version)
 
     def renew(self) -> None:
         """Sorts elites and best by their scores of now, after counterexamples changed what they are worth."""

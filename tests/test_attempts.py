@@ -89,13 +89,13 @@ def test_a_restart_forgets_elites_and_behaviours_and_keeps_scores_and_best():
 def test_a_counterexample_sorts_elites_and_best_anew():
     memory = Attempts(100, 8, 1)
     remember(memory, {(1,): Score(0.9, solved_cases=(True,)), (2,): Score(0.3, solved_cases=(False,))})
-    assert sorted(set(memory.outdated(version=1))) == [(1,), (2,)]
+    assert sorted(set(memory.unknown(memory.kept(), version=1))) == [(1,), (2,)]
     memory.remember([(1,), (2,)], [Score(0.1, solved_cases=(True, False), version=1),
                                    Score(0.2, solved_cases=(False, False), version=1)])
     memory.renew()
     assert memory.elites == [(2,), (1,)]
     assert memory.best.reward == 0.1
-    assert memory.outdated(1) == []
+    assert memory.unknown(memory.kept(), 1) == []
 
 
 def test_memory_is_bounded_and_elites_keep_their_scores():

@@ -9,8 +9,8 @@ import pytest
 
 import runner
 from agent_core.config import load_config
+from agent_core.run import COLUMNS
 from memory.run_log import RunLog
-from runner import COLUMNS
 from tests.conftest import ROOT
 from tests.test_runner import SMALL
 
@@ -118,10 +118,11 @@ def test_every_column_is_explained_once_and_in_order():
 
 def test_every_file_is_there(tmp_path):
     places = ("", "agent_core", "memory", ".devcontainer", "tests")
-    made_by_a_run = {"best.py", "mine.py", "metrics.csv", "result.json"}
+    made_by_a_run = {"best.py", "config.json", "mine.py", "metrics.csv", "result.json"}
     for name in set(re.findall(r"`([\w./]+\.(?:py|json|ini|grammar|csv))`", PROSE)) - made_by_a_run:
         assert any((ROOT / place / name).is_file() for place in places), name
     with RunLog(tmp_path, COLUMNS) as log:
+        log.settings({})
         log.best([])
         log.result({})
     assert made_by_a_run - {"mine.py"} <= {path.name for path in tmp_path.iterdir()}

@@ -11,7 +11,8 @@ import time
 import pytest
 import torch
 
-from runner import COLUMNS, main
+from agent_core.run import COLUMNS
+from runner import main
 from tests.conftest import ROOT
 from tokenizer import read_vocabulary
 

@@ -17,10 +17,11 @@ from agent_core.agent import Agent
 from agent_core.config import Config
 from agent_core.executor import Executor
 from agent_core.generator import CodeGenerator
+from agent_core.run import COLUMNS, Books, Run
 from agent_core.scorer import Scorer
 from memory.attempts import Attempts
 from memory.run_log import RunLog
-from runner import COLUMNS, Parts, Run
+from runner import Parts
 from tests.benchmarks.floor import Bare, Plain, Shape
 from tests.benchmarks.naive import Naive
 from tests.benchmarks.timers import Timers
@@ -34,7 +35,7 @@ class Loop:
         self.agent = Agent(config, parts.task, parts.tokenizer, parts.machine, executor)
         if state:
             self.agent.load(*copy.deepcopy(state))
-        self._run = Run(config, self.agent, executor, None, folder, 0.0)
+        self._run = Run(self.agent, Books(), 0.0)
         self._log = RunLog(folder, COLUMNS, self.agent.progress.attempts)
 
     def step(self) -> dict[str, float]:
