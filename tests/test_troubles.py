@@ -269,10 +269,10 @@ def test_a_worker_that_cannot_be_restarted_is_one_line(home, at_step, undisturbe
 def test_too_little_memory_on_the_device_names_a_batch_that_fits(home, at_step, room, advice, monkeypatch, capsys):
     real = CodeGenerator.generate
 
-    def generate(self, count, *others):
+    def generate(self, count, *others, **named):
         if count > room:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
-        return real(self, count, *others)
+        return real(self, count, *others, **named)
 
     monkeypatch.setattr(CodeGenerator, "generate", generate)
     assert run(home, home / "memory") == 2
