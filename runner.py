@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from agent_core.agent import Agent, start_of
+from agent_core.agent import Agent
 from agent_core.config import Config, ConfigError, differences, load_config
 from agent_core.console import let_go_of_the_unsaid, say, show_banner, show_verdict
 from agent_core.departure import departure, printable
@@ -112,7 +112,7 @@ class Parts:
         tokenizer = Tokenizer.from_file(config.paths.vocabulary)
         grammar = read_grammar(config.paths.grammar, tokenizer.tokens)
         task = load_task(config.run.task, tokenizer.tokens)
-        shortest = int(grammar.fewest_tokens[start_of(task)[0]])
+        shortest = int(grammar.fewest_tokens[task.start[0]])
         if config.generator.max_length < shortest:
             raise ConfigError([f"generator.max_length is {config.generator.max_length}, but the shortest program has "
                                f"{shortest} tokens, its end mark included: set it to {shortest} or more"])

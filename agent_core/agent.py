@@ -1,7 +1,7 @@
 """One agent on one task: writes a batch, has it scored, remembers it, learns from it. `step` is the whole method."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple
 
 import torch
 
@@ -10,39 +10,14 @@ from agent_core.config import Config
 from agent_core.departure import departure
 from agent_core.executor import Executor, Run
 from agent_core.generator import CodeGenerator
-from agent_core.pooling import STATUSES, Batch, Pool
+from agent_core.pooling import Batch, Pool
+from agent_core.progress import Improvement, Progress, step_figures
 from agent_core.pushdown import LegalTokens
 from agent_core.ranks import Ranks
 from agent_core.scorer import Scorer
-from agent_core.task import FUNCTION, Task
-from memory.attempts import Attempt, Attempts, Row
+from agent_core.task import Task
+from memory.attempts import Attempts, Row
 from tokenizer import Tokenizer
-
-# What `Agent.step` reports, in the order of metrics.csv. All of it follows from the seed alone.
-FIGURES = ("step", "attempts", "mean_reward", "batch_best", "best_reward", "best_tokens", "mean_tokens",
-           "distinct_programs", "distinct_behaviours", "new_programs", *STATUSES, "elites", "elite_reward", "restarts",
-           "counterexamples", "loss", "policy_loss", "imitation_loss", "entropy", "gradient_norm", "skipped")
-
-
-@dataclass(frozen=True)
-class Improvement:
-    """A program that was better than all before it."""
-
-    attempts: int
-    reward: float
-    program: str  # as people are shown it
-
-
-@dataclass
-class Progress:
-    """What an agent counts. A restart of the policy resets none of it."""
-
-    steps: int = 0
-    attempts: int = 0
-    restarts: int = 0
-    skipped: int = 0  # steps in a row whose loss or gradient was not finite
-    restarted_at: int = 0  # attempts at the last restart
-    solved_at: int | None = None  # attempts at the first solution
 
 
 class Agent:
@@ -58,8 +33,7 @@ class Agent:
         self.task = task
         self.tokenizer = tokenizer
         self._machine = machine
-        start, defined = start_of(task)
-        self.generator = CodeGenerator(tokenizer, machine, start, defined, config.model, config.generator,
+        self.generator = CodeGenerator(tokenizer, machine, *task.start, config.model, config.generator,
                                        config.optimizer, config.learning, config.run.seed, ranks)
         self.scorer = Scorer(task, executor, config.scorer)
         self.memory = Attempts(config.scorer.remember, config.learning.elites, config.learning.elites_per_niche)
@@ -111,7 +85,7 @@ class Agent:
             progress.solved_at = next((before + i for i, attempt in enumerate(found, start=1) if attempt.solved), None)
         if improved:
             self.history.append(Improvement(self.memory.best.attempts, self.memory.best.reward, self.best_program))
-        return self._figures(batch, found) | figures
+        return step_figures(progress, self.memory, self.scorer.version, batch, found) | figures
 
     def latest(self, count: int) -> list[str]:
         """Some of the programs of the last step that the policy wrote by itself, as people are shown them."""
@@ -236,37 +210,8 @@ class Agent:
             progress.restarts += 1
             progress.restarted_at = progress.attempts
 
-    def _figures(self, batch: Batch, found: list[Attempt]) -> dict[str, float]:
-        count = len(found)
-        shares = {status: sum(attempt.status == status for attempt in found) / count for status in STATUSES}
-        elites = self.memory.elite_rewards
-        return {
-            "step": self.progress.steps,
-            "attempts": self.progress.attempts,
-            "mean_reward": sum(attempt.reward for attempt in found) / count,
-            "batch_best": max(attempt.reward for attempt in found),
-            "best_reward": self.memory.best.reward,
-            "best_tokens": len(self.memory.best.row),
-            "mean_tokens": sum(map(len, batch.rows)) / count,
-            "distinct_programs": len(set(batch.rows)),
-            "distinct_behaviours": len({attempt.behaviour for attempt in found}),
-            "new_programs": batch.new,
-            **shares,
-            "elites": len(elites),
-            "elite_reward": sum(elites) / max(len(elites), 1),
-            "restarts": self.progress.restarts,
-            "counterexamples": self.scorer.version,
-        }
-
 
 def luby(i: int) -> int:
     """The i-th of 1, 1, 2, 1, 1, 2, 4, 1, 1, 2, 1, 1, 2, 4, 8, ..., i from 1."""
     block = i.bit_length()
     return 1 << (block - 1) if i == (1 << block) - 1 else luby(i - (1 << (block - 1)) + 1)
-
-
-def start_of(task: Task) -> tuple[str, tuple[str, ...]]:
-    """The grammar's start symbol for a task, and the names that exist before its first token."""
-    if task.kind == "output":
-        return "program", ()
-    return "function_body", (*task.parameters, FUNCTION)

@@ -10,8 +10,9 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from agent_core.agent import Agent, Improvement
+from agent_core.agent import Agent
 from agent_core.departure import printable
+from agent_core.progress import Improvement
 from agent_core.pushdown import LegalTokens
 
 QUIET_SECONDS = 10.0  # between two lines of progress where there is no terminal

@@ -4,7 +4,6 @@ import gc
 
 import torch
 
-from agent_core.agent import start_of
 from agent_core.config import Config
 from agent_core.generator import CodeGenerator
 from agent_core.pushdown import LegalTokens
@@ -23,7 +22,7 @@ def advice(config: Config, task: Task, tokenizer: Tokenizer, machine: LegalToken
 
 def fitting_batch(config: Config, task: Task, tokenizer: Tokenizer, machine: LegalTokens) -> int:
     """The largest of a half, a quarter, ... of the batch with which a step goes through; 0 for none."""
-    size, (start, defined) = config.generator.batch_size, start_of(task)
+    size, (start, defined) = config.generator.batch_size, task.start
     while size := size // 2:
         gc.collect()
         try:

@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
-from agent_core.agent import FIGURES, Agent
+from agent_core.agent import Agent
 from agent_core.console import Bar, say
+from agent_core.progress import FIGURES
 from memory.checkpoint import CheckpointStore
 from memory.run_log import Best, RunLog
 from utils import DiskFull, UserError

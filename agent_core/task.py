@@ -52,6 +52,13 @@ class Task:
     def kind(self) -> str:
         return "output" if self.function_name is None else "function"
 
+    @property
+    def start(self) -> tuple[str, tuple[str, ...]]:
+        """The grammar's start symbol, and the names that exist before the first token."""
+        if self.kind == "output":
+            return "program", ()
+        return "function_body", (*self.parameters, FUNCTION)
+
     @cached_property
     def digest(self) -> str:
         """Tells tasks apart by what they ask, so that a task edited under its old name is not taken for the old one."""

@@ -10,10 +10,11 @@ import threading
 import pytest
 import torch
 
-from agent_core.agent import FIGURES, Agent, luby
+from agent_core.agent import Agent, luby
 from agent_core.config import load_config
 from agent_core.executor import Executor
 from agent_core.grammar import parse_grammar, read_grammar
+from agent_core.progress import FIGURES
 from agent_core.pushdown import LegalTokens
 from agent_core.task import load_task
 from tests.conftest import ROOT

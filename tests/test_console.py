@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from agent_core import console
-from agent_core.agent import Improvement
+from agent_core.progress import Improvement
 from tests.test_runner import SMALL, main
 
 ESCAPE = "\x1b"

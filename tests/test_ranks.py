@@ -18,7 +18,7 @@ import torch
 from torch import distributed as dist
 
 from agent_core import heartbeat
-from agent_core.agent import Agent, start_of
+from agent_core.agent import Agent
 from agent_core.config import load_config
 from agent_core.executor import Executor
 from agent_core.generator import CodeGenerator
@@ -167,7 +167,7 @@ def share_of(programs, share):
 def gradients_of_both(batch, elite_count):
     """The gradient of one rank on all programs, and that of all ranks on their shares, before it is clipped."""
     config, task, tokenizer, machine = make_parts(generator__batch_size=batch, optimizer__gradient_clip=1e9)
-    made = (tokenizer, machine, *start_of(task), config.model, config.generator, config.optimizer, config.learning, 3)
+    made = (tokenizer, machine, *task.start, config.model, config.generator, config.optimizer, config.learning, 3)
     found = []
     with join() as ranks:
         alone, one_of_many = CodeGenerator(*made), CodeGenerator(*made, ranks)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import torch
 
-from agent_core.agent import start_of
 from agent_core.config import load_config
 from agent_core.generator import CodeGenerator
 from runner import Parts
@@ -50,7 +49,7 @@ def cost(cell: Cell) -> Cost:
     own = (f"generator.batch_size={cell.batch}", f"generator.max_length={cell.max_length}", STILL)
     config = load_config(CONFIG, [*cell.overrides, *own])
     parts = Parts.of(config)
-    start, defined = start_of(parts.task)
+    start, defined = parts.task.start
     generator = CodeGenerator(parts.tokenizer, parts.machine, start, defined, config.model, config.generator,
                               config.optimizer, config.learning, config.run.seed)
     rewards = torch.rand(cell.batch, generator=torch.Generator().manual_seed(config.run.seed))

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from agent_core import dispatch, writing
+from agent_core import agent, dispatch, writing
 from agent_core.agent import Agent
 from agent_core.config import Config
 from agent_core.executor import Executor
@@ -71,7 +71,7 @@ PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
     "reward": ((Scorer, "start"), (Scorer, "score")),
     "memory": tuple((Attempts, name) for name in ("remember", "record", "novelty", "elites", "elite_rewards")),
     "learn: the rest": ((CodeGenerator, "learn"),),
-    "log": ((Agent, "_figures"), (RunLog, "row"), (Run, "_speed"), (Loop, "step")),
+    "log": ((agent, "step_figures"), (RunLog, "row"), (Run, "_speed"), (Loop, "step")),
     "other": ((Agent, "step"),),
 }
 

@@ -1,0 +1,57 @@
+"""How far an agent has come, and what it reports of each step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent_core.pooling import STATUSES, Batch
+from memory.attempts import Attempt, Attempts
+
+# What `Agent.step` reports, in the order of metrics.csv. All of it follows from the seed alone.
+FIGURES = ("step", "attempts", "mean_reward", "batch_best", "best_reward", "best_tokens", "mean_tokens",
+           "distinct_programs", "distinct_behaviours", "new_programs", *STATUSES, "elites", "elite_reward", "restarts",
+           "counterexamples", "loss", "policy_loss", "imitation_loss", "entropy", "gradient_norm", "skipped")
+
+
+@dataclass(frozen=True)
+class Improvement:
+    """A program that was better than all before it."""
+
+    attempts: int
+    reward: float
+    program: str  # as people are shown it
+
+
+@dataclass
+class Progress:
+    """What an agent counts. A restart of the policy resets none of it."""
+
+    steps: int = 0
+    attempts: int = 0
+    restarts: int = 0
+    skipped: int = 0  # steps in a row whose loss or gradient was not finite
+    restarted_at: int = 0  # attempts at the last restart
+    solved_at: int | None = None  # attempts at the first solution
+
+
+def step_figures(progress: Progress, memory: Attempts, counterexamples: int, batch: Batch, found: Sequence[Attempt]
+                 ) -> dict[str, float]:
+    """Of a step, its batch and what is known of each program in it: FIGURES but those of learning."""
+    count, elites = len(found), memory.elite_rewards
+    shares = {status: sum(attempt.status == status for attempt in found) / count for status in STATUSES}
+    return {
+        "step": progress.steps,
+        "attempts": progress.attempts,
+        "mean_reward": sum(attempt.reward for attempt in found) / count,
+        "batch_best": max(attempt.reward for attempt in found),
+        "best_reward": memory.best.reward,
+        "best_tokens": len(memory.best.row),
+        "mean_tokens": sum(map(len, batch.rows)) / count,
+        "distinct_programs": len(set(batch.rows)),
+        "distinct_behaviours": len({attempt.behaviour for attempt in found}),
+        "new_programs": batch.new,
+        **shares,
+        "elites": len(elites),
+        "elite_reward": sum(elites) / max(len(elites), 1),
+        "restarts": progress.restarts,
+        "counterexamples": counterexamples,
+    }
