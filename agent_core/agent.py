@@ -1,5 +1,6 @@
 """One agent on one task: writes a batch, has it scored, remembers it, learns from it. `step` is the whole method."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass
 
@@ -9,12 +10,12 @@ from agent_core.carry_over import carry_program, match_tokens
 from agent_core.config import Config
 from agent_core.executor import Executor, Run
 from agent_core.generator import CodeGenerator
-from agent_core.pooling import STATUSES, Batch, Pool
+from agent_core.pooling import STATUSES, Batch, Pool, Share
 from agent_core.pushdown import LegalTokens
 from agent_core.ranks import Ranks
 from agent_core.scorer import Scorer
 from agent_core.task import FUNCTION, Task
-from memory.attempts import Attempt, Attempts, Row
+from memory.attempts import Attempts, Row
 from tokenizer import Tokenizer
 
 # What `Agent.step` reports, in the order of metrics.csv. All of it follows from the seed alone.
@@ -60,8 +61,9 @@ class Agent:
         self.generator = CodeGenerator(tokenizer, machine, start, defined, config.model, config.generator,
                                        config.optimizer, config.learning, config.run.seed, ranks)
         self.scorer = Scorer(task, executor, config.scorer)
-        self.memory = Attempts(config.scorer.remember, config.learning.elites, config.learning.elites_per_niche)
         self.ranks = ranks or Ranks()
+        remember = -(-config.scorer.remember // self.ranks.count)  # each rank remembers the scores of its own programs
+        self.memory = Attempts(remember, config.learning.elites, config.learning.elites_per_niche)
         self.pool = Pool(self.ranks, self.memory, self.scorer, config.generator.max_length, len(tokenizer))
         self.progress = Progress()
         self.history: list[Improvement] = []
@@ -84,10 +86,10 @@ class Agent:
                                            on_ended=lambda rows: run.add(self._new_modules(rows, modules)))
         self._latest = rows = programs.rows()
         self._new_modules(rows, modules)
-        batch = self._score(Batch(rows, programs.regrown, count, len(modules)), modules, run)
-        found, improved = self.memory.record(batch.rows, progress.attempts)
-        paid = torch.tensor([attempt.reward * share for attempt, share in
-                             zip(found, self.memory.novelty(found, learning.novelty), strict=True)])
+        batch = self._score(Share(rows, programs.regrown, count, len(modules)), modules, run)
+        improved = self.memory.record(batch.found, progress.attempts)
+        paid = torch.tensor([reward * share for reward, share in
+                             zip(batch.found.rewards, self.memory.novelty(batch.found, learning.novelty), strict=True)])
         figures = self.generator.learn(paid, programs, self.memory.elites, batch.regrown)
 
         progress.steps += 1
@@ -95,7 +97,7 @@ class Agent:
         progress.skipped = progress.skipped + 1 if figures["skipped"] else 0
         if improved:
             self.history.append(Improvement(self.memory.best.attempts, self.memory.best.reward, self.best_program))
-        return self._figures(batch, found) | figures
+        return self._figures(batch) | figures
 
     def latest(self, count: int) -> list[str]:
         """Some of the programs of the last step that the policy wrote by itself, as people are shown them."""
@@ -109,10 +111,15 @@ class Agent:
         return [(score.reward, self.task.present(text)) for score, text in zip(scores, texts, strict=True)]
 
     def state(self) -> dict:
-        """Plain values: all that must survive a step, besides the policy's and the optimizer's `state_dict`s."""
+        """Plain values: all that must survive a step, besides the policy's and the optimizer's `state_dict`s.
+
+        Where there are several ranks, that of the first is for all of them.
+        """
+        memory = self.memory.state()
+        memory["others"] = self.ranks.gather(memory["scores"])[1:]
         return {"task": self.task.name, "digest": self.task.digest, "rules": self.rules,
                 "progress": asdict(self.progress), "history": [astuple(found) for found in self.history],
-                "memory": self.memory.state(), "scorer": self.scorer.state(), "generator": self.generator.run_state()}
+                "memory": memory, "scorer": self.scorer.state(), "generator": self.generator.run_state()}
 
     def load(self, model_state: dict, optimizer_state: dict, state: dict) -> list[str]:
         """Goes on from what was saved, in this task or another. Returns what there is to say about it.
@@ -134,7 +141,11 @@ class Agent:
         self.progress = Progress(**state["progress"])
         self.history = [Improvement(*improvement) for improvement in state["history"]]
         self.scorer.load_state(state["scorer"])
-        self.memory.load_state(state["memory"])
+        scores = [state["memory"]["scores"], *state["memory"].get("others", [])]
+        if len(scores) == self.ranks.count:
+            self.memory.load_state(state["memory"] | {"scores": scores[self.ranks.rank]})
+        else:
+            self.memory.load_state(state["memory"], scores[1:])
         if state["rules"] != self.rules:
             notes.append("what is legal or what is paid has changed: the best programs are scored anew")
             self._reassess(match_tokens(state["rules"]["tokens"], self.tokenizer.tokens))
@@ -159,7 +170,7 @@ class Agent:
         usable = [row for row in candidates if legal[row]]
         modules: dict[Row, str] = {}
         self._new_modules(usable[self.ranks.share(len(usable))], modules)
-        self._score(Batch([], torch.zeros(0, dtype=torch.bool), 0, 0), modules, everyones=usable)
+        self._score(Share([], torch.zeros(0, dtype=torch.bool), 0, 0), modules, everyones=usable)
         best_row = now[best.row] if best else None
         self.memory.readmit(usable, best_row if legal.get(best_row) else None, best.attempts if best else 0)
 
@@ -174,7 +185,7 @@ class Agent:
         modules |= {row: self.task.module(self.tokenizer.decode(row)) for row in new}
         return [modules[row] for row in new]
 
-    def _score(self, own: Batch, modules: dict[Row, str], run: Run | None = None,
+    def _score(self, own: Share, modules: dict[Row, str], run: Run | None = None,
                everyones: Sequence[Row] = ()) -> Batch:
         """Has every program scored that is not remembered, and everything anew that a counterexample puts in doubt.
 
@@ -186,7 +197,7 @@ class Agent:
             version = self.scorer.version
             scores = self.scorer.score(list(modules.values()), [len(row) for row in modules], run=run)
             self.memory.remember(list(modules), scores)
-            if batch := self.pool.gather(own, shared, version):
+            if batch := self.pool.gather(own, shared, version, renew):
                 break
             modules, run, renew = {}, None, True
             shared = [*everyones, *self.memory.kept()]
@@ -209,22 +220,21 @@ class Agent:
             progress.restarts += 1
             progress.restarted_at = progress.attempts
 
-    def _figures(self, batch: Batch, found: list[Attempt]) -> dict[str, float]:
-        count = len(found)
-        shares = {status: sum(attempt.status == status for attempt in found) / count for status in STATUSES}
-        elites = self.memory.elite_rewards
+    def _figures(self, batch: Batch) -> dict[str, float]:
+        found, count = batch.found, len(batch.found.rewards)
+        statuses, elites = Counter(found.statuses), self.memory.elite_rewards
         return {
             "step": self.progress.steps,
             "attempts": self.progress.attempts,
-            "mean_reward": sum(attempt.reward for attempt in found) / count,
-            "batch_best": max(attempt.reward for attempt in found),
+            "mean_reward": sum(found.rewards) / count,
+            "batch_best": max(found.rewards),
             "best_reward": self.memory.best.reward,
             "best_tokens": len(self.memory.best.row),
-            "mean_tokens": sum(map(len, batch.rows)) / count,
-            "distinct_programs": len(set(batch.rows)),
-            "distinct_behaviours": len({attempt.behaviour for attempt in found}),
+            "mean_tokens": sum(found.lengths) / count,
+            "distinct_programs": len(set(found.programs)),
+            "distinct_behaviours": len(set(found.behaviours)),
             "new_programs": batch.new,
-            **shares,
+            **{status: statuses[status] / count for status in STATUSES},
             "elites": len(elites),
             "elite_reward": sum(elites) / max(len(elites), 1),
             "restarts": self.progress.restarts,
