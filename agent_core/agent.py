@@ -10,7 +10,7 @@ from agent_core.config import Config
 from agent_core.departure import departure
 from agent_core.executor import Executor, Run
 from agent_core.generator import CodeGenerator
-from agent_core.pooling import Batch, Pool
+from agent_core.pooling import Batch, Pool, Share
 from agent_core.progress import Improvement, Progress, step_figures
 from agent_core.pushdown import LegalTokens
 from agent_core.ranks import Ranks
@@ -36,8 +36,9 @@ class Agent:
         self.generator = CodeGenerator(tokenizer, machine, *task.start, config.model, config.generator,
                                        config.optimizer, config.learning, config.run.seed, ranks)
         self.scorer = Scorer(task, executor, config.scorer)
-        self.memory = Attempts(config.scorer.remember, config.learning.elites, config.learning.elites_per_niche)
         self.ranks = ranks or Ranks()
+        remember = -(-config.scorer.remember // self.ranks.count)  # each rank remembers the scores of its own programs
+        self.memory = Attempts(remember, config.learning.elites, config.learning.elites_per_niche)
         self.pool = Pool(self.ranks, self.memory, self.scorer, config.generator.max_length, len(tokenizer))
         self.progress = Progress()
         self.history: list[Improvement] = []
@@ -69,23 +70,23 @@ class Agent:
         self._latest = rows = programs.rows()
         run.add(self._new_modules(rows, modules), last=True)
         rescored = self.generator.rescore(programs, elites)  # needs no rewards: meanwhile the jail gets on
-        batch = self._score(Batch(rows, programs.regrown, count, len(modules)), modules, run)
-        before = progress.attempts
-        found, improved = self.memory.record(batch.rows, before)
+        batch = self._score(Share(rows, programs.regrown, count, len(modules)), modules, run)
+        before, found = progress.attempts, batch.found
+        improved = self.memory.record(found, before)
         shares = self.memory.novelty(found, learning.novelty)
         price = learning.length_price if progress.solved_at is not None else 0.0
-        paid = torch.tensor([attempt.reward * share - price * len(row)
-                             for row, attempt, share in zip(batch.rows, found, shares, strict=True)])
+        paid = torch.tensor([reward * share - price * length for reward, share, length
+                             in zip(found.rewards, shares, found.lengths, strict=True)])
         figures = self.generator.learn(paid, programs, elites, rescored, batch.regrown)
 
         progress.steps += 1
         progress.attempts += count
         progress.skipped = progress.skipped + 1 if figures["skipped"] else 0
         if progress.solved_at is None:
-            progress.solved_at = next((before + i for i, attempt in enumerate(found, start=1) if attempt.solved), None)
+            progress.solved_at = next((before + i for i, solved in enumerate(found.solved, start=1) if solved), None)
         if improved:
             self.history.append(Improvement(self.memory.best.attempts, self.memory.best.reward, self.best_program))
-        return step_figures(progress, self.memory, self.scorer.version, batch, found) | figures
+        return step_figures(progress, self.memory, self.scorer.version, batch) | figures
 
     def latest(self, count: int) -> list[str]:
         """Some of the programs of the last step that the policy wrote by itself, as people are shown them."""
@@ -99,10 +100,15 @@ class Agent:
         return [(score.reward, self.task.present(text)) for score, text in zip(scores, texts, strict=True)]
 
     def state(self) -> dict:
-        """Plain values: all that must survive a step, besides the policy's and the optimizer's `state_dict`s."""
+        """Plain values: all that must survive a step, besides the policy's and the optimizer's `state_dict`s.
+
+        Where there are several ranks, that of the first is for all of them.
+        """
+        memory = self.memory.state()
+        memory["others"] = self.ranks.gather(memory["scores"])[1:]
         return {"task": self.task.name, "digest": self.task.digest, "rules": self.rules,
                 "progress": asdict(self.progress), "history": [astuple(found) for found in self.history],
-                "memory": self.memory.state(), "scorer": self.scorer.state(), "generator": self.generator.run_state()}
+                "memory": memory, "scorer": self.scorer.state(), "generator": self.generator.run_state()}
 
     def load(self, model_state: dict, optimizer_state: dict, state: dict) -> list[str]:
         """Goes on from what was saved, in this task or another. Returns what there is to say about it.
@@ -125,7 +131,11 @@ class Agent:
         self.progress = progress
         self.history = [Improvement(*improvement) for improvement in state["history"]]
         self.scorer.load_state(state["scorer"])
-        self.memory.load_state(state["memory"])
+        scores = [state["memory"]["scores"], *state["memory"].get("others", [])]
+        if len(scores) == self.ranks.count:
+            self.memory.load_state(state["memory"] | {"scores": scores[self.ranks.rank]})
+        else:
+            self.memory.load_state(state["memory"], scores[1:])
         if state["rules"] != self.rules:
             notes.append("what is legal or what is paid has changed: the best programs are scored anew")
             self._reassess(match_tokens(state["rules"]["tokens"], self.tokenizer.tokens))
@@ -154,7 +164,7 @@ class Agent:
         usable = [row for row in candidates if legal[row]]
         modules: dict[Row, str] = {}
         self._new_modules(usable[self.ranks.share(len(usable))], modules)
-        self._score(Batch([], torch.zeros(0, dtype=torch.bool), 0, 0), modules, everyones=usable)
+        self._score(Share([], torch.zeros(0, dtype=torch.bool), 0, 0), modules, everyones=usable)
         best_row = now[best.row] if best else None
         self.memory.readmit(usable, best_row if legal.get(best_row) else None, best.attempts if best else 0)
 
@@ -175,7 +185,7 @@ class Agent:
         modules |= {row: self.task.module(self.tokenizer.decode(row)) for row in new}
         return [modules[row] for row in new]
 
-    def _score(self, own: Batch, modules: dict[Row, str], run: Run | None = None,
+    def _score(self, own: Share, modules: dict[Row, str], run: Run | None = None,
                everyones: Sequence[Row] = ()) -> Batch:
         """Has every program scored that is not remembered, and everything anew that a counterexample puts in doubt.
 
@@ -187,7 +197,7 @@ class Agent:
             version = self.scorer.version
             scores = self.scorer.score(list(modules.values()), [len(row) for row in modules], run=run)
             self.memory.remember(list(modules), scores)
-            if batch := self.pool.gather(own, shared, version):
+            if batch := self.pool.gather(own, shared, version, renew):
                 break
             modules, run, renew = {}, None, True
             shared = [*everyones, *self.memory.kept()]

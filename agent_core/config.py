@@ -73,7 +73,7 @@ class LearningConfig:
     regrown_share: float = number(0.5, 0, 1)
     inner_share: float = number(0.5, 0, 1)
     regrown_slack: float = number(4.0, 0, 1_000)
-    restart_after: int = number(10_000, 0, 10**12)
+    restart_after: int = number(30_000, 0, 10**12)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """How far an agent has come, and what it reports of each step."""
 
-from collections.abc import Sequence
+from collections import Counter
 from dataclasses import dataclass
 
 from agent_core.pooling import STATUSES, Batch
-from memory.attempts import Attempt, Attempts
+from memory.attempts import Attempts
 
 # What `Agent.step` reports, in the order of metrics.csv. All of it follows from the seed alone.
 FIGURES = ("step", "attempts", "mean_reward", "batch_best", "best_reward", "best_tokens", "mean_tokens",
@@ -33,23 +33,22 @@ class Progress:
     solved_at: int | None = None  # attempts at the first solution
 
 
-def step_figures(progress: Progress, memory: Attempts, counterexamples: int, batch: Batch, found: Sequence[Attempt]
-                 ) -> dict[str, float]:
-    """Of a step, its batch and what is known of each program in it: FIGURES but those of learning."""
-    count, elites = len(found), memory.elite_rewards
-    shares = {status: sum(attempt.status == status for attempt in found) / count for status in STATUSES}
+def step_figures(progress: Progress, memory: Attempts, counterexamples: int, batch: Batch) -> dict[str, float]:
+    """Of a step and its batch: FIGURES but those of learning."""
+    found, count = batch.found, len(batch.found.rewards)
+    statuses, elites = Counter(found.statuses), memory.elite_rewards
     return {
         "step": progress.steps,
         "attempts": progress.attempts,
-        "mean_reward": sum(attempt.reward for attempt in found) / count,
-        "batch_best": max(attempt.reward for attempt in found),
+        "mean_reward": sum(found.rewards) / count,
+        "batch_best": max(found.rewards),
         "best_reward": memory.best.reward,
         "best_tokens": len(memory.best.row),
-        "mean_tokens": sum(map(len, batch.rows)) / count,
-        "distinct_programs": len(set(batch.rows)),
-        "distinct_behaviours": len({attempt.behaviour for attempt in found}),
+        "mean_tokens": sum(found.lengths) / count,
+        "distinct_programs": len(set(found.programs)),
+        "distinct_behaviours": len(set(found.behaviours)),
         "new_programs": batch.new,
-        **shares,
+        **{status: statuses[status] / count for status in STATUSES},
         "elites": len(elites),
         "elite_reward": sum(elites) / max(len(elites), 1),
         "restarts": progress.restarts,

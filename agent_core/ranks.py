@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import io
 import os
+import re
 import signal
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
@@ -239,7 +240,8 @@ class JoinedRanks(Ranks):
         try:
             yield
         except RuntimeError as error:  # what gloo and nccl raise, and nothing else here does
-            raise RankLost(f"the connection to another rank is lost ({_line(error)})") from None
+            cause = re.sub(r"^\[\S+\] |\. This .*", "", _line(error))  # without gloo's line of code and good wishes
+            raise RankLost(f"the connection to another rank is lost ({cause})") from None
 
 
 def join() -> Ranks:

@@ -4,58 +4,18 @@ Elites are the priority queue of Abolafia et al. 2018, kept in niches: programs 
 with one another only, by reward and then by length, so that near-copies of one local optimum cannot fill the queue.
 """
 
-import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple, Protocol
 
 import numpy
 import torch
 
-Row = tuple[int, ...]  # a program: its token ids up to <EOS>
+from memory.attempt import Attempt, Best, Found, Row, Scored
 
+__all__ = ["Attempt", "Attempts", "Best", "Found", "Row", "Scored"]
 
 _BEHAVIOURS = 100_000  # whose counts are kept
-_NICHES: dict[tuple[bool, ...], tuple[bool, ...]] = {}
-
-
-class Scored(Protocol):
-    """What this room needs to know of a score."""
-
-    reward: float
-    solved: bool
-    status: str
-    behaviour: int
-    solved_cases: tuple[bool, ...]
-    version: int
-
-
-class Attempt(NamedTuple):
-    """A remembered score. `version` is the number of counterexamples that it was made under."""
-
-    reward: float
-    solved: bool
-    status: str
-    behaviour: int
-    niche: tuple[bool, ...]
-    version: int
-
-    @classmethod
-    def of(cls, score: Scored) -> "Attempt":
-        # Few niches and statuses, many programs: equal ones share an object.
-        niche = _NICHES.setdefault(score.solved_cases, score.solved_cases)
-        return cls(score.reward, score.solved, sys.intern(score.status), score.behaviour, niche, score.version)
-
-
-@dataclass(frozen=True)
-class Best:
-    """The best program so far and when it was found."""
-
-    row: Row
-    reward: float
-    solved: bool
-    attempts: int
 
 
 class Attempts:
@@ -84,39 +44,47 @@ class Attempts:
         """What is remembered of programs."""
         return [self._scores[row] for row in rows]
 
+    def found(self, rows: Sequence[Row]) -> Found:
+        """What is remembered of a batch's programs, for `record`."""
+        return Found.of(rows, self.known(rows))
+
     def take(self, rows: Sequence[Row], attempts: Sequence[Attempt]) -> None:
-        """Remembers what several ranks have found. All of it counts as young, known or not: so memories that take the
-        same stay the same, and forget the same."""
+        """Remembers what others have found. It counts as young."""
         for row, attempt in zip(rows, attempts, strict=True):
             self._scores.pop(row, None)
             self._scores[row] = attempt
 
     def drop(self, rows: Iterable[Row]) -> None:
-        """Forgets scores, which are void."""
+        """Forgets scores that are void."""
         for row in rows:
             self._scores.pop(row, None)
 
-    def record(self, rows: Sequence[Row], attempts_before: int) -> tuple[list[Attempt], bool]:
-        """Takes note of a batch whose programs are all remembered. Returns what is known of each, and whether one is
-        a new best: more reward, or the same with fewer tokens.
+    def promising(self, row: Row, attempt: Attempt) -> bool:
+        """Whether the program would be an elite or the best as things stand. What would not be will not be later in
+        the same batch either, since others only raise the bar."""
+        return self._is_best(row, attempt) or self._rises(row, attempt)
+
+    def record(self, found: Found, attempts_before: int) -> bool:
+        """Takes note of a batch whose promising programs are all remembered. Returns whether one is a new best: more
+        reward, or the same with fewer tokens.
 
         attempts_before: programs tried before this batch.
         """
-        found = self.known(rows)
         improved = False
-        for position, (row, attempt) in enumerate(zip(rows, found, strict=True)):
-            self._seen[attempt.behaviour] = self._seen.get(attempt.behaviour, 0) + 1
+        for behaviour, times in Counter(found.behaviours).items():
+            self._seen[behaviour] = self._seen.get(behaviour, 0) + times
+        for place, row, attempt in found.promising:
             self._consider(row, attempt)
-            rank = (attempt.reward, -len(row))
-            if self.best is None or rank > (self.best.reward, -len(self.best.row)):
-                self.best = Best(row, attempt.reward, attempt.solved, attempts_before + position + 1)
+            if self._is_best(row, attempt):
+                self.best = Best(row, attempt.reward, attempt.solved, attempts_before + place + 1)
                 improved = True
         self._forget()
-        return found, improved
+        return improved
 
-    def novelty(self, found: Sequence[Attempt], power: float) -> list[float]:
+    def novelty(self, found: Found, power: float) -> list[float]:
         """The share of its reward that each program is paid: a behaviour seen n times so far pays n ** -power."""
-        return [1.0 if attempt.solved else self._seen.get(attempt.behaviour, 1) ** -power for attempt in found]
+        return [1.0 if solved else self._seen.get(behaviour, 1) ** -power
+                for solved, behaviour in zip(found.solved, found.behaviours, strict=True)]
 
     @property
     def elites(self) -> list[Row]:
@@ -158,15 +126,22 @@ class Attempts:
         return rows + ([self.best.row] if self.best else [])
 
     def _consider(self, row: Row, attempt: Attempt) -> None:
+        if self._rises(row, attempt):
+            niche = self._niches.setdefault(attempt.niche, [])
+            niche.append((-attempt.reward, len(row), row))
+            niche.sort()
+            del niche[self._per_niche:]
+
+    def _rises(self, row: Row, attempt: Attempt) -> bool:
+        """Whether the program is good enough for its niche, and not there yet."""
         if attempt.reward <= 0 or not self._elite_count:
-            return
-        niche = self._niches.setdefault(attempt.niche, [])
+            return False
+        niche = self._niches.get(attempt.niche, ())
         entry = (-attempt.reward, len(row), row)
-        if len(niche) == self._per_niche and entry >= niche[-1] or entry in niche:
-            return
-        niche.append(entry)
-        niche.sort()
-        del niche[self._per_niche:]
+        return not (len(niche) == self._per_niche and entry >= niche[-1] or entry in niche)
+
+    def _is_best(self, row: Row, attempt: Attempt) -> bool:
+        return self.best is None or (attempt.reward, -len(row)) > (self.best.reward, -len(self.best.row))
 
     def _forget(self) -> None:
         """Drops the oldest scores and behaviours beyond the limits; elites and best keep their scores."""
@@ -186,8 +161,11 @@ class Attempts:
         return {"scores": _packed(self._scores), "niches": self._niches, "best": best,
                 "seen": (torch.tensor(list(self._seen), dtype=torch.long), torch.tensor(list(self._seen.values())))}
 
-    def load_state(self, state: dict) -> None:
-        self._scores = _unpacked(state["scores"])
+    def load_state(self, state: dict, more_scores: Sequence[dict] = ()) -> None:
+        """more_scores: of other memories, as their states have them."""
+        self._scores = {}
+        for packed in (*more_scores, state["scores"]):
+            self._scores |= _unpacked(packed)
         self._niches = state["niches"]
         self._seen = dict(zip(*(part.tolist() for part in state["seen"]), strict=True))
         self.best = state["best"] and Best(*state["best"])

@@ -16,7 +16,12 @@ class Score(NamedTuple):
 
 def remember(memory, scores):
     memory.remember(list(scores), list(scores.values()))
-    return memory.record(list(scores), 0)
+    return record(memory, list(scores), 0)
+
+
+def record(memory, rows, attempts_before):
+    found = memory.found(rows)
+    return found, memory.record(found, attempts_before)
 
 
 def test_a_program_is_scored_once_and_again_after_a_counterexample():
@@ -60,17 +65,17 @@ def test_a_program_without_reward_is_no_elite():
 def test_the_best_is_the_shortest_of_equals_and_knows_when_it_came():
     memory = Attempts(100, 8, 1)
     memory.remember([(1, 1), (2,), (3, 3)], [Score(0.3), Score(0.5), Score(0.5)])
-    _, improved = memory.record([(1, 1), (1, 1), (3, 3), (2,)], attempts_before=100)
+    _, improved = record(memory, [(1, 1), (1, 1), (3, 3), (2,)], attempts_before=100)
     assert improved
     assert (memory.best.row, memory.best.attempts) == ((2,), 104)
-    assert not memory.record([(3, 3)], 104)[1]
+    assert not record(memory, [(3, 3)], 104)[1]
 
 
 def test_a_behaviour_pays_less_the_more_often_it_was_seen():
     memory = Attempts(100, 8, 1)
     solved = Score(1.0, True, behaviour=7)
     memory.remember([(1,), (2,), (3,)], [Score(0.5, behaviour=7), Score(0.5, behaviour=8), solved])
-    found, _ = memory.record([(1,), (1,), (1,), (2,), (3,)], 0)
+    found, _ = record(memory, [(1,), (1,), (1,), (2,), (3,)], 0)
     assert memory.novelty(found, 0.5) == [0.5, 0.5, 0.5, 1.0, 1.0]  # 4 ** -0.5; a solution is always paid in full
     assert memory.novelty(found, 0.0) == [1.0] * 5
 
@@ -82,7 +87,7 @@ def test_a_restart_forgets_elites_and_behaviours_and_keeps_scores_and_best():
     assert memory.elites == []
     assert memory.best.row == (1,)
     assert memory.unknown([(1,)], 0) == []
-    found, _ = memory.record([(1,)], 10)
+    found, _ = record(memory, [(1,)], 10)
     assert memory.novelty(found, 0.5) == [1.0]
 
 

@@ -23,7 +23,7 @@ from agent_core.config import load_config
 from agent_core.executor import Executor
 from agent_core.generator import CodeGenerator
 from agent_core.grammar import read_grammar
-from agent_core.pooling import Batch
+from agent_core.pooling import Share
 from agent_core.pushdown import LegalTokens
 from agent_core.ranks import JoinedRanks, Ranks, join
 from agent_core.task import load_task
@@ -196,8 +196,7 @@ def digest(agent):
     """All that ranks must agree on, bit for bit."""
     weights = b"".join(p.detach().numpy().tobytes() for p in agent.generator.policy.parameters())
     memory = agent.memory
-    same = (memory._niches, memory._seen, memory.best, list(memory._scores.items()), agent.history, agent.progress,
-            agent.scorer.state())
+    same = memory._niches, memory._seen, memory.best, agent.history, agent.progress, agent.scorer.state()
     return hashlib.blake2b(weights).hexdigest(), hashlib.blake2b(repr(same).encode()).hexdigest()
 
 
@@ -241,9 +240,10 @@ def found_apart(task):
         own = [tuple(tokenizer.encode(f"return {text}\n").tolist()) for text in texts]
         modules = {}
         agent._new_modules(own, modules)
-        batch = agent._score(Batch(own, torch.zeros(3, dtype=torch.bool), 6, len(modules)), modules)
-        agent.memory.record(batch.rows, 0)
-        return [tokenizer.decode(row) for row in batch.rows], batch.new, agent.memory.known(batch.rows), digest(agent)
+        batch = agent._score(Share(own, torch.zeros(3, dtype=torch.bool), 6, len(modules)), modules)
+        agent.memory.record(batch.found, 0)
+        texts = [tokenizer.decode(row) for _, row, _ in batch.found.promising]
+        return texts, batch.new, [attempt for *_, attempt in batch.found.promising], digest(agent)
 
 
 def test_counterexamples_of_one_rank_are_everyones(home):

@@ -91,7 +91,9 @@ def _put(memory: Attempts, rows: Sequence[Row], scores: Sequence[MadeUp], before
     known = time.process_time()
     memory.remember(rows, scores)
     remembered = time.process_time()
-    memory.novelty(memory.record(rows, done)[0], POWER)
+    found = memory.found(rows)
+    memory.record(found, done)
+    memory.novelty(found, POWER)
     return unknown, Costs((known - began) / 2, remembered - known, time.process_time() - remembered)
 
 

@@ -1,0 +1,69 @@
+"""What is known of one program that was tried, and of a batch of them."""
+
+import sys
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import NamedTuple, Protocol
+
+Row = tuple[int, ...]  # a program: its token ids up to <EOS>
+
+
+_NICHES: dict[tuple[bool, ...], tuple[bool, ...]] = {}
+
+
+class Scored(Protocol):
+    """What this room needs to know of a score."""
+
+    reward: float
+    solved: bool
+    status: str
+    behaviour: int
+    solved_cases: tuple[bool, ...]
+    version: int
+
+
+class Attempt(NamedTuple):
+    """A remembered score. `version` is the number of counterexamples that it was made under."""
+
+    reward: float
+    solved: bool
+    status: str
+    behaviour: int
+    niche: tuple[bool, ...]
+    version: int
+
+    @classmethod
+    def of(cls, score: Scored) -> "Attempt":
+        # Few niches and statuses, many programs: equal ones share an object.
+        niche = _NICHES.setdefault(score.solved_cases, score.solved_cases)
+        return cls(score.reward, score.solved, sys.intern(score.status), score.behaviour, niche, score.version)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is known of the programs of a batch, a column each, in the order in which they count as tried."""
+
+    programs: Sequence[Hashable]  # what tells them apart
+    lengths: Sequence[int]
+    rewards: Sequence[float]
+    solved: Sequence[bool]
+    statuses: Sequence[str]
+    behaviours: Sequence[int]
+    promising: Sequence[tuple[int, Row, Attempt]]  # place in the batch; those that may be elites or the best
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], attempts: Sequence[Attempt]) -> "Found":
+        rewards, solved, statuses, behaviours, _, _ = zip(*attempts, strict=True) if attempts else [()] * 6
+        return cls(rows, list(map(len, rows)), rewards, solved, statuses, behaviours,
+                   list(zip(count(), rows, attempts, strict=False)))
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best program so far and when it was found."""
+
+    row: Row
+    reward: float
+    solved: bool
+    attempts: int

@@ -1,0 +1,121 @@
+"""What several ranks cost and bring: attempts a second of N ranks against one on the same cores, and the exchange.
+
+    python tests/benchmarks/ranks.py --ranks 2 --rounds 5
+
+Each round runs one rank and N in turn, each rank with one thread and one jailed worker, and `hello_world` kept from
+stopping at success; the first steps do not count. The exchange is timed by itself, on ranks that have waited for one
+another.
+"""
+
+import argparse
+import csv
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT))
+
+import torch  # noqa: E402
+
+from agent_core.config import Config, load_config  # noqa: E402
+from agent_core.model import CodePolicy  # noqa: E402
+from agent_core.pooling import Pool, Share  # noqa: E402
+from agent_core.ranks import join  # noqa: E402
+from agent_core.score import Score  # noqa: E402
+from agent_core.scorer import Scorer  # noqa: E402
+from agent_core.task import load_task  # noqa: E402
+from memory.attempts import Attempts  # noqa: E402
+from tokenizer import Tokenizer  # noqa: E402
+
+WARM_UP = 10  # steps that do not count
+SETTINGS = ("run.threads=1", "executor.workers=1", "run.stop_on_success=no", "run.save_every=1e9", "run.show_every=0")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ranks", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--attempts", type=int, default=20_000)
+    parser.add_argument("--set", action="append", default=[], metavar="section.key=value")
+    options = parser.parse_args()
+    if "RANK" in os.environ:
+        time_exchange(load_config(ROOT / "config.ini", options.set))
+        return
+    speeds = {1: [], options.ranks: []}
+    for number in range(options.rounds):
+        for count in speeds if number % 2 else reversed(speeds):
+            speeds[count].append(speed(count, options.attempts, options.set))
+            print(f"round {number + 1}, {count} ranks: {speeds[count][-1]:,.0f} attempts/s", flush=True)
+    ratios = [many / one for one, many in zip(*speeds.values(), strict=True)]
+    one, many = (statistics.median(found) for found in speeds.values())
+    print(f"medians: 1 rank {one:,.0f} attempts/s, {options.ranks} ranks {many:,.0f}; ratio of a round "
+          f"{statistics.median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f})", flush=True)
+    torchrun(options.ranks, __file__, *(f"--set={setting}" for setting in options.set))
+
+
+def torchrun(count: int, *command: object, output: int | None = None) -> None:
+    launcher = [] if count == 1 else ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, *launcher, *map(str, command)], check=True, env=environment, stdout=output)
+
+
+def speed(count: int, attempts: int, settings: list[str]) -> float:
+    """Attempts a second of a whole run, its first steps left out."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "config.ini"
+        config.write_text(f"[run]\nmax_attempts = {attempts}\n")
+        chosen = [f"--set={setting}" for setting in (*SETTINGS, *settings)]
+        torchrun(count, ROOT / "runner.py", "--config", config, *chosen, output=subprocess.DEVNULL)
+        table, = Path(folder).glob("memory/runs/*/metrics.csv")
+        with open(table, newline="") as file:
+            rows = list(csv.DictReader(file))
+    first, last = rows[WARM_UP], rows[-1]
+    tried, seconds = (float(last[key]) - float(first[key]) for key in ("attempts", "elapsed_seconds"))
+    return tried / seconds
+
+
+def time_exchange(config: Config) -> None:
+    """What each step says to the other ranks, by itself: made-up programs, and gradients of the network's size."""
+    tokenizer = Tokenizer.from_file(config.paths.vocabulary)
+    scorer = Scorer(load_task(config.run.task, tokenizer.tokens), NoExecutor(), config.scorer)
+    length, total = config.generator.max_length, config.generator.batch_size
+    model = config.model
+    policy = CodePolicy(len(tokenizer), model.embedding_dim, model.hidden_dim, model.num_layers)
+    with join() as ranks:
+        memory = Attempts(config.scorer.remember, 0, 1)
+        pool = Pool(ranks, memory, scorer, length, len(tokenizer))
+        chance = random.Random(ranks.rank)
+        flags = tuple(False for _ in scorer.task.expected_output.split())
+        spent = {"programs and scores": [], "gradients": []}
+        for _ in range(WARM_UP + 200):
+            share = ranks.share(total)
+            rows = [tuple(chance.randrange(4, len(tokenizer)) for _ in range(chance.randrange(2, length)))
+                    for _ in range(share.stop - share.start)]
+            memory.remember(rows, [Score(0.1, False, "finished", "", "", hash(row), flags, 0) for row in rows])
+            for parameter in policy.parameters():
+                parameter.grad = torch.ones_like(parameter)
+            ranks.exchange(b"")  # all at the same place
+            began = time.perf_counter()
+            pool.gather(Share(rows, torch.zeros(len(rows), dtype=torch.bool), total, 0), (), 0)
+            middle = time.perf_counter()
+            ranks.add_up(policy.parameters(), torch.ones(()))
+            spent["programs and scores"].append(middle - began)
+            spent["gradients"].append(time.perf_counter() - middle)
+        if ranks.leads:
+            found = ", ".join(f"{name} {statistics.median(times[WARM_UP:]) * 1e3:.2f} ms"
+                              for name, times in spent.items())
+            print(f"exchange of a step, {ranks.count} ranks, a batch of {total}: {found}")
+
+
+class NoExecutor:
+    reruns, wait_seconds = 0, 0.0
+
+
+if __name__ == "__main__":
+    main()
