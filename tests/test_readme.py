@@ -10,9 +10,11 @@ import pytest
 import runner
 from agent_core.config import load_config
 from agent_core.run import COLUMNS
+from agent_core.task import load_task
 from memory.run_log import RunLog
 from tests.conftest import ROOT
 from tests.test_runner import SMALL
+from tokenizer import Tokenizer
 
 README = (ROOT / "README.md").read_text()
 PROSE = re.sub(r"(?ms)^```.*?^```\n", "", README)
@@ -91,13 +93,29 @@ def test_every_setting_exists():
         assert section in CONFIG
 
 
+def test_every_setting_is_in_the_table_with_its_default():
+    rows = re.findall(r"(?m)^\| `(\w+)\.(\w+)` \| ([^|]+) \| ", README)
+    assert [f"{section}.{key}" for section, key, _ in rows] == [
+        f"{section}.{key}" for section, values in CONFIG.items() for key in values]
+    load_config(ROOT / "config.ini", [f"{section}.{key}={value.replace(',', '')}" for section, key, value in rows])
+    for section, key, value in rows:
+        default = load_config(ROOT / "config.ini", [f"{section}.{key}={value.replace(',', '')}"]).plain()[section][key]
+        assert section == "paths" or default == CONFIG[section][key], f"{section}.{key}"
+
+
+def test_the_task_in_the_readme_is_a_task(tmp_path):
+    path = tmp_path / "triple.json"
+    path.write_text(re.search(r"(?ms)^```json\n(.*?)^```", README).group(1))
+    assert load_task(str(path), Tokenizer.from_file(ROOT / "memory" / "vocab.json").tokens).function_name == "triple"
+
+
 def test_words_with_underscores_are_settings_columns_or_fields():
     """A setting that is renamed must be renamed here, too."""
     fields = json.loads((ROOT / "agent_core" / "tasks" / "add.json").read_text())["success_criteria"].keys()
     known = {key for section in CONFIG.values() for key in section} | set(COLUMNS) | set(fields)
     known |= {path.stem for path in (ROOT / "agent_core" / "tasks").glob("*.json")}
     known |= {"success_criteria", "exact_output", "case_sensitive", "required_tokens", "max_tokens"}  # of other tasks
-    known |= {"func_a", "var_a", "var_b"}
+    known |= {"func_a", "func_x", "var_a", "var_b", "var_x"}
     words = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", PROSE))
     assert len(words) > 20
     assert words <= known
@@ -119,7 +137,7 @@ def test_every_column_is_explained_once_and_in_order():
 def test_every_file_is_there(tmp_path):
     places = ("", "agent_core", "memory", ".devcontainer", "tests")
     made_by_a_run = {"best.py", "config.json", "mine.py", "metrics.csv", "result.json"}
-    for name in set(re.findall(r"`([\w./]+\.(?:py|json|ini|grammar|csv))`", PROSE)) - made_by_a_run:
+    for name in set(re.findall(r"`([\w./]+\.(?:py|json|ini|grammar|csv))`", PROSE)) - made_by_a_run - {"paths.grammar"}:
         assert any((ROOT / place / name).is_file() for place in places), name
     with RunLog(tmp_path, COLUMNS) as log:
         log.settings({})
