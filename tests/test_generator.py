@@ -166,6 +166,28 @@ def test_regrowth_swaps_a_sub_expression_for_others(tokenizer, machine):
     assert any(text.startswith("print(max(1,2)+3") and len(text) > 25 for text in texts)  # grown where nothing was
 
 
+@pytest.mark.parametrize("inner", [0.0, 1.0])
+def test_what_is_regrown_differs_from_the_elite_at_its_first_token(tokenizer, machine, inner):
+    learning = dataclasses.replace(PLAIN, regrown_share=1.0, inner_share=inner, regrown_slack=4.0)
+    generator = make_generator(tokenizer, machine, learning)
+    elite = tuple(tokenizer.encode("print(max(1, 2) + 3)\n").tolist())
+    programs = generator.generate(2_000, [elite])
+    rows = programs.rows()
+    begins = programs.chosen.long().argmax(dim=1).tolist()
+    choices = programs.legal[torch.arange(2_000), begins].sum(dim=1).tolist()
+    for row, begin, choice in zip(rows, begins, choices, strict=True):
+        assert row[:begin] == elite[:begin]
+        assert row[begin] != elite[begin] or choice == 1  # only that one fits into the slack
+    assert rows.count(elite) < 200
+    forced = {t for t in range(len(elite)) if generator._examine([elite])[0].legal[t].sum() == 1}
+    assert forced
+    assert set(begins) <= set(range(len(elite))) - forced
+    if inner:
+        texts = {tokenizer.decode(row).replace(" ", "") for row in rows}
+        for grown in ("print(max(1,2)*", "print(max(1,2)+3,", "print(max(1-", "print(max(1,2,"):  # where nothing was
+            assert any(text.startswith(grown) and text.endswith(")\n") for text in texts), grown
+
+
 def test_learning_makes_a_rewarded_token_likelier(tiny):
     generator = tiny_generator(tiny)
     tokenizer, _ = tiny
