@@ -31,7 +31,8 @@ class Heartbeat:
         self._watching, self._leaving, self._stopped = threading.Event(), threading.Event(), threading.Event()
         store.set_timeout(timedelta(seconds=SILENCE * BEAT))
         store.set(_beat_of(rank), "0")
-        threading.Thread(target=self._live, name="heartbeat", daemon=True).start()
+        self._thread = threading.Thread(target=self._live, name="heartbeat", daemon=True)
+        self._thread.start()
 
     def watch(self) -> None:
         """From here on, silence of the others ends this process. All ranks must have begun."""
@@ -45,6 +46,7 @@ class Heartbeat:
         """The last thing that is done. The first rank waits a moment for the others: the store may be its own."""
         self._leaving.set()
         self._stopped.set()
+        self._thread.join(SILENCE * BEAT)  # a process that ends while one of its threads talks to the store aborts
         others = [f"left/{rank}" for rank in range(1, self._count)]
         with contextlib.suppress(RuntimeError):  # somebody is gone, or the store is
             if self._rank == 0:
@@ -71,13 +73,13 @@ class Heartbeat:
         except RuntimeError:
             return ""
 
-    def leader_says(self, reason: str) -> bool:
-        """Whether the first rank ends for the same reason; waits for its word for a moment."""
+    def word_of_first(self) -> str:
+        """Why the first rank ends; waits for that a moment. "" where it says nothing."""
         try:
             self._store.wait([_word_of(0)], timedelta(seconds=2 * BEAT))
-            return self._store.get(_word_of(0)).decode() == reason
+            return self._store.get(_word_of(0)).decode()
         except RuntimeError:
-            return False
+            return ""
 
     def _live(self) -> None:
         watched = range(1, self._count) if self._rank == 0 else range(1)

@@ -125,8 +125,8 @@ class JoinedRanks(Ranks):
             store, self.rank, self.count = next(rendezvous("env://", timeout=timedelta(minutes=5)))
             store = dist.PrefixStore(f"altlas/{_restarts()}", store)
             self._store = store  # the server may be in it, which the others need to the end
-            self._heartbeat = Heartbeat(store.clone(), self.rank, self.count)
             dist.init_process_group("gloo", store=store, rank=self.rank, world_size=self.count, timeout=PATIENCE)
+            self._heartbeat = Heartbeat(store.clone(), self.rank, self.count)
         except (RuntimeError, ValueError) as error:
             raise UserError(f"the ranks do not find one another: {_line(error)}; look at torchrun's options") from None
 
@@ -134,28 +134,30 @@ class JoinedRanks(Ranks):
         """Waits for the others where all is well. Else tells them why, so that each reason is said by the rank that
         knows it and by the first one; raises SaidElsewhere on the others."""
         if error is None:
-            self._heartbeat.forgive()  # who has finished may leave
-            self.exchange(b"")
-            self._heartbeat.stop()
-            dist.destroy_process_group()
-            return
+            try:
+                self._heartbeat.forgive()  # who has finished may leave
+                self.exchange(b"")
+                self._heartbeat.stop()
+                dist.destroy_process_group()
+                return
+            except RankLost as lost:
+                error = lost
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # from torchrun, which would not wait for the reason
         if self._gradients is None:
             dist.destroy_process_group()  # so that nobody waits for this rank any more
-        elsewhere = None  # the exit code, where another rank says why
+        code = 0  # to exit with, where the first rank says why
         if isinstance(error, RankLost):
-            said = self._heartbeat.ask_why()
-            error = RankLost(f"{said or error}; what was saved last is whole")
+            error = RankLost(f"{self._heartbeat.ask_why() or error}; what was saved last is whole")
             self._heartbeat.tell(str(error))
-            elsewhere = 1 if said and not self.leads else None
+            code = int(not self.leads and self._heartbeat.word_of_first() != "")
         else:
             reason = f"{type(error).__name__}: {_line(error)}"
             self._heartbeat.tell(reason)
-            if isinstance(error, UserError) and not self.leads and self._heartbeat.leader_says(reason):
-                elsewhere = 2
+            if isinstance(error, UserError) and not self.leads and self._heartbeat.word_of_first() == reason:
+                code = 2
         self._heartbeat.stop()
-        if elsewhere:
-            raise SaidElsewhere(elsewhere) from None
+        if code:
+            raise SaidElsewhere(code) from None
         if isinstance(error, RankLost):
             raise error from None
 

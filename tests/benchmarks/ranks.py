@@ -88,7 +88,7 @@ def time_exchange(config: Config) -> None:
     model = config.model
     policy = CodePolicy(len(tokenizer), model.embedding_dim, model.hidden_dim, model.num_layers)
     with join() as ranks:
-        memory = Attempts(config.scorer.remember, 0, 1)
+        memory = Attempts(config.scorer.remember, 32, 1)
         pool = Pool(ranks, memory, scorer, length, len(tokenizer))
         chance = random.Random(ranks.rank)
         flags = tuple(False for _ in scorer.task.expected_output.split())
@@ -102,7 +102,8 @@ def time_exchange(config: Config) -> None:
                 parameter.grad = torch.ones_like(parameter)
             ranks.exchange(b"")  # all at the same place
             began = time.perf_counter()
-            pool.gather(Share(rows, torch.zeros(len(rows), dtype=torch.bool), total, 0), (), 0)
+            batch = pool.gather(Share(rows, torch.zeros(len(rows), dtype=torch.bool), total, 0), (), 0)
+            memory.record(batch.found, 0)
             middle = time.perf_counter()
             ranks.add_up(policy.parameters(), torch.ones(()))
             spent["programs and scores"].append(middle - began)
