@@ -304,15 +304,20 @@ LOOSE = ("average",)  # where 3 and 3.0 are the same answer
 RUNGS = {"compute it": COMPUTE, "handle it": HANDLE, "repeat it": REPEAT, "put it together": TOGETHER}
 
 
-# Zero beside a number of either sign: where `a > b and a or b` is not the larger one, for 0 counts as false.
-ZERO_PAIRS = [[0, -8], [-6, 0], [0, 17], [19, 0]]
+# What chance seldom draws, and what is wrong for it looks right at first sight: zero, which counts as false, beside a
+# number of either sign; neighbours of any size; round numbers, which `% 100` and `% 10` make false.
+PAIRS = [[0, -8], [-6, 0], [0, 17], [19, 0], [10, 9], [9, 10], [36, 35], [57, 58], [-41, -40], [-70, -71], [200, 5],
+         [5, 200], [-300, -100], [100, 300], [-100, 100]]
+SINGLES = [[20], [21], [-20], [-21], [99], [100], [101], [-100], [200], [999], [1000]]
 
 
 def check_inputs(name: str, draw: Draw, tests: list) -> list[list]:
-    """Distinct inputs that no test case has, the same on every run."""
+    """Distinct inputs that no test case has, the same on every run: the corners, and at least a dozen by chance."""
     source = random.Random(name)
-    found = [pair for pair in ZERO_PAIRS if pair not in tests] if COMPUTE.get(name, ((), ()))[1] == AB else []
-    while len(found) < CHECKS:
+    corners = {1: SINGLES, 2: PAIRS}[len(COMPUTE[name][1])] if name in COMPUTE else []
+    found = [inputs for inputs in corners if inputs not in tests]
+    count = max(CHECKS, len(found) + CHECKS // 2)
+    while len(found) < count:
         inputs = draw(source)
         if inputs not in found and inputs not in tests:
             found.append(inputs)
