@@ -6,6 +6,7 @@ import re
 import shlex
 
 import pytest
+from torch.distributed.run import parse_args as torchrun_words
 
 import runner
 from agent_core.config import load_config
@@ -24,7 +25,7 @@ CONFIG = load_config(ROOT / "config.ini").plain()
 def commands() -> list[list[str]]:
     """The words of every command in a code block: in fenced ones all lines, in indented ones those that begin so."""
     fenced = [line for block in re.findall(r"(?ms)^```bash\n(.*?)^```", README) for line in block.splitlines()]
-    indented = [re.split(r"\s{3,}", line)[0] for line in re.findall(r"(?m)^ {4}(python .*)", PROSE)]
+    indented = [re.split(r"\s{3,}", line)[0] for line in re.findall(r"(?m)^ {4}((?:python|torchrun) .*)", PROSE)]
     return [shlex.split(part) for line in fenced + indented for part in line.split(" && ")]
 
 
@@ -42,6 +43,10 @@ def test_every_command_is_known():
         if program == "pip":
             assert words[1:] == ["install", "-q", "-r", "requirements.txt"]
             assert (ROOT / words[-1]).is_file()
+        elif program == "torchrun":
+            started = torchrun_words(words[1:])
+            assert started.training_script == "runner.py"
+            runner.parse(started.training_script_args)
         elif words[1] == "-m":
             assert words[2:] in (["venv", ".venv"], ["pytest", "-q"])
         else:

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -37,13 +38,17 @@ WARM_UP = 10  # steps that do not count
 SETTINGS = ("run.threads=1", "executor.workers=1", "run.stop_on_success=no", "run.save_every=1e9", "run.show_every=0")
 
 
-def main() -> None:
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--attempts", type=int, default=20_000)
     parser.add_argument("--set", action="append", default=[], metavar="section.key=value")
-    options = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    options = parse(None)
     if "RANK" in os.environ:
         time_exchange(load_config(ROOT / "config.ini", options.set))
         return
