@@ -32,7 +32,7 @@ from memory.lock import MemoryLock
 from memory.report import write_report
 from memory.run_log import new_run_folder
 from tokenizer import Tokenizer
-from utils import UserError, choose_device, seed_everything
+from utils import UserError, choose_device, device_of_rank, seed_everything
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -119,7 +119,10 @@ class Parts:
         if config.generator.batch_size < ranks.count:
             raise ConfigError([f"generator.batch_size is {config.generator.batch_size}, but {ranks.count} ranks are to "
                                "share it: set it higher, or start fewer"])
-        device, reason = choose_device(ranks.device_name(config.run.device))
+        name = config.run.device
+        if ranks.count > 1:
+            name = device_of_rank(name, ranks.local_rank, ranks.local_count)
+        device, reason = choose_device(name)
         cores = (os.cpu_count() or 1) // ranks.local_count
         torch.set_num_threads(config.run.threads or min(4, max(1, cores // 2)))
         return cls(tokenizer, LegalTokens(grammar, tokenizer.tokens, device), task, device, reason)

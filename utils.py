@@ -65,6 +65,27 @@ def choose_device(name: str) -> tuple[torch.device, str]:
     return torch.device(wanted), f"as asked: {_describe(wanted)}"
 
 
+def device_of_rank(name: str, local_rank: int, local_count: int) -> str:
+    """Which device one of several processes that learn together is to take where the settings say `name`: a GPU each.
+
+    local_rank, local_count: which it is, of how many on this machine. Raises UserError where that cannot be.
+    """
+    import torch
+
+    way_out = "start one rank for each GPU, or set [run] device to cpu"
+    if name == "mps" or (name == "auto" and torch.backends.mps.is_available()):
+        if name == "auto":
+            return "cpu"
+        raise UserError("device mps is for one process only; set [run] device to cpu")
+    if local_count == 1 or name == "cpu" or not torch.cuda.is_available():
+        return name
+    if name not in ("auto", "cuda"):
+        raise UserError(f"device {name} is one GPU for {local_count} ranks; {way_out}")
+    if torch.cuda.device_count() < local_count:
+        raise UserError(f"this machine has {local_count} ranks and {torch.cuda.device_count()} GPUs; {way_out}")
+    return f"cuda:{local_rank}"
+
+
 def _accelerators() -> tuple[list[str], str]:
     """Names of the accelerators, best first, and why there is no CUDA device (meaningless when there is one)."""
     import torch

@@ -1,7 +1,7 @@
 """Which ranks of a run live, and why the first that ended did so: through the store that torchrun's ranks meet at.
 
 A lost connection is known at once, but not whose it was; and of a machine that is gone, or on a GPU that waits for one,
-nothing is known for long. So a thread of each rank counts in the store, once a second. The first rank looks at all
+nothing is known for long. So a thread of each rank counts in the store, twice a second. The first rank looks at all
 counts, the others at the first one's, and all at whether somebody left word. A process whose main thread goes on
 waiting for the dead is ended from here.
 """
@@ -16,8 +16,8 @@ from datetime import timedelta
 
 from torch.distributed import Store
 
-BEAT = 1.0  # seconds between two signs of life
-SILENCE = 6  # looks in a row that find no new one until a rank counts as gone; not seconds, which pass in sleep, too
+BEAT = 0.5  # seconds between two signs of life
+SILENCE = 12  # looks in a row that find no new one until a rank counts as gone; not seconds, which pass in sleep, too
 GRACE = 2.0  # seconds for the main thread to end by itself
 WORD = "word"  # key of the reason that the first to end has left
 
@@ -76,7 +76,7 @@ class Heartbeat:
     def word_of_first(self) -> str:
         """Why the first rank ends; waits for that a moment. "" where it says nothing."""
         try:
-            self._store.wait([_word_of(0)], timedelta(seconds=2 * BEAT))
+            self._store.wait([_word_of(0)], timedelta(seconds=4 * BEAT))
             return self._store.get(_word_of(0)).decode()
         except RuntimeError:
             return ""

@@ -23,9 +23,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch import distributed as dist
-from torch.distributed.rendezvous import rendezvous
 
 from agent_core.heartbeat import Heartbeat
+from agent_core.meeting import meet, ranks_in, restarts
 from utils import UserError
 
 PATIENCE = timedelta(hours=1)  # for a rank that lives
@@ -48,7 +48,8 @@ class Ranks:
 
     rank = 0
     count = 1
-    local_count = 1  # on this machine
+    local_rank = 0  # among those on this machine
+    local_count = 1
     restarted = False  # by torchrun, after a failure
 
     def __enter__(self) -> "Ranks":
@@ -77,12 +78,11 @@ class Ranks:
             return origin
         return int.from_bytes(hashlib.blake2b(f"{origin} {self.rank}".encode(), digest_size=4).digest())
 
-    def device_name(self, name: str) -> str:
-        """The device that this rank is to compute on where the settings say `name`. Raises UserError."""
-        return name
-
     def settle(self, device: torch.device, facts: dict[str, Any]) -> None:
-        """Makes sure that all ranks are of one kind; raises UserError with the first of the facts that differs."""
+        """Makes sure that all ranks are of one kind; raises UserError with the first of the facts that differs.
+
+        device: that this rank computes on. From here on `restarted` is known, and the ranks can share tensors.
+        """
 
     def watch(self) -> None:
         """From here on, a rank that shows no sign of life ends the run."""
@@ -117,13 +117,11 @@ class JoinedRanks(Ranks):
     def __init__(self):
         """Finds the others by torchrun's environment, and waits for them."""
         self.local_count = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-        self.restarted = _restarts() > 0
-        self._local_rank = int(os.environ.get("LOCAL_RANK", 0))
+        self.local_rank = int(os.environ.get("LOCAL_RANK", 0))
         self._signal = self._agreed = 0
         self._gradients = None  # the group that adds them up; None is the one for all else
         try:
-            store, self.rank, self.count = next(rendezvous("env://", timeout=timedelta(minutes=5)))
-            store = dist.PrefixStore(f"altlas/{_restarts()}", store)
+            store, self.rank, self.count = meet()
             self._store = store  # the server may be in it, which the others need to the end
             dist.init_process_group("gloo", store=store, rank=self.rank, world_size=self.count, timeout=PATIENCE)
             self._heartbeat = Heartbeat(store.clone(), self.rank, self.count)
@@ -161,22 +159,9 @@ class JoinedRanks(Ranks):
         if isinstance(error, RankLost):
             raise error from None
 
-    def device_name(self, name: str) -> str:
-        way_out = "start one rank for each GPU, or set run.device to cpu"
-        if name == "mps":
-            raise UserError("run.device = mps is for one process only; set run.device to cpu")
-        if name == "auto" and torch.backends.mps.is_available():
-            return "cpu"
-        if self.local_count == 1 or name == "cpu" or not torch.cuda.is_available():
-            return name
-        if name not in ("auto", "cuda"):
-            raise UserError(f"run.device = {name} gives one GPU to {self.local_count} ranks; {way_out}")
-        if (there := torch.cuda.device_count()) < self.local_count:
-            raise UserError(f"this machine has {self.local_count} ranks and GPUs for {there}; {way_out}")
-        return f"cuda:{self._local_rank}"
-
     def settle(self, device: torch.device, facts: dict[str, Any]) -> None:
         facts = {"run.device": device.type, "version of PyTorch": str(torch.__version__), **facts}
+        self.restarted = any(self.gather(restarts()))  # torchrun counts for each machine
         first, *others = self.gather(facts)
         for rank, found in enumerate(others, start=1):
             for name, value in first.items():
@@ -248,15 +233,11 @@ class JoinedRanks(Ranks):
 
 def join() -> Ranks:
     """This process's place among those that torchrun has started."""
-    if int(os.environ.get("WORLD_SIZE", 1)) > 1 and "RANK" in os.environ:
+    if ranks_in(os.environ) > 1:
         return JoinedRanks()
     alone = Ranks()
-    alone.restarted = _restarts() > 0
+    alone.restarted = restarts() > 0
     return alone
-
-
-def _restarts() -> int:
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
 
 
 def _line(error: BaseException) -> str:

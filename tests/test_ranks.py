@@ -25,13 +25,13 @@ from agent_core.generator import CodeGenerator
 from agent_core.grammar import read_grammar
 from agent_core.pooling import Share
 from agent_core.pushdown import LegalTokens
-from agent_core.ranks import JoinedRanks, Ranks, join
+from agent_core.ranks import Ranks, join
 from agent_core.task import load_task
 from agent_core.writing import Programs
 from runner import main
 from tests.conftest import ROOT
 from tokenizer import Tokenizer
-from utils import UserError
+from utils import UserError, device_of_rank
 
 pytestmark = pytest.mark.skipif(not (dist.is_available() and dist.is_gloo_available()),
                                 reason="this PyTorch has no gloo, by which ranks talk on a CPU")
@@ -338,7 +338,7 @@ def test_a_signal_to_one_rank_stops_all_together(home):
 @pytest.mark.parametrize(("settings", "complaint"), [
     ({"generator__batch_size": 1}, "generator.batch_size is 1, but 2 ranks are to share it"),
     ({"run__task": "hello_wrld"}, "hello_world"),
-    ({"run__device": "mps"}, "run.device = mps is for one process only"),
+    ({"run__device": "mps"}, "device mps is for one process only"),
 ])
 def test_a_mistake_is_said_once(home, settings, complaint):
     first, second = Started(run_main, arguments(home, **settings)).results()
@@ -416,15 +416,13 @@ def rank_of(parent, rank):
 
 @pytest.mark.parametrize(("name", "gpus", "local", "chosen"), [
     ("auto", 0, 2, "auto"), ("auto", 2, 2, "cuda:1"), ("cuda", 4, 2, "cuda:1"), ("cpu", 4, 2, "cpu"),
-    ("cuda:3", 4, 1, "cuda:3"), ("cuda:3", 4, 2, "gives one GPU to 2 ranks"), ("auto", 1, 2, "GPUs for 1"),
+    ("cuda:3", 4, 1, "cuda:3"), ("cuda:3", 4, 2, "one GPU for 2 ranks"), ("auto", 1, 2, "2 ranks and 1 GPUs"),
 ])
 def test_each_rank_has_a_gpu_of_its_own(monkeypatch, name, gpus, local, chosen):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    ranks = object.__new__(JoinedRanks)
-    ranks.local_count, ranks._local_rank = local, 1
     if " " in chosen:
         with pytest.raises(UserError, match=chosen):
-            ranks.device_name(name)
+            device_of_rank(name, 1, local)
     else:
-        assert ranks.device_name(name) == chosen
+        assert device_of_rank(name, 1, local) == chosen
