@@ -15,6 +15,7 @@ from agent_core.progress import Improvement, Progress, step_figures
 from agent_core.pushdown import LegalTokens
 from agent_core.ranks import Ranks
 from agent_core.scorer import Scorer
+from agent_core.setting import show
 from agent_core.task import Task
 from memory.attempts import Attempts, Row
 from tokenizer import Tokenizer
@@ -106,7 +107,7 @@ class Agent:
         """
         memory = self.memory.state()
         memory["others"] = self.ranks.gather(memory["scores"])[1:]
-        return {"task": self.task.name, "digest": self.task.digest, "rules": self.rules,
+        return {"task": self.task.name, "digest": self.task.digest, "rules": self.rules, "settings": self._settings,
                 "progress": asdict(self.progress), "history": [astuple(found) for found in self.history],
                 "memory": memory, "scorer": self.scorer.state(), "generator": self.generator.run_state()}
 
@@ -121,6 +122,9 @@ class Agent:
                  and progress.attempts >= progress.solved_at + run.polish_attempts)
         same_run = same_task and not again
         notes = self.generator.load(model_state, optimizer_state, state["generator"], same_run)
+        before = state["settings"]
+        notes += [f"{name} is {show(now)} now, it was {show(before[name])} when this was saved"
+                  for name, now in self._settings.items() if now != before.get(name, now)]
         if not same_task:
             notes.insert(0, f"carrying over what it learned on {state['task']}; attempts are counted anew")
         elif again:
@@ -144,6 +148,13 @@ class Agent:
             elif progress.solved_at is None:
                 progress.solved_at = self.memory.best.attempts
         return notes
+
+    @property
+    def _settings(self) -> dict[str, float]:
+        """How it learns: what may change from one start to the next, and is said then."""
+        plain = self.config.plain()
+        return {f"{section}.{key}": value for section in ("generator", "optimizer", "learning")
+                for key, value in plain[section].items() if key != "max_length"}
 
     @property
     def rules(self) -> dict:

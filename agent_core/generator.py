@@ -169,9 +169,6 @@ class CodeGenerator:
         self.policy.load_state_dict(model_state)
         self.optimizer.load_state_dict(optimizer_state)
         for group in self.optimizer.param_groups:
-            if group["lr"] != self._optimizer_config.learning_rate:
-                notes.append(f"optimizer.learning_rate is {self._optimizer_config.learning_rate:g} now, "
-                             f"it was {group['lr']:g} when this was saved")
             group["lr"] = self._optimizer_config.learning_rate
         return notes + self._go_on_drawing(run_state) if same_run else notes
 

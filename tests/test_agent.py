@@ -166,6 +166,9 @@ def test_a_changed_learning_rate_wins_and_is_said(executor, tokenizer, machine):
     changed = make_agent(executor, tokenizer, machine, optimizer__learning_rate=0.5)
     assert any("learning_rate is 0.5 now, it was 0.003" in note for note in changed.load(*saved(agent)))
     assert changed.generator.optimizer.param_groups[0]["lr"] == 0.5
+    changed = make_agent(executor, tokenizer, machine, learning__entropy_weight=0, generator__batch_size=32)
+    assert changed.load(*saved(agent)) == ["generator.batch_size is 32 now, it was 64 when this was saved",
+                                           "learning.entropy_weight is 0 now, it was 0.01 when this was saved"]
 
 
 @pytest.mark.parametrize("key", ["hidden_dim", "embedding_dim", "num_layers"])
