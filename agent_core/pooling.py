@@ -96,7 +96,7 @@ class Pool:
         """What is told of a program that all have, and of one that one rank has written."""
         task = self._scorer.task
         asked = len(task.expected_output.split()) if task.kind == "output" else len(task.test_cases) + version
-        flags = asked + len(task.required_tokens) + (task.max_tokens is not None)
+        flags = max(1, asked + len(task.required_tokens) + (task.max_tokens is not None))
         score = [("reward", "f8"), ("behaviour", "i8"), ("status", "u1"), ("solved", "?"), ("niche", f"V{flags}")]
         program = [("digest", "i8"), ("length", "i4"), ("regrown", "?"), ("promising", "?"),
                    ("ids", self._id, self._max_length)]
@@ -119,7 +119,9 @@ class Pool:
         part["behaviour"] = [attempt.behaviour for attempt in attempts]
         part["status"] = [STATUSES.index(attempt.status) for attempt in attempts]
         part["solved"] = [attempt.solved for attempt in attempts]
-        part["niche"] = numpy.frombuffer(b"".join(bytes(attempt.niche) for attempt in attempts), part["niche"].dtype)
+        flags = part["niche"].dtype
+        niches = b"".join(bytes(attempt.niche).ljust(flags.itemsize, b"\0") for attempt in attempts)
+        part["niche"] = numpy.frombuffer(niches, flags)
 
     def _together(self, parts: Sequence[numpy.ndarray], total: int) -> numpy.ndarray:
         """What all ranks have told, without what fills the places of those that had one less to tell."""

@@ -411,6 +411,15 @@ def rank_of(parent, rank):
     raise AssertionError(f"rank {rank} is not there")
 
 
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="two ranks on GPUs need two of them")
+def test_on_gpus_a_run_of_two_resumes_exactly_too(home):
+    Started(run_main, arguments(home, run__device="cuda")).results()
+    expected = rows(home)
+    Started(run_main, arguments(home, "--fresh", run__device="cuda", run__max_attempts=64)).results()
+    assert [result[0] for result in Started(run_main, arguments(home, run__device="cuda")).results()] == [0, 0]
+    assert rows(home) == expected
+
+
 # --- devices ---------------------------------------------------------------------------------------------------------
 
 
