@@ -21,7 +21,7 @@ from agent_core.objectives import (
 )
 from agent_core.pushdown import LegalTokens
 from agent_core.ranks import Ranks
-from agent_core.regrowth import Plan, Specimen, examine, make_plan, unruled
+from agent_core.regrowth import Plan, Specimen, draw_slack, examine, make_plan, unruled
 from agent_core.writing import OnEnded, Programs, Writing
 from tokenizer import Tokenizer
 
@@ -60,16 +60,23 @@ class CodeGenerator:
         seed = self._ranks.seed(seed)
         self.random = torch.Generator(self.device).manual_seed(seed)  # weights and tokens
         self.plan_random = torch.Generator().manual_seed(seed)  # what to regrow: drawn on the CPU on every device
+        # (V,) what chance alone draws tokens in proportion to; without the grammar nothing says what is of a kind.
+        self._chance = machine.kind_sizes ** -(learning.even_kinds if generator.legal_tokens_only else 0.0)
         self._specimens: dict[tuple[int, ...], Specimen] = {}
         self.reset()
 
     def reset(self) -> None:
-        """Fresh random weights and a fresh optimizer; the weights are drawn from the generator's own randomness."""
+        """Fresh random weights and a fresh optimizer; the weights are drawn from the generator's own randomness.
+
+        What the policy likes at first is near what chance would draw.
+        """
         seed = torch.randint(2**31, (1,), generator=self.random, device=self.device).item()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.policy = CodePolicy(len(self._tokenizer), self._model_config.embedding_dim,
                                      self._model_config.hidden_dim, self._model_config.num_layers).to(self.device)
+        with torch.no_grad():
+            self.policy.head.bias += self._chance.log()
         self._ranks.spread(self.policy.parameters())
         self.optimizer = torch.optim.Adam(self.policy.parameters(), lr=self._optimizer_config.learning_rate)
 
@@ -85,11 +92,12 @@ class CodeGenerator:
         batch_size = share.stop - share.start
         writing = Writing(self._machine, self._tokenizer, self._start, self._defined, batch_size,
                           self._config.max_length, self._config.legal_tokens_only, self._floors(batch_size),
+                          draw_slack(batch_size, self._learning.fresh_slack, self.random, self.device),
                           self._plan(share, elites), on_ended)
         reader = self.policy.reader(batch_size)
         while not writing.ended:
             legal = writing.legal()  # (R, V), R programs being under way
-            probs = policy_probs(reader.read(writing.token), legal, writing.floor)  # (R, V)
+            probs = policy_probs(reader.read(writing.token), legal, writing.floor, self._chance)  # (R, V)
             token = draw(probs, torch.rand(len(probs), generator=self.random, device=self.device))  # (R,)
             left = writing.take(token, probs.gather(1, token.unsqueeze(1)).squeeze(1))
             if left is not None:
@@ -215,7 +223,7 @@ class CodeGenerator:
         place, program = chosen.nonzero().unbind(1)
         program = order[program]
         log_probs, entropies = choices(self.policy.head(hidden[chosen[reached]]), legal[program, place],
-                                       floor[program], ids[program, place])
+                                       floor[program], ids[program, place], self._chance)
         nothing = torch.zeros(ids.shape, dtype=log_probs.dtype, device=self.device)
         return (nothing.index_put((program, place), log_probs), nothing.index_put((program, place), entropies))
 

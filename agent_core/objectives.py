@@ -15,13 +15,14 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 
-def policy_probs(logits: Tensor, legal: Tensor, floor: Tensor) -> Tensor:
-    """The policy: softmax over legal tokens, mixed with a share `floor` of the uniform choice among them.
+def policy_probs(logits: Tensor, legal: Tensor, floor: Tensor, chance: Tensor) -> Tensor:
+    """The policy: softmax over legal tokens, mixed with a share `floor` of what chance draws from them.
 
-    logits: (R, V). legal: (R, V) bool, at least one True in each row. floor: (R,) in [0, 1). Returns (R, V), 0 where
-    illegal. The mixture is part of the policy, so its gradient is exact and no token is ever out of reach.
+    logits: (R, V). legal: (R, V) bool, at least one True in each row. floor: (R,) in [0, 1). chance: (V,) above 0, in
+    proportion to which chance draws. Returns (R, V), 0 where illegal. The mixture is part of the policy, so its
+    gradient is exact and no token is ever out of reach.
     """
-    return _mixed(torch.softmax(_masked(logits, legal), dim=-1), legal, floor)
+    return _mixed(torch.softmax(_masked(logits, legal), dim=-1), legal, floor, chance)
 
 
 def draw(probs: Tensor, chance: Tensor) -> Tensor:
@@ -40,11 +41,12 @@ class _Choices(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, logits: Tensor, legal: Tensor, floor: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(ctx, logits: Tensor, legal: Tensor, floor: Tensor, ids: Tensor, chance: Tensor
+                ) -> tuple[Tensor, Tensor]:
         ids = ids.unsqueeze(-1)
         own_logs = torch.log_softmax(_masked(logits, legal), dim=-1)
         own = own_logs.exp()
-        probs = _mixed(own.clone(), legal, floor)
+        probs = _mixed(own.clone(), legal, floor, chance)
         chosen = probs.gather(-1, ids).squeeze(-1)
         # Without a floor the logarithm is known even where the probability is too small to be told from 0.
         log_probs = torch.where(floor > 0, chosen.log(), own_logs.gather(-1, ids).squeeze(-1))
@@ -53,7 +55,7 @@ class _Choices(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad_log_prob: Tensor, grad_entropy: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx, grad_log_prob: Tensor, grad_entropy: Tensor) -> tuple[Tensor, None, None, None, None]:
         own, probs, floor, chosen, ids = ctx.saved_tensors
         # How much of the choice's probability is the softmax's own: all of it where there is no floor.
         share = torch.where(floor > 0, own.gather(-1, ids).squeeze(-1) * (1 - floor) / chosen, 1.0)
@@ -61,25 +63,26 @@ class _Choices(torch.autograd.Function):
         grad = torch.xlogy(own, probs).mul_((grad_entropy * (floor - 1)).unsqueeze(-1))  # 0 where s is
         total = grad.sum(dim=-1, keepdim=True) + at_choice
         grad.addcmul_(own, total, value=-1).scatter_add_(-1, ids, at_choice)
-        return grad, None, None, None
+        return grad, None, None, None, None
 
 
-def choices(logits: Tensor, legal: Tensor, floor: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+def choices(logits: Tensor, legal: Tensor, floor: Tensor, ids: Tensor, chance: Tensor) -> tuple[Tensor, Tensor]:
     """What was chosen, under the policy of now: log-probability of each token and entropy of each choice, in nats.
 
-    logits, legal, floor: as for `policy_probs`. ids: (N,) legal. Returns (N,) twice, with gradients to `logits`.
+    logits, legal, floor, chance: as for `policy_probs`. ids: (N,) legal. Returns (N,) twice, with gradients to
+    `logits`.
     """
-    return _Choices.apply(logits, legal, floor.to(logits.dtype), ids)
+    return _Choices.apply(logits, legal, floor.to(logits.dtype), ids, chance)
 
 
 def _masked(logits: Tensor, legal: Tensor) -> Tensor:
     return torch.where(legal, logits, -math.inf)
 
 
-def _mixed(own: Tensor, legal: Tensor, floor: Tensor) -> Tensor:
-    """In place: the softmax's share and the uniform one."""
-    legal = legal.to(own.dtype)
-    return own.mul_((1 - floor).unsqueeze(-1)).addcmul_(legal, (floor / legal.sum(dim=-1)).unsqueeze(-1))
+def _mixed(own: Tensor, legal: Tensor, floor: Tensor, chance: Tensor) -> Tensor:
+    """In place: the softmax's share and that of chance."""
+    drawn = legal * chance.to(own.dtype)
+    return own.mul_((1 - floor).unsqueeze(-1)).addcmul_(drawn, (floor / drawn.sum(dim=-1)).unsqueeze(-1))
 
 
 def group_advantages(rewards: Tensor, group: Tensor, floor: float) -> Tensor:

@@ -12,10 +12,10 @@ import numpy
 import torch
 from torch import Tensor
 
-from agent_core.compiler import FINISHED, Cell, Compiler
+from agent_core.compiler import FINISHED, Cell, Compiler, Step
 from agent_core.grammar import START_SYMBOLS, Grammar, GrammarError
 from agent_core.names import DEEPER, MARKS, Guard, Names, Scopes
-from tokenizer import PAD, SPECIAL_TOKENS
+from tokenizer import PAD, SPECIAL_TOKENS, token_class
 
 NEVER = 1 << 14  # tokens needed after an illegal token: more than any program has
 
@@ -85,6 +85,7 @@ class LegalTokens:
                 name_move[state, token], deeper[state, token] = self._names.move(action, token), DEEPER.get(action, 0)
                 push[state, token, :len(pushed)] = pushed
                 rise[state, token] = len(pushed) - 1
+        self.kind_sizes = self._kind_sizes(rows)
         tables = (need, pops, condition, name_move, deeper, push, rise)
         need, pops, condition, name_move, deeper, push, rise = (torch.from_numpy(t).to(device) for t in tables)
         self._condition = condition  # (states, V)
@@ -100,6 +101,18 @@ class LegalTokens:
         self._offsets = torch.arange(self.deepest_push, device=device)
         self.fewest_of_state = [0, *(compiler.fewest(cell.symbol) for cell in compiler.cells[1:])]
         self.keeps_names = [False, *(compiler.keeps_names(cell.symbol) for cell in compiler.cells[1:])]
+
+    def _kind_sizes(self, rows: Sequence[dict[int, tuple[Step, list[int]]]]) -> Tensor:
+        """(V,) float: how many tokens the grammar continues alike wherever they stand, the token itself among them:
+        all numbers, all comparisons. A name is of its own kind, since each says something else."""
+        kinds: dict[object, list[int]] = {}
+        for token, text in enumerate(self._tokens):
+            moves = tuple((state, row[token][0], *row[token][1]) for state, row in enumerate(rows) if token in row)
+            kinds.setdefault(text if token_class(text) in ("VARIABLE", "FUNCTION") else moves, []).append(token)
+        sizes = torch.ones(len(self._tokens), device=self.device)
+        for tokens in kinds.values():
+            sizes[tokens] = float(len(tokens))
+        return sizes
 
     def unused_tokens(self) -> list[str]:
         """The tokens of the vocabulary that no rule mentions, special ones left out."""

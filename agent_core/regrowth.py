@@ -131,6 +131,17 @@ def _cuts(length: int, stacks: list[list[int]], pointers: list[int], served: lis
             yield Cut(begin, end, floor, sum(machine.fewest_of_state[s] for s in stacks[begin][:floor]))
 
 
+def draw_slack(count: int, mean: float, generator: torch.Generator, device: torch.device) -> Tensor:
+    """How many tokens more than the fewest may be written, from the geometric distribution of that mean; 0 = no limit.
+
+    Returns (count,) int16 on the device, where the generator lives.
+    """
+    if not mean:
+        return torch.full((count,), NEVER, dtype=torch.int16, device=device)
+    chance = torch.rand(count, generator=generator, device=device).clamp(min=1e-6)
+    return (chance.log() / math.log(mean / (mean + 1))).clamp(max=NEVER).to(torch.int16)
+
+
 def make_plan(specimens: Sequence[Specimen], batch_size: int, regrown: int, inner_share: float, mean_slack: float,
               generator: torch.Generator, pad: int, vocabulary: int) -> Plan:
     """Draws for the last `regrown` programs of a batch which elite to start from and what to keep of it.
@@ -157,11 +168,8 @@ def make_plan(specimens: Sequence[Specimen], batch_size: int, regrown: int, inne
     stop = torch.where(inner, after, pad)
     crowding = (lengths[elite] - end) - below
 
-    slack = torch.full((regrown,), NEVER)  # more than any program has room for
-    if mean_slack > 0:
-        chance = torch.rand(regrown, generator=generator).clamp(min=1e-6)
-        geometric = (chance.log() / math.log(mean_slack / (mean_slack + 1))).long()
-        slack = (geometric + _INSERTION * (begin == end)).clamp(max=NEVER)
+    slack = draw_slack(regrown, mean_slack, generator, generator.device)
+    slack = (slack + _INSERTION * (begin == end)).clamp(max=NEVER)
 
     def placed(values: Tensor, fill: int = 0) -> Tensor:
         """Fresh programs first, with `fill`."""
@@ -171,5 +179,5 @@ def make_plan(specimens: Sequence[Specimen], batch_size: int, regrown: int, inne
     ids = torch.arange(vocabulary)
     barred = sources[elite, begin].unsqueeze(1) == ids
     return Plan(placed(sources[elite], pad), placed(begin, -1), placed(end), placed(crowding.to(torch.int16)),
-                placed(slack.to(torch.int16)), placed(barred), Within(placed(floor), placed(stop.unsqueeze(1) == ids)),
+                placed(slack), placed(barred), Within(placed(floor), placed(stop.unsqueeze(1) == ids)),
                 placed(torch.ones(regrown, dtype=torch.bool)), int(begin.max()))

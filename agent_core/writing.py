@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from agent_core.pushdown import LegalTokens, Within
+from agent_core.pushdown import NEVER, LegalTokens, Within
 from agent_core.regrowth import Plan, any_token
 from tokenizer import Tokenizer
 
@@ -29,7 +29,7 @@ class Programs:
     legal: Tensor  # (B, T, V) bool: what could have been written
     log_probs: Tensor  # (B, T) of the chosen tokens when they were sampled; 0 elsewhere
     regrown: Tensor  # (B,) bool
-    floor: Tensor  # (B,) the uniform share of each program's choices
+    floor: Tensor  # (B,) the share of each program's choices that is left to chance
 
     def rows(self) -> list[Row]:
         """The ids of each program up to its <EOS>, as plain integers: what it is known by."""
@@ -44,8 +44,10 @@ class Writing:
     """The programs that have not ended, R of the batch's B, and all that was written so far."""
 
     def __init__(self, machine: LegalTokens, tokenizer: Tokenizer, start: str, defined: Sequence[str], batch_size: int,
-                 max_length: int, legal_tokens_only: bool, floor: Tensor, plan: Plan | None, on_ended: OnEnded | None):
-        """floor: (B,) the uniform share of each program's choices; on_ended: is given programs that are dropped."""
+                 max_length: int, legal_tokens_only: bool, floor: Tensor, slack: Tensor, plan: Plan | None,
+                 on_ended: OnEnded | None):
+        """floor: (B,) the share of each program's choices that is left to chance; slack: (B,) int16, the tokens that
+        a fresh one may have beyond the fewest; on_ended: is given programs that are dropped."""
         self._machine, self._tokenizer, self._plan, self._max_length = machine, tokenizer, plan, max_length
         self._on_ended = on_ended
         device = machine.device
@@ -59,6 +61,9 @@ class Writing:
         self._stopped = self._finished  # (R,) the stretch written anew has ended
         self._cursor = plan.end if plan else None  # (R,) place in the source of the next token to keep
         self._progress = machine.begin(start, batch_size, max_length, defined) if legal_tokens_only else None
+        if self._progress is not None:
+            fresh = slack if plan is None else slack.masked_fill(plan.regrown, NEVER)
+            self._progress.spare = self._progress.spare.minimum(fresh)
         self._any_token = any_token(tokenizer, device)
         # Time first, so that the tokens of one step lie together.
         shape = (max_length, batch_size)

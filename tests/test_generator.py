@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 from agent_core.config import GeneratorConfig, LearningConfig, ModelConfig, OptimizerConfig
 from agent_core.generator import CodeGenerator
 from agent_core.grammar import parse_grammar
-from agent_core.objectives import policy_gradient_loss
+from agent_core.objectives import policy_gradient_loss, policy_probs
 from agent_core.pushdown import LegalTokens
 from agent_core.regrowth import Cut
 from agent_core.writing import Programs
@@ -19,7 +19,7 @@ from tokenizer import LAYOUT_TOKENS, SPECIAL_TOKENS, Tokenizer
 
 CPU = torch.device("cpu")
 PLAIN = LearningConfig(entropy_weight=0.0, exploration_floor=0.0, imitation_weight=0.0, regrown_share=0.0,
-                       regrown_slack=0.0)
+                       regrown_slack=0.0, fresh_slack=0.0)
 SUMS = "program: sum EOS\nfunction_body: sum EOS\nsum: NUMBER more\nmore: '+' NUMBER more | nothing\n"
 
 
@@ -147,6 +147,39 @@ def test_what_is_regrown_is_short_where_the_slack_is(tokenizer, machine):
         chosen = make_generator(tokenizer, machine, learning, max_length=48).generate(1_000, [elite]).chosen
         written.append(chosen.sum(dim=1).float().mean().item())
     assert written[0] < written[1] - 1 < written[2] - 4
+
+
+def test_fresh_programs_are_short_where_their_slack_is_and_regrown_ones_keep_their_length(tokenizer, machine):
+    lengths = []
+    for slack in (2.0, 8.0, 0.0):
+        generator = make_generator(tokenizer, machine, dataclasses.replace(PLAIN, fresh_slack=slack), max_length=48)
+        rows = generator.generate(1_000).rows()
+        assert all(generator.accepts(rows))
+        lengths.append(sum(map(len, rows)) / 1_000)
+    assert lengths[0] < 5.5 < 9 < lengths[1] < 12 < 24 < lengths[2]
+    elite = tuple(tokenizer.encode("print(max(1, 2) + 3)\nprint(max(1, 2) + 3)\n").tolist())
+    learning = dataclasses.replace(PLAIN, fresh_slack=1.0, regrown_share=0.5, inner_share=1.0)
+    programs = make_generator(tokenizer, machine, learning, max_length=48).generate(1_000, [elite])
+    length = programs.mask.sum(dim=1).float()
+    assert length[~programs.regrown].mean() < 5 < 15 < length[programs.regrown].mean()
+
+
+@pytest.mark.parametrize("by_chance", [0.0, 1.0])
+def test_chance_and_a_fresh_policy_are_even_over_kinds_of_tokens(tokenizer, machine, by_chance):
+    progress = machine.begin("program", 1, 24)
+    for token in ("print", "("):
+        machine.advance(progress, torch.tensor([tokenizer.tokens.index(token)]))
+    shares = {}
+    for even in (1.0, 0.5, 0.0):
+        generator = make_generator(tokenizer, machine, dataclasses.replace(PLAIN, even_kinds=even))
+        logits = torch.zeros(1, len(tokenizer)) if by_chance else generator.policy.head.bias.detach().unsqueeze(0)
+        probs = policy_probs(logits, machine.legal(progress), torch.tensor([by_chance]), generator._chance)[0]
+        shares[even] = {token: probs[i].item() for i, token in enumerate(tokenizer.tokens) if probs[i] > 0}
+    everything = {even: sum(size ** (1 - even) for size in (16, 8, 9, 1, 1, 1, 1, 1)) for even in shares}
+    near = {"rel": 0.4 if not by_chance else 1e-5}  # what the random weights of a fresh head add
+    for even, share in shares.items():
+        for token, size in (("2", 16), ('"no"', 8), ("len", 9), ("[", 1), (")", 1)):  # and "(", "-" and "not"
+            assert share[token] == pytest.approx(size ** -even / everything[even], **near)
 
 
 def test_programs_wander_off_by_shares_of_their_own(tokenizer, machine):

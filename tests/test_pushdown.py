@@ -133,3 +133,14 @@ def test_a_vocabulary_may_have_few_names(tokenizer, config):
     machine = LegalTokens(read_grammar(config.paths.grammar, tokens), tokens, torch.device("cpu"))
     for max_length in (3, 12, 40):  # no dead end, though one variable is soon used up: `sample` looks at every step
         assert len(sample(machine, "program", 600, max_length, ())) == 600
+
+
+def test_tokens_that_the_grammar_continues_alike_are_of_one_kind(tokenizer, machine):
+    size = dict(zip(tokenizer.tokens, machine.kind_sizes.tolist(), strict=True))
+    numbers = sum(token.isdigit() for token in tokenizer.tokens)
+    assert size["0"] == size["None"] == numbers + 3  # True and False, too
+    assert size["=="] == size["<="] == 6
+    assert size["*"] == size["%"] == 4
+    assert size["len"] == size["int"] == 9
+    for alone in ("+", "-", "in", "var_a", "func_a", "(", "return", "NEWLINE", "<EOS>"):
+        assert size[alone] == 1, alone

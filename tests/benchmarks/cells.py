@@ -32,7 +32,7 @@ SECTIONS = ("model", "generator", "optimizer", "learning", "scorer")
 EXECUTOR_SETTINGS = ("max_steps", "memory_mb", "max_output")
 
 _PLAIN = ("learning.elites=0", "learning.imitation_weight=0", "learning.novelty=0", "learning.exploration_floor=0",
-          "learning.regrown_share=0", "learning.restart_after=0")
+          "learning.regrown_share=0", "learning.restart_after=0", "learning.fresh_slack=0", "learning.even_kinds=0")
 _UNIFORM = (*_PLAIN, "learning.entropy_weight=0", "optimizer.learning_rate=1e-30")
 _PARTS = {
     "-imitation": "learning.imitation_weight=0",
@@ -43,6 +43,8 @@ _PARTS = {
     "-inner": "learning.inner_share=0",
     "-restart": "learning.restart_after=0",
     "-entropy": "learning.entropy_weight=0",
+    "-slack": "learning.fresh_slack=0",
+    "-kinds": "learning.even_kinds=0",
 }
 PARTS = tuple(_PARTS)
 VARIANTS = ("uniform", "reinforce", "full", *PARTS)
