@@ -39,7 +39,8 @@ class Agent:
         self.scorer = Scorer(task, executor, config.scorer)
         self.ranks = ranks or Ranks()
         remember = -(-config.scorer.remember // self.ranks.count)  # each rank remembers the scores of its own programs
-        self.memory = Attempts(remember, config.learning.elites, config.learning.elites_per_niche)
+        learning = config.learning
+        self.memory = Attempts(remember, learning.elites, learning.elites_per_niche, learning.working_elites)
         self.pool = Pool(self.ranks, self.memory, self.scorer, config.generator.max_length, len(tokenizer))
         self.progress = Progress()
         self.history: list[Improvement] = []
@@ -163,7 +164,7 @@ class Agent:
         scorer = {key: value for key, value in config["scorer"].items() if key != "remember"}
         executor = {key: config["executor"][key] for key in ("max_steps", "memory_mb", "max_output")}
         return {"tokens": self.tokenizer.tokens, "grammar": self._machine.grammar.digest, "scorer": scorer,
-                "executor": executor, "max_length": self.config.generator.max_length}
+                "executor": executor, "niches": "work, cases", "max_length": self.config.generator.max_length}
 
     def _reassess(self, ids: dict[int, int]) -> None:
         """Scores elites and best anew, as far as they are still programs. ids: old token id -> new."""

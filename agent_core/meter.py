@@ -42,6 +42,7 @@ class Meter:
         """A full budget, an empty output, all call slots free."""
         self.steps = repeat(True, self.max_steps)
         self.overdrawn = False
+        self.charged = 0  # of the steps used, those that no loop and no call has ticked off
         self.tick = self.steps.__next__
         self.left = self.steps.__length_hint__
         self.printed: list[str] = []
@@ -64,7 +65,12 @@ class Meter:
         if steps >= self.left():
             self.overdrawn = True
             raise OutOfSteps
+        self.charged += steps
         deque(islice(self.steps, steps), maxlen=0)
+
+    def turns(self) -> int:
+        """Turns of loops and calls of functions so far."""
+        return self.max_steps - self.left() - self.charged
 
     def measure(self, value: object) -> int:
         """The size of a value in elements, counted as a tree: shared parts count as often as they are reached.

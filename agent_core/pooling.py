@@ -96,7 +96,7 @@ class Pool:
         """What is told of a program that all have, and of one that one rank has written."""
         task = self._scorer.task
         asked = len(task.expected_output.split()) if task.kind == "output" else len(task.test_cases) + version
-        flags = max(1, asked + len(task.required_tokens) + (task.max_tokens is not None))
+        flags = 1 + asked + len(task.required_tokens) + (task.max_tokens is not None)
         score = [("reward", "f8"), ("behaviour", "i8"), ("status", "u1"), ("solved", "?"), ("niche", f"V{flags}")]
         program = [("digest", "i8"), ("length", "i4"), ("regrown", "?"), ("promising", "?"),
                    ("ids", self._id, self._max_length)]
@@ -147,7 +147,7 @@ class Pool:
 
 
 def _attempts(scores: numpy.ndarray, version: int) -> Iterator[Attempt]:
-    niches = [tuple(map(bool, niche)) for niche in scores["niche"].tolist()]
+    niches = map(tuple, scores["niche"].tolist())
     statuses = [STATUSES[status] for status in scores["status"].tolist()]
     return map(Attempt, scores["reward"].tolist(), scores["solved"].tolist(), statuses, scores["behaviour"].tolist(),
                niches, repeat(version))

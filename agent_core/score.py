@@ -8,6 +8,9 @@ from agent_core.executor import CaseResult
 from agent_core.task import Case
 from agent_core.values import as_json, as_text
 
+STEADY, LOOPS, CALLS = range(3)
+_VARIED = 4  # numbers of turns that a function must show on its cases: two or three of them are what an `if` can do
+
 
 @dataclass(frozen=True)
 class CaseScore:
@@ -33,6 +36,7 @@ class Score:
     behaviour: int  # the same for programs that did the same, in every process; 63 bits
     solved_cases: tuple[bool, ...]  # the paid cases, or the words of the expected text; then the constraints
     version: int  # how many counterexamples were known
+    work: int = STEADY  # what makes a function do more for some inputs than for others: STEADY, LOOPS or CALLS
     paid: tuple[Case, ...] = ()
     answers: tuple[CaseResult, ...] = ()
     exact: tuple[bool, ...] = ()
@@ -72,3 +76,11 @@ def fingerprint(status: str, stdout: str, answers: Sequence[CaseResult]) -> int:
     """A number for what a program did, not for how it is written: the answers of a function, the text of a program."""
     did = "\n".join([f"{answer.status} {as_text(answer.value)}" for answer in answers]) or f"{status} {stdout!r}"
     return int.from_bytes(hashlib.blake2b(did.encode("utf-8", "replace"), digest_size=8).digest()) >> 1
+
+
+def growing_work(module: str, answers: Sequence[CaseResult]) -> int:
+    """What makes the function do more for some inputs than for others, however many they are: its loops or, where it
+    has none, its calls of itself."""
+    if len({answer.turns for answer in answers if answer.status == "finished"}) < _VARIED:
+        return STEADY
+    return CALLS if {"for", "while"}.isdisjoint(module.split()) else LOOPS

@@ -129,7 +129,8 @@ class Trial:
                 break
             if status == FINISHED:
                 try:
-                    texts.append(f"[{encoded(value)}]")
+                    turns = meter.turns()
+                    texts.append(f"[{encoded(value)},{turns}]" if turns else f"[{encoded(value)}]")
                     continue
                 except NotPlain as problem:
                     message = str(problem)

@@ -9,7 +9,8 @@ from typing import NamedTuple, Protocol
 Row = tuple[int, ...]  # a program: its token ids up to <EOS>
 
 
-_NICHES: dict[tuple[bool, ...], tuple[bool, ...]] = {}
+Niche = tuple[int, ...]  # how its work grows, 0 where it does not; then for each case whether it is solved
+_NICHES: dict[Niche, Niche] = {}
 
 
 class Scored(Protocol):
@@ -20,6 +21,7 @@ class Scored(Protocol):
     status: str
     behaviour: int
     solved_cases: tuple[bool, ...]
+    work: int
     version: int
 
 
@@ -30,13 +32,14 @@ class Attempt(NamedTuple):
     solved: bool
     status: str
     behaviour: int
-    niche: tuple[bool, ...]
+    niche: Niche
     version: int
 
     @classmethod
     def of(cls, score: Scored) -> "Attempt":
         # Few niches and statuses, many programs: equal ones share an object.
-        niche = _NICHES.setdefault(score.solved_cases, score.solved_cases)
+        niche = (score.work, *score.solved_cases)
+        niche = _NICHES.setdefault(niche, niche)
         return cls(score.reward, score.solved, sys.intern(score.status), score.behaviour, niche, score.version)
 
 

@@ -2,6 +2,10 @@
 
 Elites are the priority queue of Abolafia et al. 2018, kept in niches: programs that get the same cases right compete
 with one another only, by reward and then by length, so that near-copies of one local optimum cannot fill the queue.
+
+Programs whose work grows with what they are given, by loops or by calls of themselves, have niches of their own and
+some places among the elites. They are rare finds that pay nothing at first, and what comes of them pays late (the idea
+of MAP-Elites, Mouret and Clune 2015: keep the best of each kind, not only the best).
 """
 
 from collections import Counter
@@ -11,7 +15,7 @@ from itertools import islice
 import numpy
 import torch
 
-from memory.attempt import Attempt, Best, Found, Row, Scored
+from memory.attempt import Attempt, Best, Found, Niche, Row, Scored
 
 __all__ = ["Attempt", "Attempts", "Best", "Found", "Row", "Scored"]
 
@@ -21,13 +25,15 @@ _BEHAVIOURS = 100_000  # whose counts are kept
 class Attempts:
     """The memory of one task. `state()` is all of it, as plain values."""
 
-    def __init__(self, remember: int, elite_count: int, per_niche: int):
-        """remember: scores kept, the oldest go first; elite_count: programs to learn from again; per niche at most."""
+    def __init__(self, remember: int, elite_count: int, per_niche: int, working_count: int = 0):
+        """remember: scores kept, the oldest go first; elite_count: programs to learn from again; per niche at most;
+        working_count: of the elites, places for programs whose work grows, 0 = they are like all others."""
         self._remember = remember
         self._elite_count = elite_count
         self._per_niche = per_niche
+        self._working_count = working_count
         self._scores: dict[Row, Attempt] = {}
-        self._niches: dict[tuple[bool, ...], list[tuple[float, int, Row]]] = {}  # (-reward, length, row), best first
+        self._niches: dict[Niche, list[tuple[float, int, Row]]] = {}  # (-reward, length, row), best first
         self._seen: dict[int, int] = {}  # behaviour -> programs that showed it since the last restart
         self.best: Best | None = None
 
@@ -89,8 +95,11 @@ class Attempts:
     @property
     def elites(self) -> list[Row]:
         """The best programs of all niches, best first."""
-        ranked = sorted(entry for niche in self._niches.values() for entry in niche)
-        return [row for _, _, row in ranked[: self._elite_count]]
+        working, others = (sorted(entry for niche, entries in self._niches.items() if bool(niche[0]) is grows
+                                  for entry in entries) for grows in (True, False))
+        places = max(self._working_count, self._elite_count - len(others))
+        working = working[:min(places, self._elite_count)]
+        return [row for _, _, row in sorted(working + others[:self._elite_count - len(working)])]
 
     @property
     def elite_rewards(self) -> list[float]:
@@ -105,6 +114,7 @@ class Attempts:
     def clear(self) -> None:
         """Forgets everything."""
         self.restart()
+        self._niches.clear()
         self._scores.clear()
         self.best = None
 
@@ -116,8 +126,8 @@ class Attempts:
             self.best = Best(best, self._scores[best].reward, self._scores[best].solved, best_attempts)
 
     def restart(self) -> None:
-        """Forgets elites and behaviours. Scores and the best program stay."""
-        self._niches.clear()
+        """Forgets elites and behaviours. Scores, the best program and those whose work grows stay."""
+        self._niches = {niche: entries for niche, entries in self._niches.items() if niche[0]}
         self._seen.clear()
 
     def kept(self) -> list[Row]:
@@ -127,7 +137,7 @@ class Attempts:
 
     def _consider(self, row: Row, attempt: Attempt) -> None:
         if self._rises(row, attempt):
-            niche = self._niches.setdefault(attempt.niche, [])
+            niche = self._niches.setdefault(self._niche(attempt), [])
             niche.append((-attempt.reward, len(row), row))
             niche.sort()
             del niche[self._per_niche:]
@@ -136,9 +146,12 @@ class Attempts:
         """Whether the program is good enough for its niche, and not there yet."""
         if attempt.reward <= 0 or not self._elite_count:
             return False
-        niche = self._niches.get(attempt.niche, ())
+        niche = self._niches.get(self._niche(attempt), ())
         entry = (-attempt.reward, len(row), row)
         return not (len(niche) == self._per_niche and entry >= niche[-1] or entry in niche)
+
+    def _niche(self, attempt: Attempt) -> Niche:
+        return attempt.niche if self._working_count else (0, *attempt.niche[1:])
 
     def _is_best(self, row: Row, attempt: Attempt) -> bool:
         return self.best is None or (attempt.reward, -len(row)) > (self.best.reward, -len(self.best.row))

@@ -11,6 +11,7 @@ class Score(NamedTuple):
     status: str = "finished"
     behaviour: int = 0
     solved_cases: tuple[bool, ...] = ()
+    work: int = 0
     version: int = 0
 
 
@@ -51,6 +52,25 @@ def test_niches_hold_several_and_the_whole_holds_the_best():
     assert memory.elites == [(7,), (6,), (5,)]  # 7 and 5 of one niche, 6 and 4 of the other; three at most
     remember(memory, {(7,): Score(0.7, solved_cases=(False,))})
     assert memory.elites == [(7,), (6,), (5,)]  # a program is an elite once
+
+
+def test_programs_whose_work_grows_have_niches_and_places_of_their_own():
+    memory = Attempts(100, 4, 1, working_count=2)
+    remember(memory, {(i,): Score(0.5 + i / 100, solved_cases=(i % 2 == 0, i > 5, i > 7)) for i in range(1, 10)})
+    assert len(memory.elites) == 4
+    remember(memory, {(11,): Score(0.1, work=1), (12,): Score(0.2, work=2), (13,): Score(0.15, work=1),
+                      (14, 14): Score(0.2, work=2), (15,): Score(0.05, solved_cases=(True,), work=1)})
+    assert memory.elites == [(9,), (8,), (12,), (13,)]  # one a niche; the two best of this kind, though they earn less
+    memory.restart()
+    assert memory.elites == [(12,), (13,), (15,)]  # rare finds stay
+    memory.clear()
+    assert memory.elites == []
+
+    alike = Attempts(100, 4, 1)
+    remember(alike, {(1,): Score(0.5), (2,): Score(0.4, work=1)})
+    assert alike.elites == [(1,)]
+    alike.restart()
+    assert alike.elites == []
 
 
 def test_a_program_without_reward_is_no_elite():

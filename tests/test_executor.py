@@ -549,7 +549,12 @@ def test_a_well_formed_answer_is_read():
                 '[1,"a","",[[1]]]',
                 '[0,"a","",[1]]',
                 '[0,"a","",[[]]]',
-                '[0,"a","",[[1,2]]]',
+                '[0,"a","",[[1,2,3]]]',
+                '[0,"a","",[[1,-1]]]',
+                '[0,"a","",[[1,1000000001]]]',
+                '[0,"a","",[[1,true]]]',
+                '[0,"a","",[[1,2.0]]]',
+                '[0,"a","",[[1,"2"]]]',
                 '[0,"a","",[false]]',
                 '[0,"a","",[{"t":[1]}]]',
                 '[0,"a","",[[{"x":[1]}]]]',
@@ -571,6 +576,11 @@ def test_a_well_formed_answer_is_read():
 def test_anything_else_is_malformed(data):
     with pytest.raises(Malformed):
         read_frames(data, NONCE, [0], 1, 10)
+
+
+def test_turns_are_read_beside_the_value():
+    (result,) = read_frames(frame('[0,"","",[[1,7],[[2]]]]'), NONCE, [0], 2, 10)
+    assert [(case.value, case.turns) for case in result.cases] == [(1, 7), ([2], 0)]
 
 
 def test_no_random_bytes_are_taken_for_an_answer():

@@ -258,7 +258,7 @@ def test_counterexamples_of_one_rank_are_everyones(home):
     assert new == 6
     assert {attempt.version for attempt in attempts} == {2}
     assert [attempt.solved for attempt in attempts] == [False, True, False] * 2
-    assert [attempt.niche for attempt in attempts[:4:3]] == [(True, True, False, False), (True, True, True, False)]
+    assert [attempt.niche for attempt in attempts[:4:3]] == [(0, 1, 1, 0, 0), (0, 1, 1, 1, 0)]
 
 
 # --- whole runs ------------------------------------------------------------------------------------------------------

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from agent_core import constraints
-from agent_core.config import ScorerConfig
-from agent_core.executor import Call, CaseResult, RunResult
+from agent_core.config import ExecutorConfig, ScorerConfig
+from agent_core.executor import Call, CaseResult, Executor, RunResult
+from agent_core.score import CALLS, LOOPS, STEADY
 from agent_core.scorer import Scorer
 from agent_core.task import Case, Task, builtin_tasks, load_task
 from tests.fakes import InProcessExecutor
@@ -305,6 +306,20 @@ def test_solved_cases_are_the_niches_of_partial_solutions():
     assert [score.solved_cases for score in scores] == [(True, False), (False, True), (False, False)]
     (score,) = scores_of(scorer_of("basic_loop"), "print(15)\n")
     assert score.solved_cases == (True, False)  # the text, and the constraint
+
+
+def test_work_that_grows_with_the_input_is_told_apart():
+    programs = {
+        "return var_a * var_a": STEADY,
+        "return sum(range(var_a))": STEADY,
+        "return var_a and func_a(0)": STEADY,  # two numbers of turns: an `if` could do that
+        "return var_a and var_a + func_a(var_a - 1)": CALLS,
+        "for var_b in range(var_a):\n    pass\nreturn 1": LOOPS,
+        "while var_a:\n    var_a += -1\nreturn var_a and func_a(1)": LOOPS,
+    }
+    with Executor(ExecutorConfig(workers=1)) as executor:
+        scores = scores_of(scorer_of("triangle", executor), *(text + "\n" for text in programs))
+    assert {text: score.work for text, score in zip(programs, scores, strict=True)} == programs
 
 
 def test_a_whole_file_is_scored_under_the_function_name():

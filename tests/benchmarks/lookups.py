@@ -31,6 +31,7 @@ class MadeUp(NamedTuple):
     behaviour: int
     solved_cases: tuple[bool, ...]
     solved: bool = False
+    work: int = 0
     version: int = 0
 
 
