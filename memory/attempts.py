@@ -27,7 +27,7 @@ class Attempts:
 
     def __init__(self, remember: int, elite_count: int, per_niche: int, working_count: int = 0):
         """remember: scores kept, the oldest go first; elite_count: programs to learn from again; per niche at most;
-        working_count: of the elites, places for programs whose work grows, 0 = they are like all others."""
+        working_count: of the elites, at most so many whose work grows, 0 = they are like all others."""
         self._remember = remember
         self._elite_count = elite_count
         self._per_niche = per_niche
@@ -97,8 +97,8 @@ class Attempts:
         """The best programs of all niches, best first."""
         working, others = (sorted(entry for niche, entries in self._niches.items() if bool(niche[0]) is grows
                                   for entry in entries) for grows in (True, False))
-        places = max(self._working_count, self._elite_count - len(others))
-        working = working[:min(places, self._elite_count)]
+        # Never more than there are others: after a restart they would be all that there is to learn from.
+        working = working[:min(self._working_count, self._elite_count // 2, max(1, len(others)))]
         return [row for _, _, row in sorted(working + others[:self._elite_count - len(working)])]
 
     @property

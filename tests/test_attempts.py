@@ -62,7 +62,9 @@ def test_programs_whose_work_grows_have_niches_and_places_of_their_own():
                       (14, 14): Score(0.2, work=2), (15,): Score(0.05, solved_cases=(True,), work=1)})
     assert memory.elites == [(9,), (8,), (12,), (13,)]  # one a niche; the two best of this kind, though they earn less
     memory.restart()
-    assert memory.elites == [(12,), (13,), (15,)]  # rare finds stay
+    assert memory.elites == [(12,)]  # rare finds stay, but are no more than the others
+    remember(memory, {(i,): Score(i / 10, solved_cases=(i % 2 == 0,)) for i in (1, 2)})
+    assert memory.elites == [(2,), (12,), (13,), (1,)]
     memory.clear()
     assert memory.elites == []
 
