@@ -159,7 +159,9 @@ class Agent:
 
     @property
     def rules(self) -> dict:
-        """What decides which programs exist and what they earn; where it changes, remembered scores are void."""
+        """What decides which programs exist, what they earn and what is known of them; where it changes, remembered
+        scores are void. `niches` says what a niche is made of: states of an older version have another one.
+        """
         config = self.config.plain()
         scorer = {key: value for key, value in config["scorer"].items() if key != "remember"}
         executor = {key: config["executor"][key] for key in ("max_steps", "memory_mb", "max_output")}

@@ -169,7 +169,7 @@ def make_plan(specimens: Sequence[Specimen], batch_size: int, regrown: int, inne
     crowding = (lengths[elite] - end) - below
 
     slack = draw_slack(regrown, mean_slack, generator, generator.device)
-    slack = (slack + _INSERTION * (begin == end)).clamp(max=NEVER)
+    slack = (slack + _INSERTION * (begin == end).to(torch.int16)).clamp(max=NEVER)
 
     def placed(values: Tensor, fill: int = 0) -> Tensor:
         """Fresh programs first, with `fill`."""

@@ -36,7 +36,7 @@ class Score:
     behaviour: int  # the same for programs that did the same, in every process; 63 bits
     solved_cases: tuple[bool, ...]  # the paid cases, or the words of the expected text; then the constraints
     version: int  # how many counterexamples were known
-    work: int = STEADY  # what makes a function do more for some inputs than for others: STEADY, LOOPS or CALLS
+    work: int  # what makes a function do more for some inputs than for others: STEADY, LOOPS or CALLS
     paid: tuple[Case, ...] = ()
     answers: tuple[CaseResult, ...] = ()
     exact: tuple[bool, ...] = ()
@@ -79,8 +79,8 @@ def fingerprint(status: str, stdout: str, answers: Sequence[CaseResult]) -> int:
 
 
 def growing_work(module: str, answers: Sequence[CaseResult]) -> int:
-    """What makes the function do more for some inputs than for others, however many they are: its loops or, where it
-    has none, its calls of itself."""
+    """What makes the number of turns that a function takes grow with its input: LOOPS or, where it has none, CALLS of
+    itself; STEADY where it does not grow."""
     if len({answer.turns for answer in answers if answer.status == "finished"}) < _VARIED:
         return STEADY
     return CALLS if {"for", "while"}.isdisjoint(module.split()) else LOOPS

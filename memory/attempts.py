@@ -95,8 +95,8 @@ class Attempts:
     @property
     def elites(self) -> list[Row]:
         """The best programs of all niches, best first."""
-        working, others = (sorted(entry for niche, entries in self._niches.items() if bool(niche[0]) is grows
-                                  for entry in entries) for grows in (True, False))
+        working = sorted(entry for niche, entries in self._niches.items() if niche[0] for entry in entries)
+        others = sorted(entry for niche, entries in self._niches.items() if not niche[0] for entry in entries)
         # Never more than there are others: after a restart they would be all that there is to learn from.
         working = working[:min(self._working_count, self._elite_count // 2, max(1, len(others)))]
         return [row for _, _, row in sorted(working + others[:self._elite_count - len(working)])]
@@ -179,9 +179,10 @@ class Attempts:
         self._scores = {}
         for packed in (*more_scores, state["scores"]):
             self._scores |= _unpacked(packed)
-        self._niches = state["niches"]
         self._seen = dict(zip(*(part.tolist() for part in state["seen"]), strict=True))
         self.best = state["best"] and Best(*state["best"])
+        self._niches = {}  # sorted in anew: what a niche is and how many it holds are settings, and may be others now
+        self.readmit([row for entries in state["niches"].values() for _, _, row in entries], None, 0)
 
 
 def _packed(scores: dict[Row, Attempt]) -> dict:

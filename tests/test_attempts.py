@@ -68,6 +68,11 @@ def test_programs_whose_work_grows_have_niches_and_places_of_their_own():
     memory.clear()
     assert memory.elites == []
 
+    remember(memory, {(1,): Score(0.5), (2,): Score(0.4, work=1)})
+    now_alike = Attempts(100, 4, 1)
+    now_alike.load_state(memory.state())  # the setting is another one than it was
+    assert now_alike.elites == [(1,)]
+
     alike = Attempts(100, 4, 1)
     remember(alike, {(1,): Score(0.5), (2,): Score(0.4, work=1)})
     assert alike.elites == [(1,)]

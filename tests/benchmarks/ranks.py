@@ -102,7 +102,7 @@ def time_exchange(config: Config) -> None:
             share = ranks.share(total)
             rows = [tuple(chance.randrange(4, len(tokenizer)) for _ in range(chance.randrange(2, length)))
                     for _ in range(share.stop - share.start)]
-            memory.remember(rows, [Score(0.1, False, "finished", "", "", hash(row), flags, 0) for row in rows])
+            memory.remember(rows, [Score(0.1, False, "finished", "", "", hash(row), flags, 0, 0) for row in rows])
             for parameter in policy.parameters():
                 parameter.grad = torch.ones_like(parameter)
             ranks.exchange(b"")  # all at the same place
