@@ -38,9 +38,9 @@ class Agent:
                                        config.optimizer, config.learning, config.run.seed, ranks)
         self.scorer = Scorer(task, executor, config.scorer)
         self.ranks = ranks or Ranks()
-        remember = -(-config.scorer.remember // self.ranks.count)  # each rank remembers the scores of its own programs
+        remember = -(-config.scorer.memory_limit // self.ranks.count)  # each rank remembers its own programs
         learning = config.learning
-        self.memory = Attempts(remember, learning.elites, learning.elites_per_niche, learning.working_elites)
+        self.memory = Attempts(remember, learning.elites, learning.elites_per_niche, learning.recursive_elites)
         self.pool = Pool(self.ranks, self.memory, self.scorer, config.generator.max_length, len(tokenizer))
         self.progress = Progress()
         self.history: list[Improvement] = []
@@ -163,10 +163,10 @@ class Agent:
         scores are void. `niches` says what a niche is made of: states of an older version have another one.
         """
         config = self.config.plain()
-        scorer = {key: value for key, value in config["scorer"].items() if key != "remember"}
+        scorer = {key: value for key, value in config["scorer"].items() if key != "memory_limit"}
         executor = {key: config["executor"][key] for key in ("max_steps", "memory_mb", "max_output")}
         return {"tokens": self.tokenizer.tokens, "grammar": self._machine.grammar.digest, "scorer": scorer,
-                "executor": executor, "niches": "work, cases", "max_length": self.config.generator.max_length}
+                "executor": executor, "niches": "recursion, cases", "max_length": self.config.generator.max_length}
 
     def _reassess(self, ids: dict[int, int]) -> None:
         """Scores elites and best anew, as far as they are still programs. ids: old token id -> new."""

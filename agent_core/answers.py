@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from agent_core.frames import AGAIN, CRASHED, ENDLESS, FINISHED, HEADER, MAX_MESSAGE, MAX_TURNS, MAX_VALUE, REFUSED
+from agent_core.frames import AGAIN, CRASHED, ENDLESS, FINISHED, HEADER, MAX_COUNTED, MAX_MESSAGE, MAX_VALUE, REFUSED
 
 STATUS = {FINISHED: "finished", CRASHED: "crashed", ENDLESS: "endless", REFUSED: "refused"}
 
@@ -32,7 +32,7 @@ class CaseResult:
     status: str  # finished | crashed | endless
     value: object = None  # a plain value when finished
     message: str = ""  # e.g. "ZeroDivisionError: division by zero"
-    turns: int = 0  # of loops and of calls, as far as the budget counts them, when finished
+    calls: int = 0  # of functions that the program itself calls, when finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +110,14 @@ _read_again = lru_cache(maxsize=8_192)(read_result)
 def _read_case(case: object) -> CaseResult:
     kind = type(case)
     if kind is list and len(case) in (1, 2):
-        value, turns = case[0], case[1] if len(case) == 2 else 0
-        if type(turns) is not int or not 0 <= turns <= MAX_TURNS:
-            raise Malformed("turns are out of range")
+        value, calls = case[0], case[1] if len(case) == 2 else 0
+        if type(calls) is not int or not 0 <= calls <= MAX_COUNTED:
+            raise Malformed("calls are out of range")
         if type(value) is int:
-            return _FINISHED.get((value, turns)) or CaseResult("finished", value, turns=turns)
+            return _FINISHED.get((value, calls)) or CaseResult("finished", value, calls=calls)
         if not _is_plain(value):
             raise Malformed("a value is too large")
-        return CaseResult("finished", value, turns=turns)
+        return CaseResult("finished", value, calls=calls)
     if kind is str and _is_text(case, MAX_MESSAGE):
         return CaseResult("crashed", None, case)
     if kind is int and case == 0:
@@ -165,6 +165,6 @@ def _tagged(pairs: list[tuple[str, object]]) -> object:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_tagged)
-_FINISHED = {(value, turns): CaseResult("finished", value, turns=turns)  # most answers: made once
-             for value in range(-100, 1_000) for turns in (0, 1)}
+_FINISHED = {(value, calls): CaseResult("finished", value, calls=calls)  # most answers: made once
+             for value in range(-100, 1_000) for calls in (0, 1)}
 _ENDLESS_CASE = CaseResult("endless", None, "more steps than allowed")

@@ -1,6 +1,7 @@
 """Rewrites a checked syntax tree so that everything that can take long draws on one step budget.
 
-- A tick goes into every loop and comprehension, and into every function that could be called by the program itself.
+- A tick goes into every loop and comprehension, and into every function that could be called by the program itself,
+  where it also counts the calls.
 - Functions that could recurse also take one of a fixed number of call slots and give it back, so that how deep a
   program may recurse depends on the program alone.
 - Operators that can make large values, or take long on large ones, become calls of the checked ones in
@@ -23,7 +24,7 @@ from agent_core.safety import ALWAYS_CHECKED, Checked
 NODES_PER_TICK = 128  # a loop's body of more nodes than this takes several steps a turn
 FREE_GROWTH = 6  # additions and displays that a program without loops may make unchecked: at most 2**6 times its input
 
-TICK, ENTER, LEAVE = "tick ", "enter ", "leave "
+TICK, CALL, ENTER, LEAVE = "tick ", "call ", "enter ", "leave "
 SLICE, SIZED, KEY, OBJECT, INDEX = "slice ", "sized ", "key ", "object ", "index "
 
 
@@ -48,7 +49,7 @@ def _statement(name: str) -> ast.Expr:
 
 
 # Nodes that are the same wherever they are inserted are made once and shared between all trees.
-_TICK, _ENTER, _LEAVE = _statement(TICK), _statement(ENTER), _statement(LEAVE)
+_TICK, _CALL, _ENTER, _LEAVE = map(_statement, (TICK, CALL, ENTER, LEAVE))
 _LEAVE.value.args.append(ast.Constant(None, lineno=1, col_offset=0))
 _TICK_TEST = _call(TICK)
 _SLICE, _SIZED, _KEY, _NONE = _load(SLICE), _load(SIZED), _load(KEY), ast.Constant(None, lineno=1, col_offset=0)
@@ -101,7 +102,7 @@ def rewrite(checked: Checked, keyed: bool = False) -> ast.Module:
             node.ifs[:0] = [_TICK_TEST] * ticks
         elif kind is ast.FunctionDef and checked.calls_back:
             body = ast.Try(node.body, [], [], [_LEAVE], lineno=1, col_offset=0)
-            node.body = [*[_TICK] * ticks, _ENTER, body]
+            node.body = [_CALL, *[_TICK] * (ticks - 1), _ENTER, body]
     return checked.tree
 
 

@@ -70,7 +70,7 @@ class LearningConfig:
     imitation_weight: float = number(0.3, 0, 10)
     elites: int = number(32, 0, 10_000)
     elites_per_niche: int = number(1, 1, 10_000)
-    working_elites: int = number(8, 0, 10_000)
+    recursive_elites: int = number(12, 0, 10_000)
     length_price: float = number(0.005, 0, 1)
     novelty: float = number(0.3, 0, 1)
     regrown_share: float = number(0.5, 0, 1)
@@ -92,7 +92,7 @@ class ExecutorConfig:
 
 @dataclass(frozen=True)
 class ScorerConfig:
-    remember: int = number(50_000, 0, 10**9)
+    memory_limit: int = number(50_000, 0, 10**9)
     running: float = number(0.05, 0, 0.5)
     trend: float = number(0.6, 0, 1)
     closeness: float = number(0.25, 0, 1)

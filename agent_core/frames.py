@@ -1,8 +1,8 @@
 """What a jailed child writes: one frame a program, each a nonce, an index, a length and a JSON text.
 
     header   8 bytes nonce, 4 bytes index, 4 bytes length, little endian
-    text     [status, stdout, message, cases]; a case is [value] or [value, turns] if it finished, a message if it
-             crashed, 0 if endless; turns are those of loops, and calls of functions, where there were any
+    text     [status, stdout, message, cases]; a case is [value] or [value, calls] if it finished, a message if it
+             crashed, 0 if endless; calls are those of functions that the program itself calls, if there were any
 
 Values are plain JSON where JSON has them; the rest is an object with one key: {"t": [...]} a tuple, {"s": [...]} a
 set, {"d": [[key, value], ...]} a dict, {"i": "ff"} an integer too long for decimal digits. Nothing here trusts the
@@ -25,7 +25,7 @@ NONCE_BYTES = 8
 MAX_VALUE = 16_384  # letters of one encoded value
 MAX_DEPTH = 50  # containers inside each other in a value
 MAX_MESSAGE = 200
-MAX_TURNS = 10**9  # the most that max_steps can be
+MAX_COUNTED = 10**9  # the most that max_steps can be
 _DECIMAL_BITS = 13_000  # below Python's limit of 4,300 decimal digits
 
 

@@ -12,7 +12,7 @@ from collections import deque
 from itertools import islice, repeat
 from types import BuiltinFunctionType, FunctionType
 
-from agent_core.budget import TICK
+from agent_core.budget import CALL, TICK
 
 ELEMENTS = 3  # as a shift: 8 elements a step
 LETTERS = 5  # 32 letters a step
@@ -42,12 +42,13 @@ class Meter:
         """A full budget, an empty output, all call slots free."""
         self.steps = repeat(True, self.max_steps)
         self.overdrawn = False
-        self.charged = 0  # of the steps used, those that no loop and no call has ticked off
         self.tick = self.steps.__next__
+        self._counted = enumerate(self.steps)  # draws a step for each call, and numbers it
+        self.call = self._counted.__next__
         self.left = self.steps.__length_hint__
         self.printed: list[str] = []
         self.room = self.max_output
-        self.names[TICK] = self.tick
+        self.names[TICK], self.names[CALL] = self.tick, self.call
         if len(self.slots) != MAX_CALLS:
             self.slots.clear()
             self.slots.extend([None] * MAX_CALLS)
@@ -65,12 +66,11 @@ class Meter:
         if steps >= self.left():
             self.overdrawn = True
             raise OutOfSteps
-        self.charged += steps
         deque(islice(self.steps, steps), maxlen=0)
 
-    def turns(self) -> int:
-        """Turns of loops and calls of functions so far."""
-        return self.max_steps - self.left() - self.charged
+    def calls(self) -> int:
+        """Calls so far of functions that the program itself could call. Costs a step where any was taken."""
+        return 0 if self.left() == self.max_steps else self.call()[0]
 
     def measure(self, value: object) -> int:
         """The size of a value in elements, counted as a tree: shared parts count as often as they are reached.

@@ -8,8 +8,7 @@ from agent_core.executor import CaseResult
 from agent_core.task import Case
 from agent_core.values import as_json, as_text
 
-STEADY, LOOPS, CALLS = range(3)
-_VARIED = 4  # numbers of turns that a function must show on its cases: two or three of them are what an `if` can do
+_DEEP = 7  # different numbers of calls are many: on ten inputs halving shows some five, counting down ten
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Score:
     behaviour: int  # the same for programs that did the same, in every process; 63 bits
     solved_cases: tuple[bool, ...]  # the paid cases, or the words of the expected text; then the constraints
     version: int  # how many counterexamples were known
-    work: int  # what makes a function do more for some inputs than for others: STEADY, LOOPS or CALLS
+    recursion: int  # how many different numbers of calls its inputs take, at most 7; 0 where all take as many
     paid: tuple[Case, ...] = ()
     answers: tuple[CaseResult, ...] = ()
     exact: tuple[bool, ...] = ()
@@ -78,9 +77,7 @@ def fingerprint(status: str, stdout: str, answers: Sequence[CaseResult]) -> int:
     return int.from_bytes(hashlib.blake2b(did.encode("utf-8", "replace"), digest_size=8).digest()) >> 1
 
 
-def growing_work(module: str, answers: Sequence[CaseResult]) -> int:
-    """What makes the number of turns that a function takes grow with its input: LOOPS or, where it has none, CALLS of
-    itself; STEADY where it does not grow."""
-    if len({answer.turns for answer in answers if answer.status == "finished"}) < _VARIED:
-        return STEADY
-    return CALLS if {"for", "while"}.isdisjoint(module.split()) else LOOPS
+def recursion(answers: Sequence[CaseResult]) -> int:
+    """How many different numbers of calls of itself a function takes on its cases, 2 to 7; 0 where all take as many."""
+    numbers = len({answer.calls for answer in answers if answer.status == "finished"})
+    return min(numbers, _DEEP) if numbers > 1 else 0

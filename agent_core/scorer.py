@@ -15,7 +15,7 @@ from dataclasses import replace
 from agent_core import constraints, reward
 from agent_core.config import ScorerConfig
 from agent_core.executor import Call, CaseResult, Executor, Run, RunResult
-from agent_core.score import Score, fingerprint, growing_work
+from agent_core.score import Score, fingerprint, recursion
 from agent_core.task import FUNCTION, Case, Task
 from agent_core.values import as_text, is_tame, same
 
@@ -153,7 +153,7 @@ class Scorer:
             behaviour=fingerprint(run.status, run.stdout, answers),
             solved_cases=flags + tuple(share == 1.0 for share in held),
             version=self.version,
-            work=growing_work(module, answers),
+            recursion=recursion(answers),
             paid=self._paid,
             answers=answers,
             exact=exact,

@@ -11,7 +11,7 @@ import _ast as ast
 import marshal
 from types import FunctionType
 
-from agent_core.budget import TICK, rewrite
+from agent_core.budget import CALL, TICK, rewrite
 from agent_core.checked import checked_names
 from agent_core.frames import AGAIN, CRASHED, ENDLESS, FINISHED, MAX_MESSAGE, REFUSED, NotPlain, encoded, quoted
 from agent_core.meter import Meter, without_addresses
@@ -120,7 +120,7 @@ class Trial:
                 continue
             if meter.printed or meter.left() != meter.max_steps:
                 meter.begin()
-                space["__builtins__"][TICK] = meter.tick
+                space["__builtins__"] |= {TICK: meter.tick, CALL: meter.call}
             status, message, value = self._attempt(function, marshal.loads(blob))
             if meter.printed:
                 outputs.append(meter.output())
@@ -129,8 +129,8 @@ class Trial:
                 break
             if status == FINISHED:
                 try:
-                    turns = meter.turns()
-                    texts.append(f"[{encoded(value)},{turns}]" if turns else f"[{encoded(value)}]")
+                    calls = meter.calls()
+                    texts.append(f"[{encoded(value)},{calls}]" if calls else f"[{encoded(value)}]")
                     continue
                 except NotPlain as problem:
                     message = str(problem)

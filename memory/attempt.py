@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 Row = tuple[int, ...]  # a program: its token ids up to <EOS>
 
 
-Niche = tuple[int, ...]  # how its work grows, 0 where it does not; then for each case whether it is solved
+Niche = tuple[int, ...]  # its recursion, as `Score` has it; then for each case whether it is solved
 _NICHES: dict[Niche, Niche] = {}
 
 
@@ -21,7 +21,7 @@ class Scored(Protocol):
     status: str
     behaviour: int
     solved_cases: tuple[bool, ...]
-    work: int
+    recursion: int
     version: int
 
 
@@ -38,7 +38,7 @@ class Attempt(NamedTuple):
     @classmethod
     def of(cls, score: Scored) -> "Attempt":
         # Few niches and statuses, many programs: equal ones share an object.
-        niche = (score.work, *score.solved_cases)
+        niche = (score.recursion, *score.solved_cases)
         niche = _NICHES.setdefault(niche, niche)
         return cls(score.reward, score.solved, sys.intern(score.status), score.behaviour, niche, score.version)
 

@@ -1,12 +1,4 @@
-"""What has been tried: scores by program, the best programs so far, and how often each behaviour was seen.
-
-Elites are the priority queue of Abolafia et al. 2018, kept in niches: programs that get the same cases right compete
-with one another only, by reward and then by length, so that near-copies of one local optimum cannot fill the queue.
-
-Programs whose work grows with what they are given, by loops or by calls of themselves, have niches of their own and
-some places among the elites. They are rare finds that pay nothing at first, and what comes of them pays late (the idea
-of MAP-Elites, Mouret and Clune 2015: keep the best of each kind, not only the best).
-"""
+"""What has been tried: scores by program, elites, the best program so far, and how often each behaviour was seen."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,7 +7,8 @@ from itertools import islice
 import numpy
 import torch
 
-from memory.attempt import Attempt, Best, Found, Niche, Row, Scored
+from memory.attempt import Attempt, Best, Found, Row, Scored
+from memory.elites import Elites
 
 __all__ = ["Attempt", "Attempts", "Best", "Found", "Row", "Scored"]
 
@@ -25,15 +18,11 @@ _BEHAVIOURS = 100_000  # whose counts are kept
 class Attempts:
     """The memory of one task. `state()` is all of it, as plain values."""
 
-    def __init__(self, remember: int, elite_count: int, per_niche: int, working_count: int = 0):
-        """remember: scores kept, the oldest go first; elite_count: programs to learn from again; per niche at most;
-        working_count: of the elites, at most so many whose work grows, 0 = they are like all others."""
+    def __init__(self, remember: int, elites: int, per_niche: int, recursive: int = 0):
+        """remember: scores kept, the oldest go first; the others as `Elites` has them."""
         self._remember = remember
-        self._elite_count = elite_count
-        self._per_niche = per_niche
-        self._working_count = working_count
+        self._elites = Elites(elites, per_niche, recursive)
         self._scores: dict[Row, Attempt] = {}
-        self._niches: dict[Niche, list[tuple[float, int, Row]]] = {}  # (-reward, length, row), best first
         self._seen: dict[int, int] = {}  # behaviour -> programs that showed it since the last restart
         self.best: Best | None = None
 
@@ -68,7 +57,7 @@ class Attempts:
     def promising(self, row: Row, attempt: Attempt) -> bool:
         """Whether the program would be an elite or the best as things stand. What would not be will not be later in
         the same batch either, since others only raise the bar."""
-        return self._is_best(row, attempt) or self._rises(row, attempt)
+        return self._is_best(row, attempt) or self._elites.rises(row, attempt)
 
     def record(self, found: Found, attempts_before: int) -> bool:
         """Takes note of a batch whose promising programs are all remembered. Returns whether one is a new best: more
@@ -80,7 +69,7 @@ class Attempts:
         for behaviour, times in Counter(found.behaviours).items():
             self._seen[behaviour] = self._seen.get(behaviour, 0) + times
         for place, row, attempt in found.promising:
-            self._consider(row, attempt)
+            self._elites.take(row, attempt)
             if self._is_best(row, attempt):
                 self.best = Best(row, attempt.reward, attempt.solved, attempts_before + place + 1)
                 improved = True
@@ -94,12 +83,8 @@ class Attempts:
 
     @property
     def elites(self) -> list[Row]:
-        """The best programs of all niches, best first."""
-        working = sorted(entry for niche, entries in self._niches.items() if niche[0] for entry in entries)
-        others = sorted(entry for niche, entries in self._niches.items() if not niche[0] for entry in entries)
-        # Never more than there are others: after a restart they would be all that there is to learn from.
-        working = working[:min(self._working_count, self._elite_count // 2, max(1, len(others)))]
-        return [row for _, _, row in sorted(working + others[:self._elite_count - len(working)])]
+        """The programs to learn from again, best first."""
+        return self._elites.rows(solved=self.best is not None and self.best.solved)
 
     @property
     def elite_rewards(self) -> list[float]:
@@ -108,50 +93,31 @@ class Attempts:
     def renew(self) -> None:
         """Sorts elites and best by their scores of now, after counterexamples changed what they are worth."""
         rows, best = self.kept(), self.best
-        self._niches.clear()
+        self._elites.clear()
         self.readmit(rows, best and best.row, best.attempts if best else 0)
 
     def clear(self) -> None:
         """Forgets everything."""
         self.restart()
-        self._niches.clear()
+        self._elites.clear()
         self._scores.clear()
         self.best = None
 
     def readmit(self, rows: Sequence[Row], best: Row | None, best_attempts: int) -> None:
         """Takes programs, all remembered, as elites again, and one of them as the best."""
         for row in rows:
-            self._consider(row, self._scores[row])
+            self._elites.take(row, self._scores[row])
         if best is not None:
             self.best = Best(best, self._scores[best].reward, self._scores[best].solved, best_attempts)
 
     def restart(self) -> None:
-        """Forgets elites and behaviours. Scores, the best program and those whose work grows stay."""
-        self._niches = {niche: entries for niche, entries in self._niches.items() if niche[0]}
+        """Forgets elites and behaviours. Scores, the best program and elites that call themselves stay."""
+        self._elites.restart()
         self._seen.clear()
 
     def kept(self) -> list[Row]:
         """The programs whose scores must not be forgotten."""
-        rows = [row for niche in self._niches.values() for _, _, row in niche]
-        return rows + ([self.best.row] if self.best else [])
-
-    def _consider(self, row: Row, attempt: Attempt) -> None:
-        if self._rises(row, attempt):
-            niche = self._niches.setdefault(self._niche(attempt), [])
-            niche.append((-attempt.reward, len(row), row))
-            niche.sort()
-            del niche[self._per_niche:]
-
-    def _rises(self, row: Row, attempt: Attempt) -> bool:
-        """Whether the program is good enough for its niche, and not there yet."""
-        if attempt.reward <= 0 or not self._elite_count:
-            return False
-        niche = self._niches.get(self._niche(attempt), ())
-        entry = (-attempt.reward, len(row), row)
-        return not (len(niche) == self._per_niche and entry >= niche[-1] or entry in niche)
-
-    def _niche(self, attempt: Attempt) -> Niche:
-        return attempt.niche if self._working_count else (0, *attempt.niche[1:])
+        return self._elites.all_rows() + ([self.best.row] if self.best else [])
 
     def _is_best(self, row: Row, attempt: Attempt) -> bool:
         return self.best is None or (attempt.reward, -len(row)) > (self.best.reward, -len(self.best.row))
@@ -171,7 +137,7 @@ class Attempts:
     def state(self) -> dict:
         """All of it, packed: the scores are many, and a save should not double what they take."""
         best = self.best and (self.best.row, self.best.reward, self.best.solved, self.best.attempts)
-        return {"scores": _packed(self._scores), "niches": self._niches, "best": best,
+        return {"scores": _packed(self._scores), "niches": self._elites.niches, "best": best,
                 "seen": (torch.tensor(list(self._seen), dtype=torch.long), torch.tensor(list(self._seen.values())))}
 
     def load_state(self, state: dict, more_scores: Sequence[dict] = ()) -> None:
@@ -181,8 +147,9 @@ class Attempts:
             self._scores |= _unpacked(packed)
         self._seen = dict(zip(*(part.tolist() for part in state["seen"]), strict=True))
         self.best = state["best"] and Best(*state["best"])
-        self._niches = {}  # sorted in anew: what a niche is and how many it holds are settings, and may be others now
-        self.readmit([row for entries in state["niches"].values() for _, _, row in entries], None, 0)
+        self._elites.clear()
+        rows = [row for entries in state["niches"].values() for _, _, row in entries]
+        self.readmit(rows, None, 0)  # sorted in anew: how many a niche holds may be another setting now
 
 
 def _packed(scores: dict[Row, Attempt]) -> dict:

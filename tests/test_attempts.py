@@ -11,7 +11,7 @@ class Score(NamedTuple):
     status: str = "finished"
     behaviour: int = 0
     solved_cases: tuple[bool, ...] = ()
-    work: int = 0
+    recursion: int = 0
     version: int = 0
 
 
@@ -54,30 +54,54 @@ def test_niches_hold_several_and_the_whole_holds_the_best():
     assert memory.elites == [(7,), (6,), (5,)]  # a program is an elite once
 
 
-def test_programs_whose_work_grows_have_niches_and_places_of_their_own():
-    memory = Attempts(100, 4, 1, working_count=2)
+def test_programs_that_call_themselves_have_niches_and_places_of_their_own():
+    memory = Attempts(100, 4, 1, recursive=2)
     remember(memory, {(i,): Score(0.5 + i / 100, solved_cases=(i % 2 == 0, i > 5, i > 7)) for i in range(1, 10)})
     assert len(memory.elites) == 4
-    remember(memory, {(11,): Score(0.1, work=1), (12,): Score(0.2, work=2), (13,): Score(0.15, work=1),
-                      (14, 14): Score(0.2, work=2), (15,): Score(0.05, solved_cases=(True,), work=1)})
-    assert memory.elites == [(9,), (8,), (12,), (13,)]  # one a niche; the two best of this kind, though they earn less
+    remember(memory, {(11,): Score(0.3, recursion=2), (12,): Score(0.2, recursion=5), (13,): Score(0.1, recursion=6),
+                      (14, 14): Score(0.05, recursion=6)})
+    assert memory.elites == [(9,), (8,), (12,), (13,)]  # the most different numbers of calls, though they earn less
     memory.restart()
-    assert memory.elites == [(12,)]  # rare finds stay, but are no more than the others
+    assert memory.elites == [(13,)]  # rare finds stay, but are no more than the others
     remember(memory, {(i,): Score(i / 10, solved_cases=(i % 2 == 0,)) for i in (1, 2)})
-    assert memory.elites == [(2,), (12,), (13,), (1,)]
+    assert memory.elites == [(2,), (12,), (1,), (13,)]
+    assert memory.kept() == [(12,), (13,), (1,), (2,), (9,)]  # (11,) had no place and is gone; (9,) is the best
     memory.clear()
     assert memory.elites == []
 
-    remember(memory, {(1,): Score(0.5), (2,): Score(0.4, work=1)})
+    remember(memory, {(1,): Score(0.5), (2,): Score(0.4, recursion=2)})
     now_alike = Attempts(100, 4, 1)
     now_alike.load_state(memory.state())  # the setting is another one than it was
     assert now_alike.elites == [(1,)]
 
     alike = Attempts(100, 4, 1)
-    remember(alike, {(1,): Score(0.5), (2,): Score(0.4, work=1)})
+    remember(alike, {(1,): Score(0.5), (2,): Score(0.4, recursion=2)})
     assert alike.elites == [(1,)]
     alike.restart()
     assert alike.elites == []
+
+
+def test_the_best_and_the_shortest_of_those_that_call_themselves_stay_side_by_side():
+    memory = Attempts(100, 8, 1, recursive=4)
+    other = {(8,): Score(0.7), (9,): Score(0.6, solved_cases=(True,)), (7,): Score(0.5, solved_cases=(False,))}
+    remember(memory, other | {(1, 1, 1): Score(0.4, recursion=3), (2,): Score(0.1, recursion=3),
+                              (3, 3): Score(0.2, recursion=3)})
+    assert memory.elites == [(8,), (9,), (7,), (1, 1, 1), (2,)]
+    remember(memory, {(4,): Score(0.2, recursion=3)})  # as short, and worth more
+    assert memory.elites == [(8,), (9,), (7,), (1, 1, 1), (4,)]
+    remember(memory, {(5,): Score(0.5, recursion=3)})  # the best and the shortest
+    assert memory.elites == [(8,), (9,), (5,), (7,)]
+    remember(memory, {(6,): Score(1.0, solved=True, recursion=4)})
+    assert memory.elites == [(6,), (8,), (9,), (5,), (7,)]
+
+
+def test_no_place_is_kept_for_recursion_once_there_is_a_solution():
+    memory = Attempts(100, 3, 1, recursive=1)
+    remember(memory, {(i,): Score(i / 10, solved_cases=(i > 2, i > 3, i > 4)) for i in (2, 3, 4, 5)})
+    remember(memory, {(6,): Score(0.1, recursion=7)})
+    assert memory.elites == [(5,), (4,), (6,)]
+    remember(memory, {(7,): Score(1.0, solved=True, recursion=6)})
+    assert memory.elites == [(7,), (5,), (4,)]
 
 
 def test_a_program_without_reward_is_no_elite():

@@ -578,9 +578,9 @@ def test_anything_else_is_malformed(data):
         read_frames(data, NONCE, [0], 1, 10)
 
 
-def test_turns_are_read_beside_the_value():
+def test_calls_are_read_beside_the_value():
     (result,) = read_frames(frame('[0,"","",[[1,7],[[2]]]]'), NONCE, [0], 2, 10)
-    assert [(case.value, case.turns) for case in result.cases] == [(1, 7), ([2], 0)]
+    assert [(case.value, case.calls) for case in result.cases] == [(1, 7), ([2], 0)]
 
 
 def test_no_random_bytes_are_taken_for_an_answer():

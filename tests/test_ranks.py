@@ -199,7 +199,7 @@ def digest(agent):
     """All that ranks must agree on, bit for bit."""
     weights = b"".join(p.detach().numpy().tobytes() for p in agent.generator.policy.parameters())
     memory = agent.memory
-    same = memory._niches, memory._seen, memory.best, agent.history, agent.progress, agent.scorer.state()
+    same = memory._elites.niches, memory._seen, memory.best, agent.history, agent.progress, agent.scorer.state()
     return hashlib.blake2b(weights).hexdigest(), hashlib.blake2b(repr(same).encode()).hexdigest()
 
 
@@ -224,7 +224,7 @@ def task_file(home, name, tests, checks):
 def test_all_ranks_end_every_step_alike(home):
     """A task whose first formulas fail a check, restarts, and a memory that forgets."""
     task = task_file(home, "distance", [(1, 1), (4, 4), (7, 7)], [(-2, 2), (-5, 5), (0, 0)])
-    changes = {"run__stop_on_success": "no", "generator__max_length": 6, "scorer__remember": 40,
+    changes = {"run__stop_on_success": "no", "generator__max_length": 6, "scorer__memory_limit": 40,
                "learning__restart_after": 90}
     (first, table, lengths, version, restarts), second = Started(steps, task, 10, changes).results()
     assert (first, table, version, restarts) == (second[0], second[1], second[3], second[4])

@@ -13,7 +13,6 @@ import pytest
 from agent_core import constraints
 from agent_core.config import ExecutorConfig, ScorerConfig
 from agent_core.executor import Call, CaseResult, Executor, RunResult
-from agent_core.score import CALLS, LOOPS, STEADY
 from agent_core.scorer import Scorer
 from agent_core.task import Case, Task, builtin_tasks, load_task
 from tests.fakes import InProcessExecutor
@@ -308,18 +307,18 @@ def test_solved_cases_are_the_niches_of_partial_solutions():
     assert score.solved_cases == (True, False)  # the text, and the constraint
 
 
-def test_work_that_grows_with_the_input_is_told_apart():
+def test_recursion_is_how_many_different_numbers_of_calls_there_are():
     programs = {
-        "return var_a * var_a": STEADY,
-        "return sum(range(var_a))": STEADY,
-        "return var_a and func_a(0)": STEADY,  # two numbers of turns: an `if` could do that
-        "return var_a and var_a + func_a(var_a - 1)": CALLS,
-        "for var_b in range(var_a):\n    pass\nreturn 1": LOOPS,
-        "while var_a:\n    var_a += -1\nreturn var_a and func_a(1)": LOOPS,
+        "return var_a * var_a": 0,
+        "for var_b in range(var_a):\n    var_a = str(int(var_a))\nreturn 1": 0,
+        "return func_a(var_a)": 0,  # endless
+        "return var_a and func_a(0)": 2,
+        "return var_a and var_a + func_a(var_a // 2)": 5,
+        "return var_a and var_a + func_a(var_a - 1)": 7,  # ten, but more are not told apart
     }
     with Executor(ExecutorConfig(workers=1)) as executor:
-        scores = scores_of(scorer_of("triangle", executor), *(text + "\n" for text in programs))
-    assert {text: score.work for text, score in zip(programs, scores, strict=True)} == programs
+        scores = scores_of(scorer_of("factorial", executor), *(text + "\n" for text in programs))
+    assert {text: score.recursion for text, score in zip(programs, scores, strict=True)} == programs
 
 
 def test_a_whole_file_is_scored_under_the_function_name():

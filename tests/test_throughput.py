@@ -210,7 +210,7 @@ def test_made_up_programs_all_differ_and_memory_of_them_stays_bounded():
     programs = [lookups.made_up(number)[0] for number in range(6_000)]
     assert len(set(programs)) == 6_000
     made = []
-    tenths = list(lookups.fill(6_000, lambda: made.append(Attempts(1_000, elite_count=32, per_niche=1)) or made[-1]))
+    tenths = list(lookups.fill(6_000, lambda: made.append(Attempts(1_000, elites=32, per_niche=1)) or made[-1]))
     assert [tenth.programs for tenth in tenths] == list(range(600, 6_001, 600))
     assert [tenth.new for tenth in tenths] == [600] * 10
     assert all(min(tenth.old) > 0 and min(tenth.fresh) > 0 for tenth in tenths)

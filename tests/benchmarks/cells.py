@@ -37,7 +37,7 @@ _UNIFORM = (*_PLAIN, "learning.entropy_weight=0", "optimizer.learning_rate=1e-30
 _PARTS = {
     "-imitation": "learning.imitation_weight=0",
     "-niches": "learning.elites_per_niche={elites}",  # no niche is ever full, so the elites are the best of all
-    "-working": "learning.working_elites=0",
+    "-recursion": "learning.recursive_elites=0",
     "-novelty": "learning.novelty=0",
     "-floor": "learning.exploration_floor=0",
     "-regrowth": "learning.regrown_share=0",

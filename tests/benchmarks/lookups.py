@@ -31,7 +31,7 @@ class MadeUp(NamedTuple):
     behaviour: int
     solved_cases: tuple[bool, ...]
     solved: bool = False
-    work: int = 0
+    recursion: int = 0
     version: int = 0
 
 
@@ -101,7 +101,7 @@ def _put(memory: Attempts, rows: Sequence[Row], scores: Sequence[MadeUp], before
 def lookups_table(count: int, config: Config) -> tuple[Table, str]:
     """A row for each tenth, and the end of it in words. count: 10 or more."""
     scorer, learning = config.scorer, config.learning
-    tenths = list(fill(count, lambda: Attempts(scorer.remember, learning.elites, learning.elites_per_niche)))
+    tenths = list(fill(count, lambda: Attempts(scorer.memory_limit, learning.elites, learning.elites_per_niche)))
     headings = ("programs", "look-up, µs", "fresh", "remember, µs", "fresh", "record, µs", "fresh", "resident MiB")
     rows = [(f"{tenth.programs:,}", *(f"{us:.2f}" for pair in zip(tenth.old, tenth.fresh, strict=True) for us in pair),
              f"{tenth.resident:,.1f}") for tenth in tenths]
@@ -110,4 +110,4 @@ def lookups_table(count: int, config: Config) -> tuple[Table, str]:
                        zip(("look-up", "remember", "record"), last.old, last.fresh, strict=True) if fresh)
     return Table(headings, rows, frozenset(headings)), (
         f"after {last.programs:,} programs, times a fresh memory's cost: {ratios}; resident "
-        f"{last.resident - first.resident:+,.1f} MiB since the first tenth; {scorer.remember:,} scores are kept")
+        f"{last.resident - first.resident:+,.1f} MiB since the first tenth; {scorer.memory_limit:,} scores are kept")

@@ -93,7 +93,7 @@ def time_exchange(config: Config) -> None:
     model = config.model
     policy = CodePolicy(len(tokenizer), model.embedding_dim, model.hidden_dim, model.num_layers)
     with join() as ranks:
-        memory = Attempts(config.scorer.remember, 32, 1)
+        memory = Attempts(config.scorer.memory_limit, 32, 1)
         pool = Pool(ranks, memory, scorer, length, len(tokenizer))
         chance = random.Random(ranks.rank)
         flags = tuple(False for _ in scorer.task.expected_output.split())

@@ -1,0 +1,90 @@
+"""The best programs so far: the priority queue of Abolafia et al. 2018, kept in niches.
+
+Programs that get the same cases right compete with one another only, by reward and then by length, so that near-copies
+of one local optimum cannot fill the queue.
+
+Programs that call themselves more often for some inputs than for others have niches of their own, others for each count
+of different numbers of calls, and some places among the elites. They are rare finds that pay nothing at first, and
+what comes of them pays late (the idea of MAP-Elites, Mouret and Clune 2015: keep the best of each kind). Each of their
+niches keeps its shortest program, too: more can be made of it than of one that was stretched until it fitted.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import chain, islice
+from operator import itemgetter
+
+from memory.attempt import Attempt, Niche, Row
+
+Entry = tuple[float, int, Row]  # -reward, length and the program: the best comes first
+_BY_LENGTH = itemgetter(1, 0, 2)
+
+
+class Elites:
+    """Programs to learn from again, in niches."""
+
+    def __init__(self, count: int, per_niche: int, recursive: int = 0):
+        """count: elites in all; per_niche: of each niche at most; recursive: of all, at most so many that call
+        themselves, 0 = they are like all others."""
+        self._count = count
+        self._per_niche = per_niche
+        self._recursive = recursive
+        self.niches: dict[Niche, list[Entry]] = {}  # best first
+
+    def rises(self, row: Row, attempt: Attempt) -> bool:
+        """Whether the program is good enough for its niche, and not there yet."""
+        if attempt.reward <= 0 or not self._count:
+            return False
+        niche, entry = self._niche(attempt), (-attempt.reward, len(row), row)
+        held = self.niches.get(niche, [])
+        return entry not in held and entry in self._fittest(niche, [*held, entry])
+
+    def take(self, row: Row, attempt: Attempt) -> None:
+        """Makes the program one of its niche, if it is good enough."""
+        if self.rises(row, attempt):
+            niche = self._niche(attempt)
+            entries = [*self.niches.get(niche, ()), (-attempt.reward, len(row), row)]
+            self.niches[niche] = self._fittest(niche, entries)
+
+    def rows(self, solved: bool) -> list[Row]:
+        """The best programs of all niches, best first. solved: whether there is a solution; then there is nothing to
+        find that pays late, and no place is kept."""
+        if solved:
+            return [row for _, _, row in self._of(self.niches)[:self._count]]
+        recursive, others = self._recursive_ones(), self._of(niche for niche in self.niches if not niche[0])
+        # Never more than there are others: after a restart they would be all that there is to learn from.
+        recursive = recursive[:min(self._recursive, self._count // 2, max(1, len(others)))]
+        return [row for _, _, row in sorted(recursive + others[:self._count - len(recursive)])]
+
+    def all_rows(self) -> list[Row]:
+        """Those of all niches, for which there may be no place among the elites."""
+        return [row for entries in self.niches.values() for _, _, row in entries]
+
+    def restart(self) -> None:
+        """Forgets all but those that call themselves and have a place."""
+        kept = set(self._recursive_ones())
+        entries = {niche: [entry for entry in entries if entry in kept] for niche, entries in self.niches.items()}
+        self.niches = {niche: left for niche, left in entries.items() if left}
+
+    def clear(self) -> None:
+        self.niches.clear()
+
+    def _niche(self, attempt: Attempt) -> Niche:
+        return attempt.niche if self._recursive else (0, *attempt.niche[1:])
+
+    def _fittest(self, niche: Niche, entries: Sequence[Entry]) -> list[Entry]:
+        """What a niche keeps of these."""
+        best = sorted(entries)[:self._per_niche]
+        shortest = min(entries, key=_BY_LENGTH)
+        return best if not niche[0] or shortest in best else sorted([*best, shortest])
+
+    def _of(self, niches: Iterable[Niche]) -> list[Entry]:
+        return sorted(entry for niche in niches for entry in self.niches[niche])
+
+    def _recursive_ones(self) -> list[Entry]:
+        """Those that call themselves: first where the numbers of calls differ most, and of these the best and the
+        shortest by turns."""
+        ordered: dict[Entry, None] = {}
+        for recursion in sorted({niche[0] for niche in self.niches} - {0}, reverse=True):
+            alike = self._of(niche for niche in self.niches if niche[0] == recursion)
+            ordered |= dict.fromkeys(chain.from_iterable(zip(alike, sorted(alike, key=_BY_LENGTH), strict=True)))
+        return list(islice(ordered, self._recursive))
