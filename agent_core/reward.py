@@ -128,14 +128,14 @@ def _likeness(target: Target, answers: Sequence[object], exact: Sequence[bool]) 
             1.0 if hit else nearness(got, right, target.scale, target.loose)
             for hit, got, right in zip(exact, answers, target.expected, strict=True)
         )
-        return _above(near / len(exact), target.floors[0]), _aligned(target, figures, by_rank=True)
+        return _above(near / len(exact), target.floors[0]), aligned(target, figures, by_rank=True)
     alike = [
         (1.0, 1.0, 1.0) if hit else _alike(got, right, target.scale, target.loose)
         for hit, got, right in zip(exact, answers, target.expected, strict=True)
     ]
     means = [sum(column) / len(exact) for column in zip(*alike, strict=True)]
     near, items, beginning = map(_above, means, target.floors)
-    sizes = _aligned(target, [None if answer is NO_ANSWER else _size(answer) for answer in answers], by_rank=False)
+    sizes = aligned(target, [None if answer is NO_ANSWER else _size(answer) for answer in answers], by_rank=False)
     return near, 0.5 * sizes + 0.25 * items + 0.25 * beginning
 
 
@@ -215,7 +215,7 @@ def _above(value: float, floor: float) -> float:
     return max(0.0, (value - floor) / (1.0 - floor)) if floor < 1.0 else 0.0
 
 
-def _aligned(target: Target, series: list[float | None], by_rank: bool) -> float:
+def aligned(target: Target, series: list[float | None], by_rank: bool) -> float:
     """Alignment with the right answers, over the cases that have a figure and in proportion to their share."""
     direction, rank_direction, share = target.direction, target.rank_direction, 1.0
     if None in series:

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent_core.executor import CaseResult
+from agent_core.reward import Target, aligned
 from agent_core.task import Case
 from agent_core.values import as_json, as_text
+from memory.attempt import GROWING
 
 _DEEP = 7  # different numbers of calls are many: on ten inputs halving shows some five, counting down ten
 
@@ -35,7 +37,7 @@ class Score:
     behaviour: int  # the same for programs that did the same, in every process; 63 bits
     solved_cases: tuple[bool, ...]  # the paid cases, or the words of the expected text; then the constraints
     version: int  # how many counterexamples were known
-    recursion: int  # how many different numbers of calls its inputs take, at most 7; 0 where all take as many
+    recursion: int  # as the function `recursion` has it
     paid: tuple[Case, ...] = ()
     answers: tuple[CaseResult, ...] = ()
     exact: tuple[bool, ...] = ()
@@ -77,7 +79,11 @@ def fingerprint(status: str, stdout: str, answers: Sequence[CaseResult]) -> int:
     return int.from_bytes(hashlib.blake2b(did.encode("utf-8", "replace"), digest_size=8).digest()) >> 1
 
 
-def recursion(answers: Sequence[CaseResult]) -> int:
-    """How many different numbers of calls of itself a function takes on its cases, 2 to 7; 0 where all take as many."""
-    numbers = len({answer.calls for answer in answers if answer.status == "finished"})
-    return min(numbers, _DEEP) if numbers > 1 else 0
+def recursion(answers: Sequence[CaseResult], target: Target) -> int:
+    """How many different numbers of calls of itself a function takes on its cases, 2 to 7, and GROWING more where they
+    grow with the right answers; 0 where all take as many."""
+    calls = [answer.calls if answer.status == "finished" else None for answer in answers]
+    numbers = len(set(calls) - {None})
+    if numbers < 2:
+        return 0
+    return min(numbers, _DEEP) + GROWING * (aligned(target, calls, by_rank=False) > 0)

@@ -153,7 +153,7 @@ class Scorer:
             behaviour=fingerprint(run.status, run.stdout, answers),
             solved_cases=flags + tuple(share == 1.0 for share in held),
             version=self.version,
-            recursion=recursion(answers),
+            recursion=recursion(answers, self._target) if earned and self.task.kind == "function" else 0,
             paid=self._paid,
             answers=answers,
             exact=exact,

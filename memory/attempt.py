@@ -9,7 +9,8 @@ from typing import NamedTuple, Protocol
 Row = tuple[int, ...]  # a program: its token ids up to <EOS>
 
 
-Niche = tuple[int, ...]  # its recursion, as `Score` has it; then for each case whether it is solved
+Niche = tuple[int, ...]  # its recursion; then for each case whether it is solved
+GROWING = 8  # added to the recursion of a program whose calls of itself grow in number with the right answers
 _NICHES: dict[Niche, Niche] = {}
 
 
@@ -21,7 +22,7 @@ class Scored(Protocol):
     status: str
     behaviour: int
     solved_cases: tuple[bool, ...]
-    recursion: int
+    recursion: int  # how many different numbers of calls of itself it takes, 2 to 7, perhaps GROWING more; 0 for one
     version: int
 
 

@@ -4,16 +4,18 @@ Programs that get the same cases right compete with one another only, by reward 
 of one local optimum cannot fill the queue.
 
 Programs that call themselves more often for some inputs than for others have niches of their own, others for each count
-of different numbers of calls, and some places among the elites. They are rare finds that pay nothing at first, and
-what comes of them pays late (the idea of MAP-Elites, Mouret and Clune 2015: keep the best of each kind). Each of their
-niches keeps its shortest program, too: more can be made of it than of one that was stretched until it fitted.
+of different numbers of calls, and some places among the elites; half of these go first to programs that call themselves
+the more often the larger the right answer is, since what counts in the wrong direction is a dead end that looks alike.
+They are rare finds that pay nothing at first, and what comes of them pays late (the idea of MAP-Elites, Mouret and
+Clune 2015: keep the best of each kind). Each of their niches keeps its shortest program, too: more can be made of it
+than of one that was stretched until it fitted.
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import chain, islice
+from itertools import chain
 from operator import itemgetter
 
-from memory.attempt import Attempt, Niche, Row
+from memory.attempt import GROWING, Attempt, Niche, Row
 
 Entry = tuple[float, int, Row]  # -reward, length and the program: the best comes first
 _BY_LENGTH = itemgetter(1, 0, 2)
@@ -81,10 +83,17 @@ class Elites:
         return sorted(entry for niche in niches for entry in self.niches[niche])
 
     def _recursive_ones(self) -> list[Entry]:
-        """Those that call themselves: first where the numbers of calls differ most, and of these the best and the
-        shortest by turns."""
+        """Those that call themselves and have a place: half of the places for either kind, as far as it fills them."""
+        recursions = sorted({niche[0] for niche in self.niches} - {0}, reverse=True)
+        growing = self._by_turns(recursion for recursion in recursions if recursion > GROWING)
+        others = self._by_turns(recursion for recursion in recursions if recursion < GROWING)
+        others = others[:max(self._recursive // 2, self._recursive - len(growing))]
+        return growing[:self._recursive - len(others)] + others
+
+    def _by_turns(self, recursions: Iterable[int]) -> list[Entry]:
+        """Of each recursion in this order the best and the shortest by turns."""
         ordered: dict[Entry, None] = {}
-        for recursion in sorted({niche[0] for niche in self.niches} - {0}, reverse=True):
+        for recursion in recursions:
             alike = self._of(niche for niche in self.niches if niche[0] == recursion)
             ordered |= dict.fromkeys(chain.from_iterable(zip(alike, sorted(alike, key=_BY_LENGTH), strict=True)))
-        return list(islice(ordered, self._recursive))
+        return list(ordered)

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from memory.attempt import GROWING
 from memory.attempts import Attempts
 
 
@@ -93,6 +94,20 @@ def test_the_best_and_the_shortest_of_those_that_call_themselves_stay_side_by_si
     assert memory.elites == [(8,), (9,), (5,), (7,)]
     remember(memory, {(6,): Score(1.0, solved=True, recursion=4)})
     assert memory.elites == [(6,), (8,), (9,), (5,), (7,)]
+
+
+def test_half_of_the_places_are_for_calls_that_grow_with_the_answers():
+    others = {(i,): Score(0.5 + i / 100, solved_cases=(i > 1, i > 2, i > 3)) for i in range(1, 5)}
+    grown = {(10 + i,): Score(0.1, recursion=GROWING + i) for i in range(2, 6)}
+    not_grown = {(20 + i,): Score(0.2, recursion=i) for i in range(2, 8)}
+    memory = Attempts(100, 8, 1, recursive=4)
+    remember(memory, others | not_grown)
+    assert set(memory.elites) - set(others) == {(27,), (26,), (25,), (24,)}  # all places, as nobody else wants them
+    remember(memory, grown)
+    assert set(memory.elites) - set(others) == {(27,), (26,), (15,), (14,)}
+    memory = Attempts(100, 8, 1, recursive=4)
+    remember(memory, others | grown)
+    assert set(memory.elites) - set(others) == set(grown)
 
 
 def test_no_place_is_kept_for_recursion_once_there_is_a_solution():

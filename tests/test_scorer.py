@@ -15,6 +15,7 @@ from agent_core.config import ExecutorConfig, ScorerConfig
 from agent_core.executor import Call, CaseResult, Executor, RunResult
 from agent_core.scorer import Scorer
 from agent_core.task import Case, Task, builtin_tasks, load_task
+from memory.attempt import GROWING
 from tests.fakes import InProcessExecutor
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -312,9 +313,12 @@ def test_recursion_is_how_many_different_numbers_of_calls_there_are():
         "return var_a * var_a": 0,
         "for var_b in range(var_a):\n    var_a = str(int(var_a))\nreturn 1": 0,
         "return func_a(var_a)": 0,  # endless
-        "return var_a and func_a(0)": 2,
-        "return var_a and var_a + func_a(var_a // 2)": 5,
-        "return var_a and var_a + func_a(var_a - 1)": 7,  # ten, but more are not told apart
+        "return var_a and func_a(0)": GROWING + 2,
+        "return var_a and var_a + func_a(var_a // 2)": GROWING + 5,
+        "return var_a and var_a + func_a(var_a - 1)": GROWING + 7,  # ten, but more are not told apart
+        "return var_a or func_a(1)": 2,  # the smallest input takes the most calls
+        "return var_a == 10 or func_a(1 + var_a)": 7,
+        "return var_a and 7 // (5 - var_a) and func_a(var_a - 1)": GROWING + 4,  # from 5 on it crashes
     }
     with Executor(ExecutorConfig(workers=1)) as executor:
         scores = scores_of(scorer_of("factorial", executor), *(text + "\n" for text in programs))
