@@ -43,8 +43,7 @@ class Meter:
         self.steps = repeat(True, self.max_steps)
         self.overdrawn = False
         self.tick = self.steps.__next__
-        self._counted = enumerate(self.steps)  # draws a step for each call, and numbers it
-        self.call = self._counted.__next__
+        self.call = enumerate(self.steps).__next__  # draws a step for each call, and numbers it
         self.left = self.steps.__length_hint__
         self.printed: list[str] = []
         self.room = self.max_output

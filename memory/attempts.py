@@ -98,8 +98,8 @@ class Attempts:
 
     def clear(self) -> None:
         """Forgets everything."""
-        self.restart()
         self._elites.clear()
+        self._seen.clear()
         self._scores.clear()
         self.best = None
 

@@ -54,7 +54,7 @@ class Elites:
             return [row for _, _, row in self._of(self.niches)[:self._count]]
         recursive, others = self._recursive_ones(), self._of(niche for niche in self.niches if not niche[0])
         # Never more than there are others: after a restart they would be all that there is to learn from.
-        recursive = recursive[:min(self._recursive, self._count // 2, max(1, len(others)))]
+        recursive = recursive[:min(self._count // 2, max(1, len(others)))]
         return [row for _, _, row in sorted(recursive + others[:self._count - len(recursive)])]
 
     def all_rows(self) -> list[Row]:
@@ -76,8 +76,10 @@ class Elites:
     def _fittest(self, niche: Niche, entries: Sequence[Entry]) -> list[Entry]:
         """What a niche keeps of these."""
         best = sorted(entries)[:self._per_niche]
+        if not niche[0]:
+            return best
         shortest = min(entries, key=_BY_LENGTH)
-        return best if not niche[0] or shortest in best else sorted([*best, shortest])
+        return best if shortest in best else sorted([*best, shortest])
 
     def _of(self, niches: Iterable[Niche]) -> list[Entry]:
         return sorted(entry for niche in niches for entry in self.niches[niche])
