@@ -24,6 +24,7 @@ class Attempts:
         self._elites = Elites(elites, per_niche, recursive)
         self._scores: dict[Row, Attempt] = {}
         self._seen: dict[int, int] = {}  # behaviour -> programs that showed it since the last restart
+        self._restarted = False
         self.best: Best | None = None
 
     def unknown(self, rows: Iterable[Row], version: int) -> list[Row]:
@@ -83,8 +84,9 @@ class Attempts:
 
     @property
     def elites(self) -> list[Row]:
-        """The programs to learn from again, best first."""
-        return self._elites.rows(solved=self.best is not None and self.best.solved)
+        """The programs to learn from again, best first. Places are kept for what pays late from the first restart on,
+        since many a task needs none of it, and only until there is a solution."""
+        return self._elites.rows(places=self._restarted and not (self.best and self.best.solved))
 
     @property
     def elite_rewards(self) -> list[float]:
@@ -101,6 +103,7 @@ class Attempts:
         self._elites.clear()
         self._seen.clear()
         self._scores.clear()
+        self._restarted = False
         self.best = None
 
     def readmit(self, rows: Sequence[Row], best: Row | None, best_attempts: int) -> None:
@@ -114,6 +117,7 @@ class Attempts:
         """Forgets elites and behaviours. Scores, the best program and elites that call themselves stay."""
         self._elites.restart()
         self._seen.clear()
+        self._restarted = True
 
     def kept(self) -> list[Row]:
         """The programs whose scores must not be forgotten."""
@@ -138,6 +142,7 @@ class Attempts:
         """All of it, packed: the scores are many, and a save should not double what they take."""
         best = self.best and (self.best.row, self.best.reward, self.best.solved, self.best.attempts)
         return {"scores": _packed(self._scores), "niches": self._elites.niches, "best": best,
+                "restarted": self._restarted,
                 "seen": (torch.tensor(list(self._seen), dtype=torch.long), torch.tensor(list(self._seen.values())))}
 
     def load_state(self, state: dict, more_scores: Sequence[dict] = ()) -> None:
@@ -147,6 +152,7 @@ class Attempts:
             self._scores |= _unpacked(packed)
         self._seen = dict(zip(*(part.tolist() for part in state["seen"]), strict=True))
         self.best = state["best"] and Best(*state["best"])
+        self._restarted = state.get("restarted", False)  # states of before have none
         self._elites.clear()
         rows = [row for entries in state["niches"].values() for _, _, row in entries]
         self.readmit(rows, None, 0)  # sorted in anew: how many a niche holds may be another setting now

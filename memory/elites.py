@@ -47,10 +47,9 @@ class Elites:
             entries = [*self.niches.get(niche, ()), (-attempt.reward, len(row), row)]
             self.niches[niche] = self._fittest(niche, entries)
 
-    def rows(self, solved: bool) -> list[Row]:
-        """The best programs of all niches, best first. solved: whether there is a solution; then there is nothing to
-        find that pays late, and no place is kept."""
-        if solved:
+    def rows(self, places: bool) -> list[Row]:
+        """The best programs of all niches, best first. places: whether some are kept for those that call themselves."""
+        if not places:
             return [row for _, _, row in self._of(self.niches)[:self._count]]
         recursive, others = self._recursive_ones(), self._of(niche for niche in self.niches if not niche[0])
         # Never more than there are others: after a restart they would be all that there is to learn from.

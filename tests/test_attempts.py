@@ -55,8 +55,15 @@ def test_niches_hold_several_and_the_whole_holds_the_best():
     assert memory.elites == [(7,), (6,), (5,)]  # a program is an elite once
 
 
+def restarted(elites: int, per_niche: int, recursive: int) -> Attempts:
+    """From when on there are places for programs that call themselves."""
+    memory = Attempts(100, elites, per_niche, recursive)
+    memory.restart()
+    return memory
+
+
 def test_programs_that_call_themselves_have_niches_and_places_of_their_own():
-    memory = Attempts(100, 4, 1, recursive=2)
+    memory = restarted(4, 1, recursive=2)
     remember(memory, {(i,): Score(0.5 + i / 100, solved_cases=(i % 2 == 0, i > 5, i > 7)) for i in range(1, 10)})
     assert len(memory.elites) == 4
     remember(memory, {(11,): Score(0.3, recursion=2), (12,): Score(0.2, recursion=5), (13,): Score(0.1, recursion=6),
@@ -83,7 +90,7 @@ def test_programs_that_call_themselves_have_niches_and_places_of_their_own():
 
 
 def test_the_best_and_the_shortest_of_those_that_call_themselves_stay_side_by_side():
-    memory = Attempts(100, 8, 1, recursive=4)
+    memory = restarted(8, 1, recursive=4)
     other = {(8,): Score(0.7), (9,): Score(0.6, solved_cases=(True,)), (7,): Score(0.5, solved_cases=(False,))}
     remember(memory, other | {(1, 1, 1): Score(0.4, recursion=3), (2,): Score(0.1, recursion=3),
                               (3, 3): Score(0.2, recursion=3)})
@@ -100,18 +107,35 @@ def test_half_of_the_places_are_for_calls_that_grow_with_the_answers():
     others = {(i,): Score(0.5 + i / 100, solved_cases=(i > 1, i > 2, i > 3)) for i in range(1, 5)}
     grown = {(10 + i,): Score(0.1, recursion=GROWING + i) for i in range(2, 6)}
     not_grown = {(20 + i,): Score(0.2, recursion=i) for i in range(2, 8)}
-    memory = Attempts(100, 8, 1, recursive=4)
+    memory = restarted(8, 1, recursive=4)
     remember(memory, others | not_grown)
     assert set(memory.elites) - set(others) == {(27,), (26,), (25,), (24,)}  # all places, as nobody else wants them
     remember(memory, grown)
     assert set(memory.elites) - set(others) == {(27,), (26,), (15,), (14,)}
-    memory = Attempts(100, 8, 1, recursive=4)
+    memory = restarted(8, 1, recursive=4)
     remember(memory, others | grown)
     assert set(memory.elites) - set(others) == set(grown)
 
 
+def test_no_place_is_kept_for_recursion_before_the_first_restart():
+    memory, copy = Attempts(100, 3, 1, recursive=1), Attempts(100, 3, 1, recursive=1)
+    found = {(i,): Score(i / 10, solved_cases=(i > 2, i > 3, i > 4)) for i in (2, 3, 4, 5)}
+    found |= {(6,): Score(0.1, recursion=7), (7,): Score(0.45, recursion=3)}
+    remember(memory, found)
+    assert memory.elites == [(5,), (7,), (4,)]  # it competes like all others
+    memory.restart()
+    assert memory.elites == [(6,)]
+    remember(memory, found)
+    assert memory.elites == [(5,), (4,), (6,)]
+    copy.load_state(memory.state())
+    assert copy.elites == memory.elites
+    memory.clear()
+    remember(memory, found)
+    assert memory.elites == [(5,), (7,), (4,)]
+
+
 def test_no_place_is_kept_for_recursion_once_there_is_a_solution():
-    memory = Attempts(100, 3, 1, recursive=1)
+    memory = restarted(3, 1, recursive=1)
     remember(memory, {(i,): Score(i / 10, solved_cases=(i > 2, i > 3, i > 4)) for i in (2, 3, 4, 5)})
     remember(memory, {(6,): Score(0.1, recursion=7)})
     assert memory.elites == [(5,), (4,), (6,)]
