@@ -54,7 +54,7 @@ class Plan:
     end: Tensor  # where in the source what is kept goes on
     crowding: Tensor  # int16, tokens that what is kept takes beyond the fewest that could stand there
     slack: Tensor  # int16, tokens that the stretch may have beyond the fewest
-    barred: Tensor  # (B, V) bool, what may not be written first: what the elite has there
+    barred: Tensor  # what may not be written first: what the elite has there
     within: Within
     regrown: Tensor  # bool
     last_begin: int  # where the last stretch begins
@@ -176,8 +176,7 @@ def make_plan(specimens: Sequence[Specimen], batch_size: int, regrown: int, inne
         fresh = torch.full((batch_size - regrown, *values.shape[1:]), fill, dtype=values.dtype)
         return torch.cat([fresh, values])
 
-    ids = torch.arange(vocabulary)
-    barred = sources[elite, begin].unsqueeze(1) == ids
     return Plan(placed(sources[elite], pad), placed(begin, -1), placed(end), placed(crowding.to(torch.int16)),
-                placed(slack), placed(barred), Within(placed(floor), placed(stop.unsqueeze(1) == ids)),
+                placed(slack), placed(sources[elite, begin]),
+                Within(placed(floor), placed(stop.unsqueeze(1) == torch.arange(vocabulary))),
                 placed(torch.ones(regrown, dtype=torch.bool)), int(begin.max()))

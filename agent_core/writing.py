@@ -73,7 +73,7 @@ class Writing:
         self._probs = torch.ones(shape, dtype=floor.dtype, device=device)
 
     def legal(self) -> Tensor:
-        """(R, V) bool: what may come next; anything where a token is kept, since nothing is chosen there."""
+        """(R, V) bool: what may come next. It says nothing where a token is kept."""
         plan, progress = self._plan, self._progress
         if progress is None:
             legal = self._any_token.expand(len(self.token), -1)
@@ -88,10 +88,7 @@ class Writing:
             within = Within(plan.within.floor * ~(self._kept | self._finished), plan.within.stop)
             legal = self._machine.legal(progress, within)
             if begins is not None:
-                barred = plan.barred & begins.unsqueeze(1)
-                other = legal & ~barred
-                legal = other | (barred & legal & (other.sum(dim=1, keepdim=True) == 0))
-            legal = legal | self._kept.unsqueeze(1)
+                self._bar(legal, begins)
         self._legal[self._place].index_copy_(0, self._rows, legal)
         return legal
 
@@ -125,6 +122,15 @@ class Writing:
         log_probs = torch.where(chosen, probs, 1.0).log()
         return Programs(ids, ids != self._tokenizer.pad, chosen, legal, log_probs, self._regrown, self._floors)
 
+    def _bar(self, legal: Tensor, begins: Tensor) -> None:
+        """Takes from what is legal, in place, the elite's own token where a stretch begins, unless it is the only one.
+
+        legal: (R, V). begins: (R,) bool.
+        """
+        token = torch.where(begins, self._plan.barred, self._tokenizer.sos).unsqueeze(1)  # <SOS> is never legal
+        alone = legal.sum(dim=1, keepdim=True) == 1
+        legal.scatter_(1, token, legal.gather(1, token) & alone)
+
     def _follow_plan(self, token: Tensor) -> Tensor:
         """The token that each program really gets: the elite's where it is kept, else the one that was chosen."""
         plan = self._plan
@@ -134,6 +140,8 @@ class Writing:
         token = torch.where(self._kept, plan.source.gather(1, place.unsqueeze(1)).squeeze(1), token)
         self._cursor = self._cursor + (self._stopped | stops)  # the stop token is the source's own
         self._stopped = self._stopped | stops
+        # What is kept fits, however few tokens a stretch was allowed to leave for it.
+        self._progress.spare = self._progress.spare.masked_fill(self._stopped, NEVER)
         return token
 
     def _drop_finished(self) -> Tensor:

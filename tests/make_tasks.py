@@ -237,7 +237,7 @@ REPEAT = {
         "The first number multiplied by itself as often as the second says; 1 for not at all.",
         AB,
         lambda a, b: a**b,
-        [(2, 0), (2, 1), (3, 2), (2, 5), (5, 3), (1, 7), (0, 4), (10, 3), (-3, 3), (-2, 4), (7, 3), (4, 4)],
+        [(7, 0), (6, 1), (9, 2), (0, 2), (-3, 3), (5, 3), (-2, 4), (4, 5), (3, 6), (2, 7), (1, 8), (2, 9)],
         lambda draw: [draw.randint(-9, 12), draw.randint(0, 9)],
     ),
     "fibonacci": (
