@@ -99,7 +99,7 @@ class CodeGenerator:
             legal = writing.legal()  # (R, V), R programs being under way
             probs = policy_probs(reader.read(writing.token), legal, writing.floor, self._chance)  # (R, V)
             token = draw(probs, torch.rand(len(probs), generator=self.random, device=self.device))  # (R,)
-            left = writing.take(token, probs.gather(1, token.unsqueeze(1)).squeeze(1))
+            left = writing.take(token, legal, probs.gather(1, token.unsqueeze(1)).squeeze(1))
             if left is not None:
                 reader.select(left)
         return writing.programs()

@@ -20,7 +20,7 @@ from tokenizer import PAD, SPECIAL_TOKENS, token_class
 NEVER = 1 << 14  # tokens needed after an illegal token: more than any program has
 
 
-@dataclass(frozen=True)
+@dataclass
 class Within:
     """Programs of which only a stretch is written anew: it ends with the first token served from below `floor`."""
 
@@ -35,7 +35,7 @@ class Progress:
     stack: Tensor  # (B, D) int16, states
     pointer: Tensor  # (B,) index of the top cell
     top: Tensor  # (B,) state of the top cell
-    spare: Tensor  # (B,) int16, tokens that may be written beyond those of the shortest completion
+    spare: Tensor  # (B,) tokens that may be written beyond those of the shortest completion
     scopes: Scopes
 
     def select(self, rows: Tensor) -> None:
@@ -95,7 +95,7 @@ class LegalTokens:
         self._fits, self._within = (torch.from_numpy(_up_to(table)).to(device) for table in tables[:2])
         self._spares, self._reaches = (len(table) // states for table in (self._fits, self._within))
         # For tokens that have been chosen, by state * V + token:
-        self._spent = need.clamp(min=0).flatten()  # a finished program spends nothing more
+        self._spent = need.clamp(min=0).flatten().long()  # a finished program spends nothing more
         self._popped, self._deeper, self._rise = pops.flatten(), deeper.flatten(), rise.flatten()
         self._name_move, self._push = name_move.flatten(0, 1), push.flatten(0, 1)
         self._offsets = torch.arange(self.deepest_push, device=device)
@@ -136,7 +136,7 @@ class LegalTokens:
         known = [self._tokens.index(name) for name in defined]
         pointer = torch.ones(batch_size, dtype=torch.long, device=self.device)
         return Progress(stack, pointer, top=torch.full_like(pointer, self._starts[start]),
-                        spare=torch.full_like(pointer, max_length - self.shortest(start), dtype=torch.int16),
+                        spare=torch.full_like(pointer, max_length - self.shortest(start)),
                         scopes=Scopes(batch_size, known, self._names, self.device))
 
     def legal(self, progress: Progress, within: Within | None = None) -> Tensor:
@@ -152,12 +152,9 @@ class LegalTokens:
             sealed = within.floor > 0
         return fits & progress.scopes.facts(sealed).gather(1, self._condition.index_select(0, top))
 
-    def serving_cell(self, progress: Progress, token: Tensor) -> Tensor:
-        """(B,) index in its stack of the cell that takes a legal token."""
-        return progress.pointer - self._popped.index_select(0, self._at(progress.top, token))
-
-    def advance(self, progress: Progress, token: Tensor) -> None:
-        """Takes one legal token a program, (B,) ids."""
+    def advance(self, progress: Progress, token: Tensor) -> Tensor:
+        """Takes one legal token a program, (B,) ids. Returns (B,) indexes of the cells that took them, each in its
+        stack as it was before."""
         move = self._at(progress.top, token)
         base = progress.pointer - self._popped.index_select(0, move)
         served_by = progress.stack.gather(1, base.unsqueeze(1)).squeeze(1)
@@ -168,6 +165,7 @@ class LegalTokens:
         progress.top = progress.stack.gather(1, progress.pointer.unsqueeze(1)).squeeze(1).long()
         progress.spare = progress.spare - self._spent.index_select(0, move)
         progress.scopes.apply(self._name_move.index_select(0, move), self._deeper.index_select(0, move))
+        return base
 
     def _at(self, state: Tensor, token: Tensor) -> Tensor:
         """(B,) indexes into the flattened tables."""

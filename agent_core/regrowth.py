@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from agent_core.pushdown import NEVER, LegalTokens, Within
@@ -49,11 +50,11 @@ class Specimen:
 class Plan:
     """What each program of a batch keeps. All (B,) but `source`; a fresh program keeps nothing."""
 
-    source: Tensor  # (B, T) the elite's tokens
+    source: Tensor  # (B, T) the elite's tokens, and <PAD> at the end of each
     begin: Tensor  # tokens kept before the stretch; -1 for a fresh program
     end: Tensor  # where in the source what is kept goes on
-    crowding: Tensor  # int16, tokens that what is kept takes beyond the fewest that could stand there
-    slack: Tensor  # int16, tokens that the stretch may have beyond the fewest
+    crowding: Tensor  # tokens that what is kept takes beyond the fewest that could stand there
+    slack: Tensor  # tokens that the stretch may have beyond the fewest
     barred: Tensor  # what may not be written first: what the elite has there
     within: Within
     regrown: Tensor  # bool
@@ -86,8 +87,7 @@ def examine(programs: Sequence[Sequence[int]], machine: LegalTokens, start: str,
         legal.append(machine.legal(progress))
         stacks.append(progress.stack.clone())
         pointers.append(progress.pointer)
-        served.append(machine.serving_cell(progress, token))
-        machine.advance(progress, token)
+        served.append(machine.advance(progress, token))
     all_legal = torch.stack(legal, dim=1)  # (E, T, V)
     deepest = max(int(pointer.max()) for pointer in pointers) + 1
     columns = [torch.stack(kind, dim=1).tolist() for kind in ([s[:, :deepest] for s in stacks], pointers, served)]
@@ -134,12 +134,12 @@ def _cuts(length: int, stacks: list[list[int]], pointers: list[int], served: lis
 def draw_slack(count: int, mean: float, generator: torch.Generator, device: torch.device) -> Tensor:
     """How many tokens more than the fewest may be written, from the geometric distribution of that mean; 0 = no limit.
 
-    Returns (count,) int16 on the device, where the generator lives.
+    Returns (count,) on the device, where the generator lives.
     """
     if not mean:
-        return torch.full((count,), NEVER, dtype=torch.int16, device=device)
+        return torch.full((count,), NEVER, device=device)
     chance = torch.rand(count, generator=generator, device=device).clamp(min=1e-6)
-    return (chance.log() / math.log(mean / (mean + 1))).clamp(max=NEVER).to(torch.int16)
+    return (chance.log() / math.log(mean / (mean + 1))).clamp(max=NEVER).long()
 
 
 def make_plan(specimens: Sequence[Specimen], batch_size: int, regrown: int, inner_share: float, mean_slack: float,
@@ -150,6 +150,7 @@ def make_plan(specimens: Sequence[Specimen], batch_size: int, regrown: int, inne
     Everything is drawn on the CPU, where `generator` lives. vocabulary: how many tokens there are.
     """
     sources = pad_sequence([specimen.ids for specimen in specimens], batch_first=True, padding_value=pad)  # (E, T)
+    sources = functional.pad(sources, (0, 1), value=pad)
     cuts = pad_sequence([specimen.cuts for specimen in specimens], batch_first=True)  # (E, cuts, 4)
     weights = pad_sequence([specimen.cut_weights for specimen in specimens], batch_first=True)
     places = pad_sequence([specimen.open for specimen in specimens], batch_first=True)  # (E, T)
@@ -169,14 +170,14 @@ def make_plan(specimens: Sequence[Specimen], batch_size: int, regrown: int, inne
     crowding = (lengths[elite] - end) - below
 
     slack = draw_slack(regrown, mean_slack, generator, generator.device)
-    slack = (slack + _INSERTION * (begin == end).to(torch.int16)).clamp(max=NEVER)
+    slack = (slack + _INSERTION * (begin == end)).clamp(max=NEVER)
 
     def placed(values: Tensor, fill: int = 0) -> Tensor:
         """Fresh programs first, with `fill`."""
         fresh = torch.full((batch_size - regrown, *values.shape[1:]), fill, dtype=values.dtype)
         return torch.cat([fresh, values])
 
-    return Plan(placed(sources[elite], pad), placed(begin, -1), placed(end), placed(crowding.to(torch.int16)),
+    return Plan(placed(sources[elite], pad), placed(begin, -1), placed(end), placed(crowding),
                 placed(slack), placed(sources[elite, begin]),
                 Within(placed(floor), placed(stop.unsqueeze(1) == torch.arange(vocabulary))),
                 placed(torch.ones(regrown, dtype=torch.bool)), int(begin.max()))

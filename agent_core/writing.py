@@ -46,8 +46,8 @@ class Writing:
     def __init__(self, machine: LegalTokens, tokenizer: Tokenizer, start: str, defined: Sequence[str], batch_size: int,
                  max_length: int, legal_tokens_only: bool, floor: Tensor, slack: Tensor, plan: Plan | None,
                  on_ended: OnEnded | None):
-        """floor: (B,) the share of each program's choices that is left to chance; slack: (B,) int16, the tokens that
-        a fresh one may have beyond the fewest; on_ended: is given programs that are dropped."""
+        """floor: (B,) the share of each program's choices that is left to chance; slack: (B,) the tokens that a
+        fresh one may have beyond the fewest; on_ended: is given programs that are dropped."""
         self._machine, self._tokenizer, self._plan, self._max_length = machine, tokenizer, plan, max_length
         self._on_ended = on_ended
         device = machine.device
@@ -58,8 +58,10 @@ class Writing:
         self._rows = torch.arange(batch_size, device=device)  # (R,) place of each in the batch
         self._finished = torch.zeros(batch_size, dtype=torch.bool, device=device)  # (R,)
         self._regrown, self._floors = plan.regrown if plan else self._finished, floor
-        self._stopped = self._finished  # (R,) the stretch written anew has ended
-        self._cursor = plan.end if plan else None  # (R,) place in the source of the next token to keep
+        if plan is not None:
+            self._kept = plan.begin > 0  # (R,) the next token is the elite's
+            self._cursor = torch.zeros_like(plan.begin)  # (R,) place of the next token to keep in the elite
+            self._within = Within(torch.zeros_like(plan.begin), plan.within.stop)  # of the stretches that have begun
         self._progress = machine.begin(start, batch_size, max_length, defined) if legal_tokens_only else None
         if self._progress is not None:
             fresh = slack if plan is None else slack.masked_fill(plan.regrown, NEVER)
@@ -76,44 +78,54 @@ class Writing:
         """(R, V) bool: what may come next. It says nothing where a token is kept."""
         plan, progress = self._plan, self._progress
         if progress is None:
-            legal = self._any_token.expand(len(self.token), -1)
-        elif plan is None:
-            legal = self._machine.legal(progress)
-        else:
-            begins = plan.begin == self._place if self._place <= plan.last_begin else None
-            self._kept = (self._stopped | (plan.begin > self._place)) & ~self._finished
-            if begins is not None:
-                narrow = (progress.spare - plan.crowding).minimum(plan.slack)
-                progress.spare = torch.where(begins, narrow, progress.spare)
-            within = Within(plan.within.floor * ~(self._kept | self._finished), plan.within.stop)
-            legal = self._machine.legal(progress, within)
-            if begins is not None:
-                self._bar(legal, begins)
-        self._legal[self._place].index_copy_(0, self._rows, legal)
-        return legal
+            return self._any_token.expand(len(self.token), -1)
+        if plan is None:
+            return self._machine.legal(progress)
+        if self._place > plan.last_begin:
+            return self._machine.legal(progress, self._within)
+        begins = plan.begin == self._place
+        self._kept &= ~begins
+        self._cursor = torch.where(begins, plan.end, self._cursor)
+        self._within.floor = torch.where(begins, plan.within.floor, self._within.floor)
+        narrow = (progress.spare - plan.crowding).minimum(plan.slack)
+        progress.spare = torch.where(begins, narrow, progress.spare)
+        legal = self._machine.legal(progress, self._within)
+        # The elite's own token is not the first of its stretch, unless it is the only one. <SOS> is never legal.
+        barred = torch.where(begins, plan.barred, self._tokenizer.sos).unsqueeze(1)
+        alone = legal.sum(dim=1, keepdim=True) == 1
+        return legal.scatter_(1, barred, legal.gather(1, barred) & alone)
 
-    def take(self, token: Tensor, prob: Tensor) -> Tensor | None:
-        """One chosen token a program and its probability, (R,) each. Returns which of the R programs go on, as
-        indexes, where some were dropped."""
+    def take(self, token: Tensor, legal: Tensor, prob: Tensor) -> Tensor | None:
+        """One chosen token a program, what was legal then and its probability: (R,), (R, V), (R,). Returns which of
+        the R programs go on, as indexes, where some were dropped."""
         chosen = ~self._finished
         if self._plan is not None:
-            token = self._follow_plan(token)
-            chosen = chosen & ~self._kept
+            chosen &= ~self._kept
+            token = torch.where(self._kept, self._plan.source.gather(1, self._cursor.unsqueeze(1)).squeeze(1), token)
         if self._progress is None:
             token = token.masked_fill(self._finished, self._tokenizer.pad)
-        self._ids[self._place].index_copy_(0, self._rows, token)
-        self._chosen[self._place].index_copy_(0, self._rows, chosen)
-        self._probs[self._place].index_copy_(0, self._rows, prob.to(self._probs.dtype))
-        self.token = token
-        self._place += 1
-        if self._progress is None:
             self._finished = self._finished | (token == self._tokenizer.eos)
         else:
-            self._machine.advance(self._progress, token)
+            served_by = self._machine.advance(self._progress, token)
             self._finished = self._machine.is_finished(self._progress)
+            if self._plan is not None:
+                self._stop(served_by < self._within.floor)
+        written = (self._ids, token), (self._chosen, chosen), (self._legal, legal), (self._probs, prob)
+        for column, values in written:
+            column[self._place].index_copy_(0, self._rows, values.to(column.dtype))
+        self.token = token
+        self._place += 1
         finished = int(self._finished.sum())
         self.ended = finished == len(token) or self._place == self._max_length
         return None if self.ended or finished < len(token) * _DROP_SHARE else self._drop_finished()
+
+    def _stop(self, stops: Tensor) -> None:
+        """Goes back to the elites where a stretch has ended: with a token of theirs, the first that is kept again."""
+        self._kept |= stops
+        self._cursor = (self._cursor + self._kept).clamp_(max=self._plan.source.shape[1] - 1)
+        self._within.floor = self._within.floor.masked_fill(stops, 0)
+        # What is kept fits, however few tokens a stretch was allowed to leave for it.
+        self._progress.spare = self._progress.spare.masked_fill(stops, NEVER)
 
     def programs(self) -> Programs:
         """All that was written, as long as the longest."""
@@ -122,37 +134,17 @@ class Writing:
         log_probs = torch.where(chosen, probs, 1.0).log()
         return Programs(ids, ids != self._tokenizer.pad, chosen, legal, log_probs, self._regrown, self._floors)
 
-    def _bar(self, legal: Tensor, begins: Tensor) -> None:
-        """Takes from what is legal, in place, the elite's own token where a stretch begins, unless it is the only one.
-
-        legal: (R, V). begins: (R,) bool.
-        """
-        token = torch.where(begins, self._plan.barred, self._tokenizer.sos).unsqueeze(1)  # <SOS> is never legal
-        alone = legal.sum(dim=1, keepdim=True) == 1
-        legal.scatter_(1, token, legal.gather(1, token) & alone)
-
-    def _follow_plan(self, token: Tensor) -> Tensor:
-        """The token that each program really gets: the elite's where it is kept, else the one that was chosen."""
-        plan = self._plan
-        stops = self._machine.serving_cell(self._progress, token) < plan.within.floor
-        stops &= ~(self._kept | self._finished)
-        place = torch.where(self._stopped, self._cursor, self._place).clamp_(max=plan.source.shape[1] - 1)
-        token = torch.where(self._kept, plan.source.gather(1, place.unsqueeze(1)).squeeze(1), token)
-        self._cursor = self._cursor + (self._stopped | stops)  # the stop token is the source's own
-        self._stopped = self._stopped | stops
-        # What is kept fits, however few tokens a stretch was allowed to leave for it.
-        self._progress.spare = self._progress.spare.masked_fill(self._stopped, NEVER)
-        return token
-
     def _drop_finished(self) -> Tensor:
         if self._on_ended is not None:
             ids = self._ids[:self._place, self._rows[self._finished]].t()
             self._on_ended(_rows(ids, ids != self._tokenizer.pad))
         left = (~self._finished).nonzero().squeeze(1)
         self.token, self._rows, self.floor = self.token[left], self._rows[left], self.floor[left]
-        self._finished, self._stopped = self._finished[left], self._stopped[left]
+        self._finished = self._finished[left]
         if self._progress is not None:
             self._progress.select(left)
         if self._plan is not None:
-            self._plan, self._cursor = self._plan.select(left), self._cursor[left]
+            self._plan = self._plan.select(left)
+            self._kept, self._cursor = self._kept[left], self._cursor[left]
+            self._within = Within(self._within.floor[left], self._plan.within.stop)
         return left

@@ -13,7 +13,7 @@ from agent_core.generator import CodeGenerator
 from agent_core.grammar import parse_grammar
 from agent_core.objectives import policy_gradient_loss, policy_probs
 from agent_core.pushdown import LegalTokens
-from agent_core.regrowth import Cut, make_plan
+from agent_core.regrowth import Cut
 from agent_core.writing import Programs
 from tokenizer import LAYOUT_TOKENS, SPECIAL_TOKENS, Tokenizer
 
@@ -180,14 +180,6 @@ def test_chance_and_a_fresh_policy_are_even_over_kinds_of_tokens(tokenizer, mach
     for even, share in shares.items():
         for token, size in (("2", 16), ('"no"', 8), ("len", 9), ("[", 1), (")", 1)):  # and "(", "-" and "not"
             assert share[token] == pytest.approx(size ** -even / everything[even], **near)
-
-
-@pytest.mark.parametrize("slack", [0.0, 4.0])
-def test_numbers_of_tokens_stay_16_bits_wide(tokenizer, machine, slack):
-    """In the state of every program at every step: wider ones cost time, and one operand of another width is enough."""
-    specimens = make_generator(tokenizer, machine)._examine([tuple(tokenizer.encode("print(max(1, 2))\n").tolist())])
-    plan = make_plan(specimens, 8, 4, 0.5, slack, torch.Generator().manual_seed(0), tokenizer.pad, len(tokenizer))
-    assert (plan.slack.dtype, plan.crowding.dtype) == (torch.int16, torch.int16)
 
 
 def test_programs_wander_off_by_shares_of_their_own(tokenizer, machine):
