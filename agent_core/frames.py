@@ -25,6 +25,7 @@ NONCE_BYTES = 8
 MAX_VALUE = 16_384  # letters of one encoded value
 MAX_DEPTH = 50  # containers inside each other in a value
 MAX_MESSAGE = 200
+TOO_DEEP = "RecursionError: maximum recursion depth exceeded"  # the message of calls without end
 MAX_COUNTED = 10**9  # the most that max_steps can be
 _DECIMAL_BITS = 13_000  # below Python's limit of 4,300 decimal digits
 

@@ -13,12 +13,22 @@ from types import FunctionType
 
 from agent_core.budget import CALL, TICK, rewrite
 from agent_core.checked import checked_names
-from agent_core.frames import AGAIN, CRASHED, ENDLESS, FINISHED, MAX_MESSAGE, REFUSED, NotPlain, encoded, quoted
+from agent_core.frames import (
+    AGAIN,
+    CRASHED,
+    ENDLESS,
+    FINISHED,
+    MAX_MESSAGE,
+    REFUSED,
+    TOO_DEEP,
+    NotPlain,
+    encoded,
+    quoted,
+)
 from agent_core.meter import Meter, without_addresses
 from agent_core.safety import Refused, check
 
 _NO_SLOT = "pop from an empty deque"  # how a call beyond MAX_CALLS shows itself
-_RECURSION = "RecursionError: maximum recursion depth exceeded"
 
 
 class OutOfMemory(Exception):
@@ -89,7 +99,7 @@ class Trial:
         except BaseException as error:  # noqa: BLE001 - hostile code may raise anything
             message = str(error)
             if message == _NO_SLOT:
-                message = _RECURSION
+                message = TOO_DEEP
             else:
                 message = f"{type(error).__name__}: {message}" if message else type(error).__name__
                 if " at 0x" in message:

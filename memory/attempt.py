@@ -10,7 +10,7 @@ Row = tuple[int, ...]  # a program: its token ids up to <EOS>
 
 
 Niche = tuple[int, ...]  # its recursion; then for each case whether it is solved
-GROWING = 8  # added to the recursion of a program whose calls of itself grow in number with the right answers
+GROWING = 8  # in a program's recursion the worth of each seventh of the way that its calls follow the right answers
 _NICHES: dict[Niche, Niche] = {}
 
 
@@ -22,7 +22,7 @@ class Scored(Protocol):
     status: str
     behaviour: int
     solved_cases: tuple[bool, ...]
-    recursion: int  # how many different numbers of calls of itself it takes, 2 to 7, perhaps GROWING more; 0 for one
+    recursion: int  # different numbers of calls of itself that it takes, 2 to 7, and a multiple of GROWING; 0 for one
     version: int
 
 

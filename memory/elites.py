@@ -3,12 +3,12 @@
 Programs that get the same cases right compete with one another only, by reward and then by length, so that near-copies
 of one local optimum cannot fill the queue.
 
-Programs that call themselves more often for some inputs than for others have niches of their own, others for each count
-of different numbers of calls, and some places among the elites; half of these go first to programs that call themselves
-the more often the larger the right answer is, since what counts in the wrong direction is a dead end that looks alike.
-They are rare finds that pay nothing at first, and what comes of them pays late (the idea of MAP-Elites, Mouret and
-Clune 2015: keep the best of each kind). Each of their niches keeps its shortest program, too: more can be made of it
-than of one that was stretched until it fitted.
+Programs that call themselves more often for some inputs than for others have niches of their own, and some places among
+the elites: half of these for those whose numbers of calls follow the right answers most closely, since what counts in
+another direction is a dead end that looks alike, and half for those that have the most different numbers. They are rare
+finds that pay nothing at first, and what comes of them pays late (the idea of MAP-Elites, Mouret and Clune 2015: keep
+the best of each kind). Each of their niches keeps its shortest program, too: more can be made of it than of one that
+was stretched until it fitted.
 """
 
 from collections.abc import Iterable, Sequence
@@ -84,12 +84,13 @@ class Elites:
         return sorted(entry for niche in niches for entry in self.niches[niche])
 
     def _recursive_ones(self) -> list[Entry]:
-        """Those that call themselves and have a place: half of the places for either kind, as far as it fills them."""
+        """Those that call themselves and have a place: half of the places for those whose calls follow the right
+        answers most closely, the others for those with the most different numbers, of which the former go first."""
         recursions = sorted({niche[0] for niche in self.niches} - {0}, reverse=True)
-        growing = self._by_turns(recursion for recursion in recursions if recursion > GROWING)
-        others = self._by_turns(recursion for recursion in recursions if recursion < GROWING)
-        others = others[:max(self._recursive // 2, self._recursive - len(growing))]
-        return growing[:self._recursive - len(others)] + others
+        close = self._by_turns(recursion for recursion in recursions if recursion > GROWING)
+        deep = self._by_turns(sorted(recursions, key=lambda recursion: (recursion > GROWING, recursion % GROWING),
+                                     reverse=True))
+        return list(dict.fromkeys(close[:self._recursive // 2] + deep))[:self._recursive]
 
     def _by_turns(self, recursions: Iterable[int]) -> list[Entry]:
         """Of each recursion in this order the best and the shortest by turns."""

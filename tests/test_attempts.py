@@ -103,18 +103,21 @@ def test_the_best_and_the_shortest_of_those_that_call_themselves_stay_side_by_si
     assert memory.elites == [(6,), (8,), (9,), (5,), (7,)]
 
 
-def test_half_of_the_places_are_for_calls_that_grow_with_the_answers():
+def test_half_of_the_places_are_for_calls_that_follow_the_answers_closely_and_half_for_many_different_numbers():
     others = {(i,): Score(0.5 + i / 100, solved_cases=(i > 1, i > 2, i > 3)) for i in range(1, 5)}
-    grown = {(10 + i,): Score(0.1, recursion=GROWING + i) for i in range(2, 6)}
-    not_grown = {(20 + i,): Score(0.2, recursion=i) for i in range(2, 8)}
-    memory = restarted(8, 1, recursive=4)
-    remember(memory, others | not_grown)
-    assert set(memory.elites) - set(others) == {(27,), (26,), (25,), (24,)}  # all places, as nobody else wants them
-    remember(memory, grown)
-    assert set(memory.elites) - set(others) == {(27,), (26,), (15,), (14,)}
-    memory = restarted(8, 1, recursive=4)
-    remember(memory, others | grown)
-    assert set(memory.elites) - set(others) == set(grown)
+    astray = {(20 + i,): Score(0.2, recursion=i) for i in range(2, 8)}
+    deep = {(30 + i,): Score(0.1, recursion=GROWING + i) for i in range(2, 8)}
+    close = {(40 + i,): Score(0.1, recursion=GROWING * i + 2) for i in range(2, 8)}
+    for found, best in (
+        (astray, {(27,), (26,), (25,), (24,)}),  # all places, as nobody else wants them
+        (astray | deep, {(37,), (36,), (35,), (34,)}),
+        (astray | close, {(47,), (46,), (45,), (44,)}),
+        (astray | deep | close, {(47,), (46,), (37,), (36,)}),
+        (astray | {(37,): deep[37,]}, {(37,), (27,), (26,), (25,)}),
+    ):
+        memory = restarted(8, 1, recursive=4)
+        remember(memory, others | found)
+        assert set(memory.elites) - set(others) == best
 
 
 def test_no_place_is_kept_for_recursion_before_the_first_restart():

@@ -308,21 +308,26 @@ def test_solved_cases_are_the_niches_of_partial_solutions():
     assert score.solved_cases == (True, False)  # the text, and the constraint
 
 
-def test_recursion_is_how_many_different_numbers_of_calls_there_are():
+def test_recursion_is_how_many_different_numbers_of_calls_there_are_and_how_closely_they_follow_the_answers():
     programs = {
-        "return var_a * var_a": 0,
-        "for var_b in range(var_a):\n    var_a = str(int(var_a))\nreturn 1": 0,
-        "return func_a(var_a)": 0,  # endless
-        "return var_a and func_a(0)": GROWING + 2,
-        "return var_a and var_a + func_a(var_a // 2)": GROWING + 5,
-        "return var_a and var_a + func_a(var_a - 1)": GROWING + 7,  # ten, but more are not told apart
-        "return var_a or func_a(1)": 2,  # the smallest input takes the most calls
-        "return var_a == 10 or func_a(1 + var_a)": 7,
-        "return var_a and 7 // (5 - var_a) and func_a(var_a - 1)": GROWING + 4,  # from 5 on it crashes
+        "return var_a * var_a": (0, 0),
+        "for var_b in range(var_a):\n    var_a = str(int(var_a))\nreturn 1": (0, 0),
+        "return func_a(var_a)": (0, 0),  # without end, always
+        "return var_a and func_a(var_a)": (0, 2),  # without end but for 0
+        "return var_a and func_a(0)": (2, 2),
+        "return var_a and var_a + func_a(var_a // 2)": (4, 5),
+        "return var_a and var_a + func_a(var_a - 1)": (5, 7),  # ten, but more are not told apart
+        "return var_a > 0 and func_a(var_a - 1) + func_a(var_a - 2)": (6, 7),
+        "return var_a or func_a(1)": (0, 2),  # the smallest input takes the most calls
+        "return var_a == 10 or func_a(1 + var_a)": (0, 7),
+        "return var_a and 7 // (5 - var_a) and func_a(var_a - 1)": (3, 4),  # from 5 on it crashes
+        "var_b = var_a and func_a(var_a - 1)\nreturn var_a": (0, 0),  # for nothing
+        "print(var_a and func_a(var_a - 1))": (0, 0),
     }
     with Executor(ExecutorConfig(workers=1)) as executor:
         scores = scores_of(scorer_of("factorial", executor), *(text + "\n" for text in programs))
-    assert {text: score.recursion for text, score in zip(programs, scores, strict=True)} == programs
+    found = [divmod(score.recursion, GROWING) for score in scores]
+    assert dict(zip(programs, found, strict=True)) == programs
 
 
 def test_a_whole_file_is_scored_under_the_function_name():
