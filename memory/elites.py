@@ -86,16 +86,18 @@ class Elites:
     def _recursive_ones(self) -> list[Entry]:
         """Those that call themselves and have a place: half of the places for those whose calls follow the right
         answers most closely, the others for those with the most different numbers, of which the former go first."""
-        recursions = sorted({niche[0] for niche in self.niches} - {0}, reverse=True)
-        close = self._by_turns(recursion for recursion in recursions if recursion > GROWING)
-        deep = self._by_turns(sorted(recursions, key=lambda recursion: (recursion > GROWING, recursion % GROWING),
-                                     reverse=True))
+        alike: dict[int, list[Entry]] = {}
+        for niche, entries in self.niches.items():
+            if niche[0]:
+                alike.setdefault(niche[0], []).extend(entries)
+        recursions = sorted(alike, reverse=True)
+        close = _by_turns(alike[recursion] for recursion in recursions if recursion > GROWING)
+        recursions.sort(key=lambda recursion: (recursion > GROWING, recursion % GROWING), reverse=True)
+        deep = _by_turns(alike[recursion] for recursion in recursions)
         return list(dict.fromkeys(close[:self._recursive // 2] + deep))[:self._recursive]
 
-    def _by_turns(self, recursions: Iterable[int]) -> list[Entry]:
-        """Of each recursion in this order the best and the shortest by turns."""
-        ordered: dict[Entry, None] = {}
-        for recursion in recursions:
-            alike = self._of(niche for niche in self.niches if niche[0] == recursion)
-            ordered |= dict.fromkeys(chain.from_iterable(zip(alike, sorted(alike, key=_BY_LENGTH), strict=True)))
-        return list(ordered)
+
+def _by_turns(kinds: Iterable[list[Entry]]) -> list[Entry]:
+    """Of each kind in this order the best and the shortest by turns."""
+    pairs = (zip(sorted(entries), sorted(entries, key=_BY_LENGTH), strict=True) for entries in kinds)
+    return list(dict.fromkeys(chain.from_iterable(chain.from_iterable(pairs))))
