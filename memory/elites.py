@@ -48,9 +48,14 @@ class Elites:
             self.niches[niche] = self._fittest(niche, entries)
 
     def rows(self, places: bool) -> list[Row]:
-        """The best programs of all niches, best first. places: whether some are kept for those that call themselves."""
+        """The best programs of all niches, best first. places: whether some are kept for those that call themselves;
+        if not, these are like all others, and compete with all that solve the same cases."""
         if not places:
-            return [row for _, _, row in self._of(self.niches)[:self._count]]
+            alike: dict[tuple[int, ...], list[Entry]] = {}  # by the solved cases alone
+            for niche, entries in self.niches.items():
+                alike.setdefault(niche[1:], []).extend(entries)
+            best = chain.from_iterable(sorted(entries)[:self._per_niche] for entries in alike.values())
+            return [row for _, _, row in sorted(best)[:self._count]]
         recursive, others = self._recursive_ones(), self._of(niche for niche in self.niches if not niche[0])
         # Never more than there are others: after a restart they would be all that there is to learn from.
         recursive = recursive[:min(self._count // 2, max(1, len(others)))]

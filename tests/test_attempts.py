@@ -1,5 +1,6 @@
 """What is remembered of programs: scores, niches of elites, behaviours, the best."""
 
+import random
 from typing import NamedTuple
 
 from memory.attempt import GROWING
@@ -100,7 +101,7 @@ def test_the_best_and_the_shortest_of_those_that_call_themselves_stay_side_by_si
     remember(memory, {(5,): Score(0.5, recursion=3)})  # the best and the shortest
     assert memory.elites == [(8,), (9,), (5,), (7,)]
     remember(memory, {(6,): Score(1.0, solved=True, recursion=4)})
-    assert memory.elites == [(6,), (8,), (9,), (5,), (7,)]
+    assert memory.elites == [(6,), (9,), (7,)]  # no longer: of those that solve the same cases the best
 
 
 def test_half_of_the_places_are_for_calls_that_follow_the_answers_closely_and_half_for_many_different_numbers():
@@ -135,6 +136,22 @@ def test_no_place_is_kept_for_recursion_before_the_first_restart():
     memory.clear()
     remember(memory, found)
     assert memory.elites == [(5,), (7,), (4,)]
+
+
+def test_before_the_first_restart_recursion_makes_no_difference():
+    chance = random.Random(0)
+    found = {(i, *range(chance.randint(0, 9))):
+             Score(chance.randint(1, 9) / 10, solved_cases=tuple(chance.choices((True, False), k=3)),
+                   recursion=chance.choice((0, 0, 3, 7, 2 + GROWING, 7 + 3 * GROWING))) for i in range(100)}
+    for per_niche in (1, 3):
+        memory, without = Attempts(100, 12, per_niche, recursive=4), Attempts(100, 12, per_niche)
+        for row, score in found.items():
+            for one in (memory, without):
+                remember(one, {row: score})
+            assert memory.elites == without.elites
+        assert any(found[row].recursion for row in memory.elites)
+        memory.restart()
+        assert memory.elites
 
 
 def test_no_place_is_kept_for_recursion_once_there_is_a_solution():

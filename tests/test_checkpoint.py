@@ -370,9 +370,9 @@ from test_checkpoint import number_of, states, store_in
 
 while os.fork():  # a fresh process for each kill, without loading PyTorch again
     os.wait()
-    if not sys.stdin.readline():
-        sys.exit()
     print("gone", flush=True)
+    if not sys.stdin.readline():  # the next one saves once the test has looked at what this one left
+        sys.exit()
 store = store_in(Path(sys.argv[1]))
 loaded = store.load()
 number = 0 if loaded is None else number_of(loaded) + 1
@@ -395,7 +395,6 @@ def test_killed_at_random_instants(tmp_path):
                 said = int(process.stdout.readline().removeprefix("saved "))
             time.sleep(chance.uniform(0, 0.01))
             os.kill(pid, signal.SIGKILL)
-            print(file=process.stdin, flush=True)
             while (line := process.stdout.readline()) != "gone\n":
                 said = int(line.removeprefix("saved "))
             loaded = store_in(tmp_path).load()
@@ -406,6 +405,7 @@ def test_killed_at_random_instants(tmp_path):
                 assert number_of(loaded) == loaded.generation
                 assert loaded.generation in (said, said + 1)
                 said = loaded.generation  # it may have been killed between saving and saying so
+            print(file=process.stdin, flush=True)
         os.kill(int(process.stdout.readline().removeprefix("process ")), signal.SIGKILL)
         process.stdin.close()
         assert said > 10
