@@ -166,7 +166,7 @@ class Agent:
         scorer = {key: value for key, value in config["scorer"].items() if key != "memory_limit"}
         executor = {key: config["executor"][key] for key in ("max_steps", "memory_mb", "max_output")}
         return {"tokens": self.tokenizer.tokens, "grammar": self._machine.grammar.digest, "scorer": scorer,
-                "executor": executor, "niches": "closeness, calls, cases",
+                "executor": executor, "niches": "pace, calls that matter, cases",
                 "max_length": self.config.generator.max_length}
 
     def _reassess(self, ids: dict[int, int]) -> None:

@@ -70,7 +70,7 @@ class LearningConfig:
     imitation_weight: float = number(0.3, 0, 10)
     elites: int = number(32, 0, 10_000)
     elites_per_niche: int = number(1, 1, 10_000)
-    recursive_elites: int = number(12, 0, 10_000)
+    recursive_elites: int = number(14, 0, 10_000)
     length_price: float = number(0.005, 0, 1)
     novelty: float = number(0.3, 0, 1)
     regrown_share: float = number(0.5, 0, 1)

@@ -1,19 +1,12 @@
 """What one program earned and what it did."""
 
-import ast
 import hashlib
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent_core.executor import CaseResult
-from agent_core.frames import TOO_DEEP
-from agent_core.reward import Target, aligned
 from agent_core.task import Case
 from agent_core.values import as_json, as_text
-from memory.attempt import GROWING
-
-_DEEP = 7  # different numbers of calls are many: on ten inputs halving shows some five, counting down ten
 
 
 @dataclass(frozen=True)
@@ -40,7 +33,7 @@ class Score:
     behaviour: int  # the same for programs that did the same, in every process; 63 bits
     solved_cases: tuple[bool, ...]  # the paid cases, or the words of the expected text; then the constraints
     version: int  # how many counterexamples were known
-    recursion: int  # as the function `recursion` has it
+    recursion: int  # as agent_core/recursion.py has it
     paid: tuple[Case, ...] = ()
     answers: tuple[CaseResult, ...] = ()
     exact: tuple[bool, ...] = ()
@@ -80,24 +73,3 @@ def fingerprint(status: str, stdout: str, answers: Sequence[CaseResult]) -> int:
     """A number for what a program did, not for how it is written: the answers of a function, the text of a program."""
     did = "\n".join([f"{answer.status} {as_text(answer.value)}" for answer in answers]) or f"{status} {stdout!r}"
     return int.from_bytes(hashlib.blake2b(did.encode("utf-8", "replace"), digest_size=8).digest()) >> 1
-
-
-def recursion(answers: Sequence[CaseResult], target: Target, module: str, function: str) -> int:
-    """How many different numbers of calls of itself a function takes on its cases, 2 to 7, and GROWING more for each
-    seventh of the way that they follow the right answers; 0 where all take as many.
-
-    It is 0, too, where no call stands in a `return`: what is called elsewhere is mostly thrown away. Calls without end
-    are one more number.
-    """
-    calls = [answer.calls if answer.status == "finished" else None for answer in answers]
-    numbers = len(set(calls) - {None}) + any(answer.message == TOO_DEEP for answer in answers)
-    if numbers < 2 or not _returns_call(module, function):
-        return 0
-    closeness = max(0.0, aligned(target, calls, by_rank=True))
-    return min(numbers, _DEEP) + GROWING * math.ceil(_DEEP * closeness)
-
-
-def _returns_call(module: str, function: str) -> bool:
-    returned = [node for node in ast.walk(ast.parse(module)) if isinstance(node, ast.Return)]
-    return any(isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == function
-               for value in returned for node in ast.walk(value))

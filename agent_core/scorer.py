@@ -15,7 +15,8 @@ from dataclasses import replace
 from agent_core import constraints, reward
 from agent_core.config import ScorerConfig
 from agent_core.executor import Call, CaseResult, Executor, Run, RunResult
-from agent_core.score import Score, fingerprint, recursion
+from agent_core.recursion import OUTERMOST, STAND_INS, counted, recurses, recursion, without_calls
+from agent_core.score import Score, fingerprint
 from agent_core.task import FUNCTION, Case, Task
 from agent_core.values import as_text, is_tame, same
 
@@ -77,6 +78,7 @@ class Scorer:
                 runs, run = self._tamed(run.finish(modules[len(run.sources):])), None
             else:
                 runs = self._run(modules, self._paid, function)
+            runs = self._counted(runs, modules, function)
             scores = [self._judge(*program, function) for program in zip(runs, modules, token_counts, strict=True)]
             suspects = [i for i, score in enumerate(scores) if score.solved and i not in passed]
             self._check(suspects, modules, function, passed, doubted)
@@ -88,6 +90,18 @@ class Scorer:
     def look(self, module: str, token_count: int) -> Score:
         """The score of one module as its cases are now, without believing or learning anything: only to be shown."""
         return self._judge(self._run([module], self._paid, FUNCTION, alone=True)[0], module, token_count, FUNCTION)
+
+    def _counted(self, runs: list[RunResult], modules: Sequence[str], function: str) -> list[RunResult]:
+        """The same, where a function's calls of itself count only if its answers hang on them."""
+        found = [i for i, run in enumerate(runs) if recurses(run)]
+        if not found:
+            return runs
+        parameters = len(self._paid[0].arguments)
+        without = [other for i in found for other in without_calls(modules[i], function, parameters)]
+        others = iter(self._run(without, self._paid, OUTERMOST))
+        for i in found:
+            runs[i] = counted(runs[i], [next(others) for _ in STAND_INS])
+        return runs
 
     def _confirm(self, scores: list[Score], runs: Sequence[RunResult], modules: Sequence[str],
                  token_counts: Sequence[int], function: str) -> None:
@@ -118,6 +132,8 @@ class Scorer:
             self.config.constants_pay,
             [1] * len(self.task.test_cases) + [reward.COUNTEREXAMPLE] * self.version,
         )
+        arguments = zip(*(case.arguments for case in self._paid), strict=True)
+        self._paces = (self._target, *map(reward.function_target, arguments))
 
     def _run(
         self, modules: Sequence[str], cases: Sequence[Case], function: str, alone: bool = False
@@ -144,7 +160,7 @@ class Scorer:
             name = function if self.task.kind == "function" else None
             held = constraints.held(module, token_count, self.task.required_tokens, self.task.max_tokens, name)
         solved = earned == 1.0 and all(share == 1.0 for share in held)
-        recursive = recursion(answers, self._target, module, function) if earned and self.task.kind == "function" else 0
+        recursive = recursion(answers, self._paces) if earned and self.task.kind == "function" else 0
         return Score(
             reward=1.0 if solved else min(reward.constrained(earned, held), 0.999),
             solved=solved,

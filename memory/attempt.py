@@ -10,7 +10,7 @@ Row = tuple[int, ...]  # a program: its token ids up to <EOS>
 
 
 Niche = tuple[int, ...]  # its recursion; then for each case whether it is solved
-GROWING = 8  # in a program's recursion the worth of each seventh of the way that its calls follow the right answers
+GROWING = 8  # in a program's recursion the worth of each seventh of the way that its calls keep pace with something
 _NICHES: dict[Niche, Niche] = {}
 
 

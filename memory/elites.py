@@ -4,15 +4,15 @@ Programs that get the same cases right compete with one another only, by reward 
 of one local optimum cannot fill the queue.
 
 Programs that call themselves more often for some inputs than for others have niches of their own, and some places among
-the elites: half of these for those whose numbers of calls follow the right answers most closely, since what counts in
-another direction is a dead end that looks alike, and half for those that have the most different numbers. They are rare
-finds that pay nothing at first, and what comes of them pays late (the idea of MAP-Elites, Mouret and Clune 2015: keep
-the best of each kind). Each of their niches keeps its shortest program, too: more can be made of it than of one that
-was stretched until it fitted.
+the elites. They are rare finds that pay nothing at first, and what comes of them pays late (the idea of MAP-Elites,
+Mouret and Clune 2015: keep the best of each kind). Their kinds are how many different numbers of calls they take, and
+how closely these keep pace with the answers or an argument; all degrees of that have places, since the right way need
+not be the closest. Each of their niches keeps its shortest program, too: more can be made of it than of one that was
+stretched until it fitted.
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import chain
+from itertools import chain, zip_longest
 from operator import itemgetter
 
 from memory.attempt import GROWING, Attempt, Niche, Row
@@ -89,17 +89,17 @@ class Elites:
         return sorted(entry for niche in niches for entry in self.niches[niche])
 
     def _recursive_ones(self) -> list[Entry]:
-        """Those that call themselves and have a place: half of the places for those whose calls follow the right
-        answers most closely, the others for those with the most different numbers, of which the former go first."""
-        alike: dict[int, list[Entry]] = {}
+        """Those that call themselves and have a place: one of each degree of closeness in turn, from the closest down,
+        and of one degree those with the most different numbers of calls first."""
+        kinds: dict[int, list[Entry]] = {}
         for niche, entries in self.niches.items():
             if niche[0]:
-                alike.setdefault(niche[0], []).extend(entries)
-        recursions = sorted(alike, reverse=True)
-        close = _by_turns(alike[recursion] for recursion in recursions if recursion > GROWING)
-        recursions.sort(key=lambda recursion: (recursion > GROWING, recursion % GROWING), reverse=True)
-        deep = _by_turns(alike[recursion] for recursion in recursions)
-        return list(dict.fromkeys(close[:self._recursive // 2] + deep))[:self._recursive]
+                kinds.setdefault(niche[0], []).extend(entries)
+        degrees: dict[int, list[list[Entry]]] = {}
+        for recursion in sorted(kinds, reverse=True):
+            degrees.setdefault(recursion // GROWING, []).append(kinds[recursion])
+        turns = chain.from_iterable(zip_longest(*map(_by_turns, degrees.values())))
+        return [entry for entry in turns if entry][:self._recursive]
 
 
 def _by_turns(kinds: Iterable[list[Entry]]) -> list[Entry]:

@@ -104,17 +104,17 @@ def test_the_best_and_the_shortest_of_those_that_call_themselves_stay_side_by_si
     assert memory.elites == [(6,), (9,), (7,)]  # no longer: of those that solve the same cases the best
 
 
-def test_half_of_the_places_are_for_calls_that_follow_the_answers_closely_and_half_for_many_different_numbers():
+def test_each_degree_of_closeness_has_a_place_and_in_it_the_most_different_numbers_of_calls_come_first():
     others = {(i,): Score(0.5 + i / 100, solved_cases=(i > 1, i > 2, i > 3)) for i in range(1, 5)}
-    astray = {(20 + i,): Score(0.2, recursion=i) for i in range(2, 8)}
+    far = {(20 + i,): Score(0.2, recursion=i) for i in range(2, 8)}
     deep = {(30 + i,): Score(0.1, recursion=GROWING + i) for i in range(2, 8)}
     close = {(40 + i,): Score(0.1, recursion=GROWING * i + 2) for i in range(2, 8)}
     for found, best in (
-        (astray, {(27,), (26,), (25,), (24,)}),  # all places, as nobody else wants them
-        (astray | deep, {(37,), (36,), (35,), (34,)}),
-        (astray | close, {(47,), (46,), (45,), (44,)}),
-        (astray | deep | close, {(47,), (46,), (37,), (36,)}),
-        (astray | {(37,): deep[37,]}, {(37,), (27,), (26,), (25,)}),
+        (far, {(27,), (26,), (25,), (24,)}),  # all places, as nobody else wants them
+        (far | deep, {(37,), (36,), (27,), (26,)}),
+        (far | close, {(47,), (46,), (45,), (44,)}),
+        (far | deep | {(47,): close[47,]}, {(47,), (37,), (27,), (36,)}),
+        (far | {(37,): deep[37,]}, {(37,), (27,), (26,), (25,)}),
     ):
         memory = restarted(8, 1, recursive=4)
         remember(memory, others | found)

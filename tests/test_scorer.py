@@ -308,21 +308,25 @@ def test_solved_cases_are_the_niches_of_partial_solutions():
     assert score.solved_cases == (True, False)  # the text, and the constraint
 
 
-def test_recursion_is_how_many_different_numbers_of_calls_there_are_and_how_closely_they_follow_the_answers():
+def test_recursion_is_how_many_different_numbers_of_calls_there_are_and_how_closely_they_keep_pace():
     programs = {
         "return var_a * var_a": (0, 0),
         "for var_b in range(var_a):\n    var_a = str(int(var_a))\nreturn 1": (0, 0),
         "return func_a(var_a)": (0, 0),  # without end, always
         "return var_a and func_a(var_a)": (0, 2),  # without end but for 0
-        "return var_a and func_a(0)": (2, 2),
-        "return var_a and var_a + func_a(var_a // 2)": (4, 5),
-        "return var_a and var_a + func_a(var_a - 1)": (5, 7),  # ten, but more are not told apart
+        "return var_a and func_a(0)": (3, 2),
+        "return var_a and func_a(var_a - 1)": (7, 7),  # ten, but more are not told apart
+        "return var_a and var_a + func_a(var_a // 2)": (6, 5),
+        "return var_a and var_a + func_a(var_a - 1)": (7, 7),
         "return var_a > 0 and func_a(var_a - 1) + func_a(var_a - 2)": (6, 7),
         "return var_a or func_a(1)": (0, 2),  # the smallest input takes the most calls
         "return var_a == 10 or func_a(1 + var_a)": (0, 7),
         "return var_a and 7 // (5 - var_a) and func_a(var_a - 1)": (3, 4),  # from 5 on it crashes
-        "var_b = var_a and func_a(var_a - 1)\nreturn var_a": (0, 0),  # for nothing
+        "var_b = var_a and func_a(var_a - 1)\nreturn var_a": (0, 0),  # for nothing, here and below
         "print(var_a and func_a(var_a - 1))": (0, 0),
+        "return func_a(var_a - 1) % 1 + var_a if var_a else 1": (0, 0),
+        "return func_a(var_a - 1) and 7 if var_a else 1": (0, 0),
+        "return 9 if var_a == 0 or func_a(var_a - 1) else 8": (0, 0),
     }
     with Executor(ExecutorConfig(workers=1)) as executor:
         scores = scores_of(scorer_of("factorial", executor), *(text + "\n" for text in programs))
