@@ -111,16 +111,28 @@ def test_the_digest_follows_what_is_learned_and_not_where_it_is_kept(tmp_path):
     assert plain.digest == moved.digest
 
 
-def test_a_finished_run_is_found_again_and_another_cap_seed_or_setting_is_not(tmp_path):
+def test_a_finished_run_is_found_again_and_another_seed_or_setting_is_not(tmp_path):
     path = tmp_path / "new" / "results.jsonl"
     cell = Cell("add", 0, "full", 1_000, (), "d")
     Results(path).add(run())
     found = Results(path)
     assert cell in found
     assert found.of([cell]) == [run()]
-    for other in (Cell("add", 0, "full", 2_000, (), "d"), Cell("add", 1, "full", 1_000, (), "d"),
-                  Cell("add", 0, "uniform", 1_000, (), "d"), Cell("add", 0, "full", 1_000, (), "e")):
+    for other in (Cell("add", 1, "full", 1_000, (), "d"), Cell("add", 0, "uniform", 1_000, (), "d"),
+                  Cell("add", 0, "full", 1_000, (), "e")):
         assert other not in found
+
+
+def test_a_run_under_another_cap_answers_where_it_was_solved_within_this_one(tmp_path):
+    results = Results(tmp_path / "results.jsonl")
+    for found in (run(), run(seed=1, attempts=1_000), run(seed=2, cap=2_000, attempts=700)):
+        results.add(found)
+    cells = [Cell("add", seed, "full", cap, (), "d") for seed in range(3) for cap in (501, 499, 1_000, 2_000)]
+    there = [[True, False, True, True], [False, False, True, False], [False, False, True, True]]
+    assert [cell in results for cell in cells] == sum(there, [])
+    assert results.of(cells[:1] + cells[3:4]) == [run(cap=501), run(cap=2_000)]
+    results.add(run(cap=2_000, attempts=2_000, seed=1))
+    assert results.of(cells[4:8]) == [run(attempts=1_000, seed=1), run(cap=2_000, attempts=2_000, seed=1)]
 
 
 def test_a_line_that_a_kill_cut_off_costs_that_run_alone(tmp_path):

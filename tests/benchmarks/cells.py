@@ -77,7 +77,7 @@ class Cell:
 
     @property
     def key(self) -> tuple:
-        return (self.task, self.seed, self.variant, self.cap, self.digest)
+        return (self.task, self.seed, self.variant, self.digest)
 
     def config(self) -> Config:
         own = (f"run.task={self.task}", f"run.seed={self.seed}", f"run.max_attempts={self.cap}", "run.device=cpu",
@@ -116,7 +116,8 @@ def settings_digest(config: Config, task: Task) -> str:
 
 def code_digest() -> str:
     """Tells apart states of the code that a run goes through."""
-    files = [*sorted((ROOT / "agent_core").glob("*.py")), ROOT / "memory" / "attempts.py", ROOT / "tokenizer.py"]
+    memory = [ROOT / "memory" / name for name in ("attempt.py", "attempts.py", "elites.py")]
+    files = [*sorted((ROOT / "agent_core").glob("*.py")), *memory, ROOT / "tokenizer.py"]
     return _digest(b"\0".join(file.read_bytes() for file in files))
 
 
@@ -172,7 +173,7 @@ class Results:
     def __init__(self, path: Path):
         """Reads what is there; a line that a kill cut off counts for nothing. Raises UserError."""
         self.path = path
-        self._found: dict[tuple, dict] = {}
+        self._found: dict[tuple, dict[int, dict]] = {}  # by key, then by cap
         try:
             text = path.read_text(encoding="utf-8") if path.exists() else ""
         except (OSError, UnicodeDecodeError) as error:
@@ -180,17 +181,23 @@ class Results:
         for line in text.splitlines():
             try:
                 found = json.loads(line)
-                self._found[_key(found)] = found
+                self._keep(found)
             except (ValueError, KeyError, TypeError):
                 continue
         self._torn = bool(text) and not text.endswith("\n")
 
     def __contains__(self, cell: Cell) -> bool:
-        return cell.key in self._found
+        return self._of(cell) is not None
 
     def of(self, cells: Iterable[Cell]) -> list[dict]:
         """What is known of these cells, in their order."""
-        return [self._found[cell.key] for cell in cells if cell in self]
+        return [found | {"cap": cell.cap} for cell in cells if (found := self._of(cell))]
+
+    def _of(self, cell: Cell) -> dict | None:
+        """The cell's run, or one under another cap that was solved within this one, as it would have been here."""
+        runs = self._found.get(cell.key, {})
+        solved = (run for run in runs.values() if run["solved"] and run["attempts"] <= cell.cap)
+        return runs.get(cell.cap) or next(solved, None)
 
     def add(self, found: dict) -> None:
         """Keeps a finished run, on the disk when this returns. Raises UserError."""
@@ -203,16 +210,16 @@ class Results:
         except OSError as error:
             raise not_written(self.path, error) from error
         self._torn = False
-        self._found[_key(found)] = found
+        self._keep(found)
+
+    def _keep(self, found: dict) -> None:
+        key = tuple(found[name] for name in ("task", "seed", "variant", "digest"))
+        self._found.setdefault(key, {})[found["cap"]] = found
 
 
 def load_tasks(names: Iterable[str]) -> list[Task]:
     tokens = Tokenizer.from_file(load_config(CONFIG).paths.vocabulary).tokens
     return [load_task(name, tokens) for name in names]
-
-
-def _key(found: dict) -> tuple:
-    return tuple(found[name] for name in ("task", "seed", "variant", "cap", "digest"))
 
 
 def _digest(data: bytes) -> str:

@@ -4,8 +4,9 @@
     python tests/benchmarks/ladder.py --ablation         # full against uniform, plain REINFORCE, and without each part
     python tests/benchmarks/ladder.py --all              # every task of the ladder; many hours
 
-A run that is finished is a line in the results file and is not made again, so Ctrl-C loses only runs under way and
-the same command goes on. Progress goes to standard error, tables to standard output.
+A run that is finished is a line in the results file and is not made again, also not for another cap that it was solved
+within, so Ctrl-C loses only runs under way and the same command goes on. Progress goes to standard error, tables to
+standard output.
 """
 
 import argparse
