@@ -226,13 +226,14 @@ class Agent:
 
         What separates the runs that succeed is mostly luck early on, so many short lives beat one long one; but some
         tasks take long. The lives' lengths follow Luby, Sinclair and Zuckerman 1993, which is within a logarithm of the
-        best that could be done knowing how long a life takes to succeed.
+        best that could be done knowing how long a life takes to succeed. Recursions, which take long, have places among
+        the elites in all but the shortest lives.
         """
         unit, progress = self.config.learning.restart_after, self.progress
         if unit and not self.solved and progress.attempts - progress.restarted_at >= unit * luby(progress.restarts + 1):
-            self.generator.reset()
-            self.memory.restart()
             progress.restarts += 1
+            self.generator.reset()
+            self.memory.restart(places=luby(progress.restarts + 1) > 1)
             progress.restarted_at = progress.attempts
 
 

@@ -24,7 +24,8 @@ class Attempts:
         self._elites = Elites(elites, per_niche, recursive)
         self._scores: dict[Row, Attempt] = {}
         self._seen: dict[int, int] = {}  # behaviour -> programs that showed it since the last restart
-        self._restarted = False
+        self._places = False  # among the elites, for programs that call themselves
+        self._set_aside: list[Row] = []  # these, while there are no places for them
         self.best: Best | None = None
 
     def unknown(self, rows: Iterable[Row], version: int) -> list[Row]:
@@ -84,9 +85,9 @@ class Attempts:
 
     @property
     def elites(self) -> list[Row]:
-        """The programs to learn from again, best first. Places are kept for what pays late from the first restart on,
-        since many a task needs none of it, and only until there is a solution."""
-        return self._elites.rows(places=self._restarted and not (self.best and self.best.solved))
+        """The programs to learn from again, best first. Places are kept for what pays late where `restart` said so, and
+        only until there is a solution: many a task needs none of it."""
+        return self._elites.rows(places=self._places and not (self.best and self.best.solved))
 
     @property
     def elite_rewards(self) -> list[float]:
@@ -94,7 +95,7 @@ class Attempts:
 
     def renew(self) -> None:
         """Sorts elites and best by their scores of now, after counterexamples changed what they are worth."""
-        rows, best = self.kept(), self.best
+        rows, best = self._elites.all_rows(), self.best
         self._elites.clear()
         self.readmit(rows, best and best.row, best.attempts if best else 0)
 
@@ -103,7 +104,7 @@ class Attempts:
         self._elites.clear()
         self._seen.clear()
         self._scores.clear()
-        self._restarted = False
+        self._places, self._set_aside = False, []
         self.best = None
 
     def readmit(self, rows: Sequence[Row], best: Row | None, best_attempts: int) -> None:
@@ -113,15 +114,21 @@ class Attempts:
         if best is not None:
             self.best = Best(best, self._scores[best].reward, self._scores[best].solved, best_attempts)
 
-    def restart(self) -> None:
-        """Forgets elites and behaviours. Scores, the best program and elites that call themselves stay."""
+    def restart(self, places: bool) -> None:
+        """Forgets elites and behaviours. Scores and the best program stay, and those that call themselves: places says
+        whether they are among the elites from now on, or are set aside until the next restart."""
+        for row in self._set_aside:
+            self._elites.take(row, self._scores[row])
         self._elites.restart()
+        self._places, self._set_aside = places, []
+        if not places:
+            self._set_aside = self._elites.all_rows()
+            self._elites.clear()
         self._seen.clear()
-        self._restarted = True
 
     def kept(self) -> list[Row]:
         """The programs whose scores must not be forgotten."""
-        return self._elites.all_rows() + ([self.best.row] if self.best else [])
+        return [*self._elites.all_rows(), *self._set_aside, *([self.best.row] if self.best else [])]
 
     def _is_best(self, row: Row, attempt: Attempt) -> bool:
         return self.best is None or (attempt.reward, -len(row)) > (self.best.reward, -len(self.best.row))
@@ -142,7 +149,7 @@ class Attempts:
         """All of it, packed: the scores are many, and a save should not double what they take."""
         best = self.best and (self.best.row, self.best.reward, self.best.solved, self.best.attempts)
         return {"scores": _packed(self._scores), "niches": self._elites.niches, "best": best,
-                "restarted": self._restarted,
+                "places": self._places, "set_aside": self._set_aside,
                 "seen": (torch.tensor(list(self._seen), dtype=torch.long), torch.tensor(list(self._seen.values())))}
 
     def load_state(self, state: dict, more_scores: Sequence[dict] = ()) -> None:
@@ -152,7 +159,7 @@ class Attempts:
             self._scores |= _unpacked(packed)
         self._seen = dict(zip(*(part.tolist() for part in state["seen"]), strict=True))
         self.best = state["best"] and Best(*state["best"])
-        self._restarted = state.get("restarted", False)  # states of before have none
+        self._places, self._set_aside = state.get("places", False), state.get("set_aside", [])  # not in older states
         self._elites.clear()
         rows = [row for entries in state["niches"].values() for _, _, row in entries]
         self.readmit(rows, None, 0)  # sorted in anew: how many a niche holds may be another setting now

@@ -59,7 +59,7 @@ def test_niches_hold_several_and_the_whole_holds_the_best():
 def restarted(elites: int, per_niche: int, recursive: int) -> Attempts:
     """From when on there are places for programs that call themselves."""
     memory = Attempts(100, elites, per_niche, recursive)
-    memory.restart()
+    memory.restart(places=True)
     return memory
 
 
@@ -70,7 +70,7 @@ def test_programs_that_call_themselves_have_niches_and_places_of_their_own():
     remember(memory, {(11,): Score(0.3, recursion=2), (12,): Score(0.2, recursion=5), (13,): Score(0.1, recursion=6),
                       (14, 14): Score(0.05, recursion=6)})
     assert memory.elites == [(9,), (8,), (12,), (13,)]  # the most different numbers of calls, though they earn less
-    memory.restart()
+    memory.restart(places=True)
     assert memory.elites == [(13,)]  # rare finds stay, but are no more than the others
     remember(memory, {(i,): Score(i / 10, solved_cases=(i % 2 == 0,)) for i in (1, 2)})
     assert memory.elites == [(2,), (12,), (1,), (13,)]
@@ -86,7 +86,7 @@ def test_programs_that_call_themselves_have_niches_and_places_of_their_own():
     alike = Attempts(100, 4, 1)
     remember(alike, {(1,): Score(0.5), (2,): Score(0.4, recursion=2)})
     assert alike.elites == [(1,)]
-    alike.restart()
+    alike.restart(places=True)
     assert alike.elites == []
 
 
@@ -121,21 +121,47 @@ def test_each_degree_of_closeness_has_a_place_and_in_it_the_most_different_numbe
         assert set(memory.elites) - set(others) == best
 
 
-def test_no_place_is_kept_for_recursion_before_the_first_restart():
-    memory, copy = Attempts(100, 3, 1, recursive=1), Attempts(100, 3, 1, recursive=1)
+def test_places_for_recursion_come_with_a_restart_and_what_has_none_is_set_aside():
+    memory = Attempts(100, 3, 1, recursive=1)
     found = {(i,): Score(i / 10, solved_cases=(i > 2, i > 3, i > 4)) for i in (2, 3, 4, 5)}
     found |= {(6,): Score(0.1, recursion=7), (7,): Score(0.45, recursion=3)}
+
+    def as_saved() -> Attempts:
+        copy = Attempts(100, 3, 1, recursive=1)
+        copy.load_state(memory.state())
+        assert copy.elites == memory.elites
+        assert sorted(copy.kept()) == sorted(memory.kept())
+        return copy
+
     remember(memory, found)
     assert memory.elites == [(5,), (7,), (4,)]  # it competes like all others
-    memory.restart()
-    assert memory.elites == [(6,)]
+    memory.restart(places=False)
+    assert memory.elites == []
+    remember(memory, {(5,): found[5,], (8,): Score(0.2, recursion=5)})
+    assert memory.elites == [(5,), (8,)]
+    assert (6,) in memory.kept()
+    memory = as_saved()
+    memory.restart(places=True)
+    assert memory.elites == [(6,)]  # what was set aside still has its place
     remember(memory, found)
     assert memory.elites == [(5,), (4,), (6,)]
-    copy.load_state(memory.state())
-    assert copy.elites == memory.elites
+    memory = as_saved()
     memory.clear()
     remember(memory, found)
     assert memory.elites == [(5,), (7,), (4,)]
+
+
+def test_a_counterexample_lets_what_was_set_aside_be():
+    memory = Attempts(100, 3, 1, recursive=1)
+    remember(memory, {(1,): Score(0.4, recursion=7)})
+    memory.restart(places=False)
+    remember(memory, {(2,): Score(0.3)})
+    assert sorted(set(memory.unknown(memory.kept(), version=1))) == [(1,), (2,)]
+    memory.remember([(1,), (2,)], [Score(0.2, recursion=6, version=1), Score(0.1, version=1)])
+    memory.renew()
+    assert memory.elites == [(2,)]
+    memory.restart(places=True)
+    assert memory.elites == [(1,)]
 
 
 def test_before_the_first_restart_recursion_makes_no_difference():
@@ -150,7 +176,7 @@ def test_before_the_first_restart_recursion_makes_no_difference():
                 remember(one, {row: score})
             assert memory.elites == without.elites
         assert any(found[row].recursion for row in memory.elites)
-        memory.restart()
+        memory.restart(places=True)
         assert memory.elites
 
 
@@ -193,7 +219,7 @@ def test_a_behaviour_pays_less_the_more_often_it_was_seen():
 def test_a_restart_forgets_elites_and_behaviours_and_keeps_scores_and_best():
     memory = Attempts(100, 8, 1)
     remember(memory, {(1,): Score(0.5, behaviour=7)})
-    memory.restart()
+    memory.restart(places=True)
     assert memory.elites == []
     assert memory.best.row == (1,)
     assert memory.unknown([(1,)], 0) == []
