@@ -29,6 +29,7 @@ NOT_JAILED_EXIT = 70
 FLUSH_SECONDS = 0.01  # a child reports at least this often, so that its worker sees it get on
 FLUSH_BYTES = 32_768
 STARVED = 4  # a child that the machine gives no time has this many timeouts
+REPORT_SECONDS = 5.0  # timeout of the child that looks at the jail, however short the programs' is set
 
 
 def main(descriptor: int) -> None:
@@ -96,7 +97,7 @@ class Worker:
 
     def self_test(self) -> list[str]:
         """What is not as it should be inside a child; empty when the jail holds."""
-        outcome, status, data = self.child(self.confinement.report, 1 << 16)
+        outcome, status, data = self.child(self.confinement.report, 1 << 16, timeout=max(self.timeout, REPORT_SECONDS))
         if outcome != DONE:
             return [data.decode("ascii", "replace") or f"a jailed process ended with status {status}"]
         return [line for line in data.decode("ascii", "replace").split("\n") if line]
@@ -131,8 +132,11 @@ class Worker:
                 waiting, size, flushed = [], 0, now
         write(b"".join(waiting))
 
-    def child(self, body, most: int, programs: int = 1) -> tuple[int, int, bytes]:
-        """Forks, confines, calls body there, and collects what it writes: (outcome, exit status, bytes)."""
+    def child(self, body, most: int, programs: int = 1, timeout: float | None = None) -> tuple[int, int, bytes]:
+        """Forks, confines, calls body there, and collects what it writes: (outcome, exit status, bytes).
+
+        timeout: seconds that it may be silent, None = as it is set.
+        """
         read_end, write_end = os.pipe()
         worker = os.getpid()
         pid = os.fork()
@@ -153,7 +157,7 @@ class Worker:
                 os._exit(status)
         os.close(write_end)
         try:
-            outcome, data = self._collect(pid, read_end, most, programs)
+            outcome, data = self._collect(pid, read_end, most, programs, timeout or self.timeout)
         finally:
             os.close(read_end)
         status = self._bury(pid, outcome)
@@ -161,14 +165,14 @@ class Worker:
             outcome = NOT_JAILED if status == NOT_JAILED_EXIT else DIED
         return outcome, status, data
 
-    def _collect(self, pid: int, pipe: int, most: int, programs: int) -> tuple[int, bytes]:
+    def _collect(self, pid: int, pipe: int, most: int, programs: int, timeout: float) -> tuple[int, bytes]:
         poller = select.poll()
         poller.register(pipe, select.POLLIN)
         poller.register(RESULT_FD, 0)  # only that it hung up
         parts, size = [], 0
         heard = started = time.monotonic()
         used = 0.0
-        wait = self.timeout
+        wait = timeout
         while True:
             events = dict(poller.poll(max(1, wait * 1_000)))
             now = time.monotonic()
@@ -184,14 +188,14 @@ class Worker:
                 size += len(part)
                 if size > most:
                     return TOO_MUCH, b""
-                heard, used, wait = now, processor_seconds(pid), self.timeout
-                if now - started > self.timeout * (STARVED + programs):
+                heard, used, wait = now, processor_seconds(pid), timeout
+                if now - started > timeout * (STARVED + programs):
                     return TIMED_OUT, b""
                 continue
             # Quiet for a whole timeout. On a busy machine that may not be the program's doing: what counts is the
             # time it was given, and the clock on the wall only in the end.
-            wait = self.timeout - (processor_seconds(pid) - used)
-            if wait < self.timeout / 10 or now - heard > STARVED * self.timeout:
+            wait = timeout - (processor_seconds(pid) - used)
+            if wait < timeout / 10 or now - heard > STARVED * timeout:
                 return TIMED_OUT, b""
 
     def _bury(self, pid: int, outcome: int) -> int:
