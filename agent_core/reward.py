@@ -75,7 +75,10 @@ def function_target(
     weights = [_UNDER_CONSTANT / most if most else 0.0] * most + [_FIRST] + [1.0] * (sum(counts) - most - 1)
     numbers = [value for value in expected if is_number(value)]
     middle = statistics.median(numbers) if numbers else 0.0
-    scale = statistics.fmean(abs(value - middle) for value in numbers) if numbers else 0.0
+    try:
+        scale = statistics.fmean(abs(value - middle) for value in numbers) if numbers else 0.0
+    except OverflowError:  # their sum is beyond every float
+        scale = math.inf
     scale = scale if math.isfinite(scale) and scale > 0 else 1.0
     sizes = [float(value) if len(numbers) == len(expected) else _size(value) for value in expected]
 

@@ -160,7 +160,6 @@ class Scorer:
             name = function if self.task.kind == "function" else None
             held = constraints.held(module, token_count, self.task.required_tokens, self.task.max_tokens, name)
         solved = earned == 1.0 and all(share == 1.0 for share in held)
-        recursive = recursion(answers, self._paces) if earned and self.task.kind == "function" else 0
         return Score(
             reward=1.0 if solved else min(reward.constrained(earned, held), 0.999),
             solved=solved,
@@ -170,7 +169,7 @@ class Scorer:
             behaviour=fingerprint(run.status, run.stdout, answers),
             solved_cases=flags + tuple(share == 1.0 for share in held),
             version=self.version,
-            recursion=recursive,
+            recursion=recursion(answers, self._paces) if earned and self.task.kind == "function" else 0,
             paid=self._paid,
             answers=answers,
             exact=exact,

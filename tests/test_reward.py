@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from agent_core.config import ScorerConfig
-from agent_core.reward import NO_ANSWER, constrained, function_reward, function_target, output_reward
+from agent_core.reward import NO_ANSWER, aligned, constrained, function_reward, function_target, output_reward
 
 CONFIG = ScorerConfig()
 NUMBERS = (0, 3, 8, 15, -4, 12, 22, 30)
@@ -191,3 +191,10 @@ def test_constraints_multiply():
     assert constrained(0.8, (0.0,)) == 0.4
     assert constrained(0.8, (0.0, 0.0)) < constrained(0.8, (1.0, 0.0)) < constrained(0.8, (1.0, 0.9)) < 0.8
     assert constrained(0.0, (1.0,)) == 0.0
+
+
+def test_numbers_whose_sum_is_beyond_every_float_can_be_aimed_at():
+    """They may be answers, and what a function is given, which its calls of itself are compared with."""
+    target = function_target([1e308, -1e308, 0.5, 2.0])
+    assert target.scale == 1.0
+    assert aligned(target, [3.0, 1.0, 2.0, 2.0], by_rank=True) > 0
