@@ -81,5 +81,5 @@ class Reader:
 
     def select(self, rows: Tensor) -> None:
         """Goes on with some of the programs only, by index."""
-        self._hidden = [hidden[rows] for hidden in self._hidden]
-        self._memory = [memory[rows] for memory in self._memory]
+        self._hidden = [hidden.index_select(0, rows) for hidden in self._hidden]
+        self._memory = [memory.index_select(0, rows) for memory in self._memory]

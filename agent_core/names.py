@@ -171,7 +171,8 @@ class Scopes:
 
     def select(self, rows: Tensor) -> None:
         """Goes on with some of the programs only, by index."""
-        self._states, self._depth, self._saved = self._states[rows], self._depth[rows], self._saved[rows]
+        self._states, self._depth, self._saved = (
+            part.index_select(0, rows) for part in (self._states, self._depth, self._saved))
         self._first_saved = self._first_saved[:len(rows)]
 
     def facts(self, sealed: Tensor | None = None) -> Tensor:

@@ -40,8 +40,8 @@ class Progress:
 
     def select(self, rows: Tensor) -> None:
         """Goes on with some of the programs only, by index."""
-        self.stack, self.pointer, self.top = self.stack[rows], self.pointer[rows], self.top[rows]
-        self.spare = self.spare[rows]
+        self.stack, self.pointer, self.top, self.spare = (
+            part.index_select(0, rows) for part in (self.stack, self.pointer, self.top, self.spare))
         self.scopes.select(rows)
 
 

@@ -65,7 +65,7 @@ class Plan:
 
     def select(self, rows: Tensor) -> "Plan":
         """The plan of some of the programs, by index."""
-        return self._map(lambda tensor: tensor[rows])
+        return self._map(lambda tensor: tensor.index_select(0, rows))
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> "Plan":
         within = Within(change(self.within.floor), change(self.within.stop))

@@ -139,12 +139,13 @@ class Writing:
             ids = self._ids[:self._place, self._rows[self._finished]].t()
             self._on_ended(_rows(ids, ids != self._tokenizer.pad))
         left = (~self._finished).nonzero().squeeze(1)
-        self.token, self._rows, self.floor = self.token[left], self._rows[left], self.floor[left]
-        self._finished = self._finished[left]
+        self.token, self._rows, self.floor, self._finished = (
+            part.index_select(0, left) for part in (self.token, self._rows, self.floor, self._finished))
         if self._progress is not None:
             self._progress.select(left)
         if self._plan is not None:
             self._plan = self._plan.select(left)
-            self._kept, self._cursor = self._kept[left], self._cursor[left]
-            self._within = Within(self._within.floor[left], self._plan.within.stop)
+            self._kept, self._cursor, floor = (
+                part.index_select(0, left) for part in (self._kept, self._cursor, self._within.floor))
+            self._within = Within(floor, self._plan.within.stop)
         return left
