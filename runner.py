@@ -112,13 +112,8 @@ class Parts:
         tokenizer = Tokenizer.from_file(config.paths.vocabulary)
         grammar = read_grammar(config.paths.grammar, tokenizer.tokens)
         task = load_task(config.run.task, tokenizer.tokens)
-        shortest = int(grammar.fewest_tokens[task.start[0]])
-        if config.generator.max_length < shortest:
-            raise ConfigError([f"generator.max_length is {config.generator.max_length}, but the shortest program has "
-                               f"{shortest} tokens, its end mark included: set it to {shortest} or more"])
-        if config.generator.batch_size < ranks.count:
-            raise ConfigError([f"generator.batch_size is {config.generator.batch_size}, but {ranks.count} ranks are to "
-                               "share it: set it higher, or start fewer"])
+        if problems := _misfits(config, task, int(grammar.fewest_tokens[task.start[0]]), ranks):
+            raise ConfigError(problems)
         name = config.run.device
         if ranks.count > 1:
             name = device_of_rank(name, ranks.local_rank, ranks.local_count)
@@ -126,6 +121,22 @@ class Parts:
         cores = (os.cpu_count() or 1) // ranks.local_count
         torch.set_num_threads(config.run.threads or min(4, max(1, cores // 2)))
         return cls(tokenizer, LegalTokens(grammar, tokenizer.tokens, device), task, device, reason)
+
+
+def _misfits(config: Config, task: Task, shortest: int, ranks: Ranks) -> list[str]:
+    """Settings that fit neither the task nor the number of ranks. shortest: tokens of the shortest program."""
+    generator, most, printed = config.generator, config.executor.max_output, len(task.expected_output or "") + 1
+    problems = []
+    if generator.max_length < shortest:
+        problems.append(f"generator.max_length is {generator.max_length}, but the shortest program has {shortest} "
+                        f"tokens, its end mark included: set it to {shortest} or more")
+    if most < printed:
+        problems.append(f"executor.max_output is {most}, but what {task.name} asks for has {printed} characters, its "
+                        f"line end included: set it to {printed} or more")
+    if generator.batch_size < ranks.count:
+        problems.append(f"generator.batch_size is {generator.batch_size}, but {ranks.count} ranks are to share it: "
+                        "set it higher, or start fewer")
+    return problems
 
 
 def train(config: Config, options: argparse.Namespace, ranks: Ranks) -> int:

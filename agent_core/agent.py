@@ -44,6 +44,7 @@ class Agent:
         self.pool = Pool(self.ranks, self.memory, self.scorer, config.generator.max_length, len(tokenizer))
         self.progress = Progress()
         self.history: list[Improvement] = []
+        self._noted: Row | None = None  # the program of the last of them
         self._latest: list[Row] = []
 
     @property
@@ -74,7 +75,7 @@ class Agent:
         rescored = self.generator.rescore(programs, elites)  # needs no rewards: meanwhile the jail gets on
         batch = self._score(Share(rows, programs.regrown, count, len(modules)), modules, run)
         before, found = progress.attempts, batch.found
-        improved = self.memory.record(found, before)
+        self.memory.record(found, before)
         shares = self.memory.novelty(found, learning.novelty)
         price = learning.length_price if progress.solved_at is not None else 0.0
         paid = torch.tensor([reward * share - price * length for reward, share, length
@@ -86,8 +87,9 @@ class Agent:
         progress.skipped = progress.skipped + 1 if figures["skipped"] else 0
         if progress.solved_at is None:
             progress.solved_at = next((before + i for i, solved in enumerate(found.solved, start=1) if solved), None)
-        if improved:
-            self.history.append(Improvement(self.memory.best.attempts, self.memory.best.reward, self.best_program))
+        if (best := self.memory.best) and best.row != self._noted:
+            self._noted = best.row
+            self.history.append(Improvement(best.attempts, best.reward, self.best_program))
         return step_figures(progress, self.memory, self.scorer.version, batch) | figures
 
     def latest(self, count: int) -> list[str]:
@@ -141,6 +143,7 @@ class Agent:
             self.memory.load_state(state["memory"] | {"scores": scores[self.ranks.rank]})
         else:
             self.memory.load_state(state["memory"], scores[1:])
+        self._noted = self.memory.best and self.memory.best.row
         if state["rules"] != self.rules:
             notes.append("what is legal or what is paid has changed: the best programs are scored anew")
             self._reassess(match_tokens(state["rules"]["tokens"], self.tokenizer.tokens))
@@ -162,26 +165,31 @@ class Agent:
         """What decides which programs exist, what they earn and what is known of them; where it changes, remembered
         scores are void. `niches` says what a niche is made of: states of an older version have another one.
         """
-        config = self.config.plain()
+        config, generator = self.config.plain(), self.config.generator
         scorer = {key: value for key, value in config["scorer"].items() if key != "memory_limit"}
         executor = {key: config["executor"][key] for key in ("max_steps", "memory_mb", "max_output")}
         return {"tokens": self.tokenizer.tokens, "grammar": self._machine.grammar.digest, "scorer": scorer,
                 "executor": executor, "niches": "pace, calls that matter, cases",
-                "max_length": self.config.generator.max_length}
+                "max_length": generator.max_length, "legal_tokens_only": generator.legal_tokens_only}
 
     def _reassess(self, ids: dict[int, int]) -> None:
         """Scores elites and best anew, as far as they are still programs. ids: old token id -> new."""
-        rows, best = self.memory.kept(), self.memory.best
+        memory = self.memory
+        rows, set_aside, best = memory.kept(), memory.set_aside, memory.best
         now = {row: carry_program(row, ids) for row in rows}
         candidates = [row for row in now.values() if row is not None]
         legal = dict(zip(candidates, self.generator.accepts(candidates), strict=True))
-        self.memory.clear()
+        memory.clear()
+        self.scorer.doubt()
         usable = [row for row in candidates if legal[row]]
         modules: dict[Row, str] = {}
         self._new_modules(usable[self.ranks.share(len(usable))], modules)
         self._score(Share([], torch.zeros(0, dtype=torch.bool), 0, 0), modules, everyones=usable)
+        aside = {now[row] for row in set_aside}
         best_row = now[best.row] if best else None
-        self.memory.readmit(usable, best_row if legal.get(best_row) else None, best.attempts if best else 0)
+        self._noted = best_row if legal.get(best_row) else None
+        memory.readmit([row for row in usable if row not in aside], [row for row in usable if row in aside],
+                       self.progress.attempts, self._noted, best.attempts if best else 0)
 
     @property
     def best_program(self) -> str:
@@ -218,7 +226,7 @@ class Agent:
             shared = [*everyones, *self.memory.kept()]
             self._new_modules([*own.rows, *shared[self.ranks.share(len(shared))]], modules)
         if renew:
-            self.memory.renew()
+            self.memory.renew(self.progress.attempts)
         return batch
 
     def _restart_when_due(self) -> None:

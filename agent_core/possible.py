@@ -10,6 +10,8 @@ import keyword
 import re
 from collections.abc import Iterable, Sequence
 
+from agent_core.values import is_tame
+
 _BUILTINS = "print range len sum max min abs sorted str int float bool list tuple set reversed enumerate zip any all"
 _KNOWN = re.compile(r"<[A-Z]+>|NEWLINE|INDENT|DEDENT|\W+|(var|func)_\w+|" + "|".join(_BUILTINS.split()))
 _NUMBER = r"\d|[-.]|e[+-](?=\d)|inf|nan"
@@ -35,7 +37,11 @@ def why_not_printed(text: str, tokens: Sequence[str], case_sensitive: bool = Tru
 
 def why_not_returned(value: object, inputs: Iterable[object], tokens: Sequence[str]) -> str | None:
     """The reason why no function over `tokens` returns `value` from any of the inputs; None where one may."""
+    if not is_tame(value):
+        return "it is deeper or larger than what is taken for an answer"
     texts = list(_texts(value))
+    if any("\ud800" <= char <= "\udfff" for text in texts for char in text):
+        return "it has half of a surrogate pair, which is no character"
     if not texts or _makes_anything(tokens):
         return None
     pieces = _pieces(tokens) + [re.escape(char) for given in inputs for text in _texts(given) for char in text]

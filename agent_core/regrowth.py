@@ -92,6 +92,8 @@ def examine(programs: Sequence[Sequence[int]], machine: LegalTokens, start: str,
     deepest = max(int(pointer.max()) for pointer in pointers) + 1
     columns = [torch.stack(kind, dim=1).tolist() for kind in ([s[:, :deepest] for s in stacks], pointers, served)]
     choice = (all_legal.sum(dim=2) > 1).tolist()
+    for row in choice:  # one that could not be another is regrown as it is
+        row[0] = row[0] or not any(row)
     specimens = []
     for row, program in enumerate(programs):
         cuts = [cut for cut in _cuts(len(program), *(column[row] for column in columns), machine)

@@ -50,6 +50,10 @@ class Scorer:
         self._confirmed = tuple(state["confirmed"])
         self._aim()
 
+    def doubt(self) -> None:
+        """What was confirmed so far counts no more, since what is paid or legal has changed."""
+        self._confirmed = NOTHING
+
     def start(self) -> Run:
         """A run on the paid cases that programs can be added to while others are still being written."""
         return self.executor.start(self._call(self._paid, FUNCTION))
@@ -223,7 +227,7 @@ class Scorer:
                 joined.append(failed[0])
         if joined:
             self.counterexamples += joined
-            self._confirmed = NOTHING
+            self.doubt()
             self._aim()
 
     def _checks(self) -> list[Case]:
@@ -259,7 +263,7 @@ def _tamed(run: RunResult) -> RunResult:
 
 def _agreed(run: RunResult, again: RunResult) -> RunResult:
     """What two runs of one program agree on; a case that they answer differently has crashed."""
-    if run.stdout != again.stdout and not run.cases:
+    if not run.cases and (run.status, run.stdout) != (again.status, again.stdout):
         return replace(run, status="crashed", message=_DIFFERS)
     if len(again.cases) < len(run.cases):
         return replace(run, status="crashed", cases=(), message=_DIFFERS)

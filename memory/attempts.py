@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 import numpy
 import torch
@@ -25,7 +25,7 @@ class Attempts:
         self._scores: dict[Row, Attempt] = {}
         self._seen: dict[int, int] = {}  # behaviour -> programs that showed it since the last restart
         self._places = False  # among the elites, for programs that call themselves
-        self._set_aside: list[Row] = []  # these, while there are no places for them
+        self.set_aside: list[Row] = []  # of those, while there are no places for them
         self.best: Best | None = None
 
     def unknown(self, rows: Iterable[Row], version: int) -> list[Row]:
@@ -61,22 +61,19 @@ class Attempts:
         the same batch either, since others only raise the bar."""
         return self._is_best(row, attempt) or self._elites.rises(row, attempt)
 
-    def record(self, found: Found, attempts_before: int) -> bool:
-        """Takes note of a batch whose promising programs are all remembered. Returns whether one is a new best: more
-        reward, or the same with fewer tokens.
+    def record(self, found: Found, attempts_before: int) -> None:
+        """Takes note of a batch whose promising programs are all remembered. The best is the one with the most reward,
+        among equals with the fewest tokens.
 
         attempts_before: programs tried before this batch.
         """
-        improved = False
         for behaviour, times in Counter(found.behaviours).items():
-            self._seen[behaviour] = self._seen.get(behaviour, 0) + times
+            self._seen[behaviour] = self._seen.pop(behaviour, 0) + times  # the last seen are the last to be forgotten
         for place, row, attempt in found.promising:
             self._elites.take(row, attempt)
             if self._is_best(row, attempt):
                 self.best = Best(row, attempt.reward, attempt.solved, attempts_before + place + 1)
-                improved = True
         self._forget()
-        return improved
 
     def novelty(self, found: Found, power: float) -> list[float]:
         """The share of its reward that each program is paid: a behaviour seen n times so far pays n ** -power."""
@@ -93,42 +90,54 @@ class Attempts:
     def elite_rewards(self) -> list[float]:
         return [self._scores[row].reward for row in self.elites]
 
-    def renew(self) -> None:
-        """Sorts elites and best by their scores of now, after counterexamples changed what they are worth."""
+    def renew(self, attempts: int) -> None:
+        """Sorts elites and best by their scores of now, after counterexamples changed what they are worth.
+
+        attempts: programs tried so far, from when on another may be the best.
+        """
         rows, best = self._elites.all_rows(), self.best
         self._elites.clear()
-        self.readmit(rows, best and best.row, best.attempts if best else 0)
+        self.readmit(rows, self.set_aside, attempts, best and best.row, best.attempts if best else 0)
 
     def clear(self) -> None:
-        """Forgets everything."""
+        """Forgets all programs, but not whether there are places for those that call themselves."""
         self._elites.clear()
         self._seen.clear()
         self._scores.clear()
-        self._places, self._set_aside = False, []
+        self.set_aside = []
         self.best = None
 
-    def readmit(self, rows: Sequence[Row], best: Row | None, best_attempts: int) -> None:
-        """Takes programs, all remembered, as elites again, and one of them as the best."""
-        for row in rows:
-            self._elites.take(row, self._scores[row])
+    def readmit(self, rows: Sequence[Row], set_aside: Sequence[Row], attempts: int, best: Row | None,
+                best_attempts: int) -> None:
+        """Takes programs, all remembered, as elites again, as set aside, and one as the best until now.
+
+        best_attempts: when that one came; attempts: programs tried so far, from when on another may be the best.
+        """
+        self.set_aside = list(set_aside)
         if best is not None:
             self.best = Best(best, self._scores[best].reward, self._scores[best].solved, best_attempts)
+        for row in [*rows, *set_aside]:
+            attempt = self._scores[row]
+            if self._is_best(row, attempt):
+                self.best = Best(row, attempt.reward, attempt.solved, attempts)
+        for row in rows:
+            self._elites.take(row, self._scores[row])
 
     def restart(self, places: bool) -> None:
         """Forgets elites and behaviours. Scores and the best program stay, and those that call themselves: places says
         whether they are among the elites from now on, or are set aside until the next restart."""
-        for row in self._set_aside:
+        for row in self.set_aside:
             self._elites.take(row, self._scores[row])
         self._elites.restart()
-        self._places, self._set_aside = places, []
+        self._places, self.set_aside = places, []
         if not places:
-            self._set_aside = self._elites.all_rows()
+            self.set_aside = self._elites.all_rows()
             self._elites.clear()
         self._seen.clear()
 
     def kept(self) -> list[Row]:
         """The programs whose scores must not be forgotten."""
-        return [*self._elites.all_rows(), *self._set_aside, *([self.best.row] if self.best else [])]
+        return [*self._elites.all_rows(), *self.set_aside, *([self.best.row] if self.best else [])]
 
     def _is_best(self, row: Row, attempt: Attempt) -> bool:
         return self.best is None or (attempt.reward, -len(row)) > (self.best.reward, -len(self.best.row))
@@ -149,7 +158,7 @@ class Attempts:
         """All of it, packed: the scores are many, and a save should not double what they take."""
         best = self.best and (self.best.row, self.best.reward, self.best.solved, self.best.attempts)
         return {"scores": _packed(self._scores), "niches": self._elites.niches, "best": best,
-                "places": self._places, "set_aside": self._set_aside,
+                "places": self._places, "set_aside": self.set_aside,
                 "seen": (torch.tensor(list(self._seen), dtype=torch.long), torch.tensor(list(self._seen.values())))}
 
     def load_state(self, state: dict, more_scores: Sequence[dict] = ()) -> None:
@@ -159,10 +168,10 @@ class Attempts:
             self._scores |= _unpacked(packed)
         self._seen = dict(zip(*(part.tolist() for part in state["seen"]), strict=True))
         self.best = state["best"] and Best(*state["best"])
-        self._places, self._set_aside = state.get("places", False), state.get("set_aside", [])  # not in older states
+        self._places, self.set_aside = state.get("places", False), state.get("set_aside", [])  # not in older states
         self._elites.clear()
-        rows = [row for entries in state["niches"].values() for _, _, row in entries]
-        self.readmit(rows, None, 0)  # sorted in anew: how many a niche holds may be another setting now
+        for _, _, row in chain.from_iterable(state["niches"].values()):
+            self._elites.take(row, self._scores[row])  # sorted in anew: a niche may hold another number now
 
 
 def _packed(scores: dict[Row, Attempt]) -> dict:

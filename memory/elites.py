@@ -4,13 +4,14 @@ Programs that get the same cases right compete with one another only, by reward 
 of one local optimum cannot fill the queue.
 
 Programs that call themselves more often for some inputs than for others have niches of their own, and some places among
-the elites. They are rare finds that pay nothing at first, and what comes of them pays late (the idea of MAP-Elites,
+the elites; those without a place compete like all others. They are rare finds that pay nothing at first, and what comes of them pays late (the idea of MAP-Elites,
 Mouret and Clune 2015: keep the best of each kind). Their kinds are how many different numbers of calls they take, and
 how closely these keep pace with the answers or an argument; all degrees of that have places, since the right way need
 not be the closest. Each of their niches keeps its shortest program, too: more can be made of it than of one that was
 stretched until it fitted.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import chain, zip_longest
 from operator import itemgetter
@@ -49,17 +50,12 @@ class Elites:
 
     def rows(self, places: bool) -> list[Row]:
         """The best programs of all niches, best first. places: whether some are kept for those that call themselves;
-        if not, these are like all others, and compete with all that solve the same cases."""
-        if not places:
-            alike: dict[tuple[int, ...], list[Entry]] = {}  # by the solved cases alone
-            for niche, entries in self.niches.items():
-                alike.setdefault(niche[1:], []).extend(entries)
-            best = chain.from_iterable(sorted(entries)[:self._per_niche] for entries in alike.values())
-            return [row for _, _, row in sorted(best)[:self._count]]
-        recursive, others = self._recursive_ones(), self._of(niche for niche in self.niches if not niche[0])
+        those that have none are like all others, and compete with all that solve the same cases."""
+        placed = self._recursive_ones() if places else []
+        others = self._alike(placed)
         # Never more than there are others: after a restart they would be all that there is to learn from.
-        recursive = recursive[:min(self._count // 2, max(1, len(others)))]
-        return [row for _, _, row in sorted(recursive + others[:self._count - len(recursive)])]
+        placed = placed[:min(self._count // 2, max(1, len(others)))]
+        return [row for _, _, row in sorted(placed + others[:self._count - len(placed)])]
 
     def all_rows(self) -> list[Row]:
         """Those of all niches, for which there may be no place among the elites."""
@@ -85,8 +81,12 @@ class Elites:
         shortest = min(entries, key=_BY_LENGTH)
         return best if shortest in best else sorted([*best, shortest])
 
-    def _of(self, niches: Iterable[Niche]) -> list[Entry]:
-        return sorted(entry for niche in niches for entry in self.niches[niche])
+    def _alike(self, placed: Sequence[Entry]) -> list[Entry]:
+        """All but those that have a place: of each set of solved cases the best, best first."""
+        alike, kept = defaultdict(list), set(placed)
+        for niche, entries in self.niches.items():
+            alike[niche[1:]] += (entry for entry in entries if entry not in kept)
+        return sorted(chain.from_iterable(sorted(entries)[:self._per_niche] for entries in alike.values()))
 
     def _recursive_ones(self) -> list[Entry]:
         """Those that call themselves and have a place: one of each degree of closeness in turn, from the closest down,

@@ -68,16 +68,19 @@ def test_workers_and_overlap_change_nothing(config, tokenizer, machine, task):
     assert runs[1:] == runs[:1] * 3
 
 
-@pytest.mark.parametrize("task", ["hello_world", "maximum"])
-def test_resume_equals_straight_run_bit_for_bit(executor, tokenizer, machine, task):
-    straight = make_agent(executor, tokenizer, machine, task, learning__restart_after=200)
+@pytest.mark.parametrize(("task", "before", "counterexamples"),
+                         [("hello_world", 5, 0), ("maximum", 5, 0), ("add", 9, 1)])
+def test_resume_equals_straight_run_bit_for_bit(executor, tokenizer, machine, task, before, counterexamples):
+    restart_after = 64 * before + 1
+    straight = make_agent(executor, tokenizer, machine, task, learning__restart_after=restart_after)
     expected = steps(straight, 16)
-    assert expected[-1]["restarts"] > 0  # so the clock of the restart is resumed, too
-    stopped = make_agent(executor, tokenizer, machine, task, learning__restart_after=200)
-    rows = steps(stopped, 5)
-    resumed = make_agent(executor, tokenizer, machine, task, learning__restart_after=200)
+    assert expected[before - 1]["counterexamples"] == counterexamples
+    assert expected[before]["restarts"] < expected[-1]["restarts"]  # so the clock of the restart is resumed, too
+    stopped = make_agent(executor, tokenizer, machine, task, learning__restart_after=restart_after)
+    rows = steps(stopped, before)
+    resumed = make_agent(executor, tokenizer, machine, task, learning__restart_after=restart_after)
     assert resumed.load(*saved(stopped)) == []
-    rows += steps(resumed, 11)
+    rows += steps(resumed, 16 - before)
     assert rows == expected
     assert resumed.history == straight.history
     for a, b in zip(resumed.generator.policy.parameters(), straight.generator.policy.parameters(), strict=True):
@@ -218,10 +221,67 @@ def test_elites_that_are_no_programs_any_more_are_let_go(executor, tokenizer, ma
     assert all(len(row) <= 6 for row in shorter.memory.elites)
     steps(shorter, 2)
     text = config.paths.grammar.read_text().replace("| TEXT subscripts", "| TEXT")
-    strict = make_agent(executor, tokenizer,
-                        LegalTokens(parse_grammar(text, tokenizer.tokens), tokenizer.tokens, torch.device("cpu")))
+    machine_without = LegalTokens(parse_grammar(text, tokenizer.tokens), tokenizer.tokens, torch.device("cpu"))
+    strict = make_agent(executor, tokenizer, machine_without)
+    row = tuple(map(tokenizer.tokens.index, ["print", "(", '"hello"', "[", "0", "]", ")", "NEWLINE", "<EOS>"]))
+    assert agent.generator.accepts([row]) == [True]
+    agent.memory.remember([row], agent.scorer.score([tokenizer.decode(row)], [len(row)]))
+    agent.memory.best = dataclasses.replace(agent.memory.best, row=row)
     strict.load(*saved(agent))
+    assert row not in strict.memory.kept()
+    assert all(strict.generator.accepts(strict.memory.kept()))
     steps(strict, 2)
+
+
+@pytest.mark.parametrize("task", ["hello_world", "maximum"])
+def test_what_was_written_without_the_grammar_is_let_go_with_it(executor, tokenizer, machine, task):
+    free = make_agent(executor, tokenizer, machine, task, generator__legal_tokens_only="no")
+    while not free.memory.elites:
+        free.step()
+    legal = make_agent(executor, tokenizer, machine, task)
+    notes = legal.load(*saved(free))
+    assert any("scored anew" in note for note in notes)
+    assert all(legal.generator.accepts(legal.memory.elites))
+    assert all(row["skipped"] == 0 for row in steps(legal, 4))
+
+
+@pytest.mark.parametrize("max_length", [3, 4, 5])
+def test_elites_that_could_not_be_otherwise_are_regrown_as_they_are(executor, tokenizer, machine, max_length):
+    agent = make_agent(executor, tokenizer, machine, generator__max_length=max_length)
+    rows = steps(agent, 3)
+    assert agent.memory.elites
+    assert rows[-1]["skipped"] == 0
+
+
+def test_changed_rules_leave_recursion_its_places_and_doubt_what_was_confirmed(executor, tokenizer, machine):
+    settings = {"task": "factorial", "learning__restart_after": 64, "generator__max_length": 12}
+    agent = make_agent(executor, tokenizer, machine, **settings)
+    texts = ["return", "var_a", "and", "func_a", "(", "0", ")", "NEWLINE", "<EOS>"]
+    row = tuple(map(tokenizer.tokens.index, texts))
+    text = agent.task.module(tokenizer.decode(row))
+    agent.memory.remember([row], agent.scorer.score([text], [len(row)]))
+    agent.memory.record(agent.memory.found([row]), 0)
+    for restarts in (1, 2):
+        while agent.progress.restarts < restarts:
+            agent.step()
+        assert (row in agent.memory.set_aside) == (restarts == 1)
+        changed = make_agent(executor, tokenizer, machine, **settings | {"generator__max_length": 13})
+        assert any("scored anew" in note for note in changed.load(*saved(agent)))
+        assert changed.memory.set_aside == agent.memory.set_aside
+        assert set(agent.memory.elites) <= set(changed.memory.elites)  # with places where there were some
+        confirmed, _ = changed.scorer.state()["confirmed"]
+        assert confirmed <= changed.memory.best.reward
+
+
+def test_the_best_is_never_below_an_elite_even_after_a_counterexample(executor, tokenizer, machine):
+    agent = make_agent(executor, tokenizer, machine, "maximum", generator__batch_size=256, learning__elites=32)
+    while not agent.scorer.version or agent.progress.attempts < 60 * 256:
+        agent.step()
+        if best := agent.memory.best:
+            (now,) = agent.memory.known([best.row])
+            assert (now.reward, now.version) == (best.reward, agent.scorer.version)
+            assert best.reward >= max(agent.memory.elite_rewards, default=0.0)
+            assert agent.history[-1].program == agent.best_program
 
 
 def test_solved_before_goes_on_from_the_weights(executor, tokenizer, machine):
@@ -252,8 +312,30 @@ def test_after_the_first_solution_shorter_ones_are_sought(executor, tokenizer, m
     assert agent.progress.solved_at == solved_at
     assert last["mean_tokens"] < tokens
     assert agent.best_program.endswith("return var_a")
+    changes = {"generator__max_length": 3, "run__polish_attempts": 2_000}
+    shorter = make_agent(executor, tokenizer, machine, easy_task, **settings | changes)
+    assert any("scored anew" in note for note in shorter.load(*saved(agent)))
+    assert (shorter.solved, shorter.progress.solved_at) == (False, None)  # no solution is so short
     lengths = [len(improvement.program) for improvement in agent.history if improvement.reward == 1.0]
     assert lengths == sorted(lengths, reverse=True)
+
+
+@pytest.mark.parametrize(("novelty", "price"), [(0.3, 0.005), (0.0, 0.0)])
+def test_what_programs_are_paid(executor, tokenizer, machine, easy_task, monkeypatch, novelty, price):
+    """Less the more often a behaviour was seen; once there is a solution, less by a price for each token."""
+    agent, paid = make_agent(executor, tokenizer, machine, easy_task, learning__novelty=novelty,
+                             learning__length_price=price), []
+    learn = agent.generator.learn
+    monkeypatch.setattr(agent.generator, "learn", lambda rewards, *rest: paid.append(rewards) or learn(rewards, *rest))
+    steps_after = 0
+    while steps_after < 3:
+        steps_after += agent.solved
+        was_solved = agent.solved
+        agent.step()
+        found = agent.memory.found(agent._latest)
+        earned = torch.tensor(found.rewards) * torch.tensor(agent.memory.novelty(found, novelty))
+        assert torch.allclose(paid[-1], earned - was_solved * price * torch.tensor(found.lengths))
+        assert (earned.sum() < sum(found.rewards)) == (novelty > 0)
 
 
 def test_samples_teach_nothing(executor, tokenizer, machine):

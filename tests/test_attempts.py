@@ -23,8 +23,9 @@ def remember(memory, scores):
 
 
 def record(memory, rows, attempts_before):
-    found = memory.found(rows)
-    return found, memory.record(found, attempts_before)
+    found, best = memory.found(rows), memory.best
+    memory.record(found, attempts_before)
+    return found, memory.best != best
 
 
 def test_a_program_is_scored_once_and_again_after_a_counterexample():
@@ -144,11 +145,11 @@ def test_places_for_recursion_come_with_a_restart_and_what_has_none_is_set_aside
     memory.restart(places=True)
     assert memory.elites == [(6,)]  # what was set aside still has its place
     remember(memory, found)
-    assert memory.elites == [(5,), (4,), (6,)]
+    assert memory.elites == [(5,), (7,), (6,)]  # (7,) has no place, and competes like all others
     memory = as_saved()
     memory.clear()
     remember(memory, found)
-    assert memory.elites == [(5,), (7,), (4,)]
+    assert memory.elites == [(5,), (7,), (6,)]  # whether there are places does not hang on what was found
 
 
 def test_a_counterexample_lets_what_was_set_aside_be():
@@ -158,8 +159,9 @@ def test_a_counterexample_lets_what_was_set_aside_be():
     remember(memory, {(2,): Score(0.3)})
     assert sorted(set(memory.unknown(memory.kept(), version=1))) == [(1,), (2,)]
     memory.remember([(1,), (2,)], [Score(0.2, recursion=6, version=1), Score(0.1, version=1)])
-    memory.renew()
+    memory.renew(attempts=500)
     assert memory.elites == [(2,)]
+    assert memory.best.row == (1,)
     memory.restart(places=True)
     assert memory.elites == [(1,)]
 
@@ -216,6 +218,17 @@ def test_a_behaviour_pays_less_the_more_often_it_was_seen():
     assert memory.novelty(found, 0.0) == [1.0] * 5
 
 
+def test_the_behaviours_that_are_forgotten_are_those_that_were_not_seen_for_longest(monkeypatch):
+    monkeypatch.setattr("memory.attempts._BEHAVIOURS", 3)
+    memory = Attempts(100, 8, 1)
+    memory.remember([(i,) for i in range(9)], [Score(0.5, behaviour=i) for i in range(9)])
+    for i in range(1, 9):
+        found, _ = record(memory, [(0,), (i,)], 0)
+        assert memory.novelty(found, 1.0) == [1 / i, 1.0]
+    found, _ = record(memory, [(1,)], 0)
+    assert memory.novelty(found, 1.0) == [1.0]
+
+
 def test_a_restart_forgets_elites_and_behaviours_and_keeps_scores_and_best():
     memory = Attempts(100, 8, 1)
     remember(memory, {(1,): Score(0.5, behaviour=7)})
@@ -233,9 +246,9 @@ def test_a_counterexample_sorts_elites_and_best_anew():
     assert sorted(set(memory.unknown(memory.kept(), version=1))) == [(1,), (2,)]
     memory.remember([(1,), (2,)], [Score(0.1, solved_cases=(True, False), version=1),
                                    Score(0.2, solved_cases=(False, False), version=1)])
-    memory.renew()
+    memory.renew(attempts=500)
     assert memory.elites == [(2,), (1,)]
-    assert memory.best.reward == 0.1
+    assert (memory.best.row, memory.best.reward, memory.best.attempts) == ((2,), 0.2, 500)
     assert memory.unknown(memory.kept(), 1) == []
 
 

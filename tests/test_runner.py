@@ -140,6 +140,7 @@ def test_a_signal_finishes_the_step_and_the_run_goes_on_exactly(home, number, co
     (lambda home: None, {"run__task": "hello_wrld"}, "hello_world"),
     (lambda home: None, {"run__device": "cuda:7"}, "cuda:7"),
     (lambda home: None, {"generator__max_length": "2"}, "shortest program has 3 tokens"),
+    (lambda home: None, {"executor__max_output": "11"}, "12 characters, its line end included: set it to 12 or more"),
     (lambda home: (home / "v.json").write_text(json.dumps(
         [t for t in read_vocabulary(ROOT / "memory" / "vocab.json") if t != "while"])),
      {"paths__vocabulary": "v.json"}, "vocabulary has no token while"),

@@ -118,7 +118,7 @@ def test_a_function_that_never_ends_on_one_case_earns_nothing_and_one_that_crash
 
 def test_trailing_newline_and_case():
     assert rewards("hello_world", "print('hello world', end='')", "print('hello world')")[:2] == [1.0, 1.0]
-    assert rewards("hello_world", "print('hello world\\n')", "print('Hello world')")[0] < 1.0
+    assert max(rewards("hello_world", "print('hello world\\n')", "print('Hello world')")) < 1.0
     free = replace(load_task("hello_world", VOCABULARY), case_sensitive=False)
     assert rewards(free, "print('Hello WORLD')") == [1.0]
 
@@ -260,6 +260,34 @@ def test_a_reward_is_believed_only_when_it_is_earned_alone_too():
     assert forged.reward == 0.0
 
 
+def test_what_was_confirmed_counts_no_more_once_it_is_doubted():
+    scorer, forged = scorer_of(SQUARE, Liar()), "forge = 1\nreturn forge\n"
+    scorer.load_state({"counterexamples": [], "confirmed": [1.0, -9]})
+    (score,) = scores_of(scorer, forged)
+    assert score.solved  # such a program was solved alone before, and had nine tokens
+    scorer.doubt()
+    (score,) = scores_of(scorer, forged)
+    assert not score.solved
+
+
+def test_a_counterexample_puts_in_doubt_what_was_confirmed_before():
+    scorer = scorer_of(SQUARE)
+    scorer.load_state({"counterexamples": [], "confirmed": [0.99, -9]})
+    scores_of(scorer, "return var_a * 2\n")
+    assert not any(alone for _, _, alone in scorer.executor.calls)
+    scores_of(scorer, NEAR)
+    assert scorer.executor.calls[-1] == (1, 9, True)
+
+
+def test_a_printed_text_counts_only_if_it_ends_the_same_way_alone():
+    class Company(InProcessExecutor):
+        def run(self, sources, call: Call | None = None, alone: bool = False):
+            return [RunResult("crashed" if alone else "finished", "hello world\n")] * len(sources)
+
+    (score,) = scores_of(scorer_of("hello_world", Company()), "print('hello world')\n")
+    assert (score.reward, score.solved, score.status) == (0.0, False, "crashed")
+
+
 def test_a_program_that_keeps_count_of_its_calls_is_not_believed():
     module = "calls = []\ndef func_a(var_a):\n    calls.append(1)\n    return (len(calls) - 1) ** 2\n"
     scorer = scorer_of(SQUARE)
@@ -267,6 +295,8 @@ def test_a_program_that_keeps_count_of_its_calls_is_not_believed():
     assert not score.solved
     assert score.reward < 0.5
     assert scorer.version == 0
+    scorer.load_state(scorer.state() | {"confirmed": [1.0, -3]})  # not even where there is a solution already
+    assert scorer.score([module], [10]) == [score]
 
 
 def test_a_new_best_is_run_again_and_an_old_one_is_not():
