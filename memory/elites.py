@@ -3,12 +3,12 @@
 Programs that get the same cases right compete with one another only, by reward and then by length, so that near-copies
 of one local optimum cannot fill the queue.
 
-Programs that call themselves more often for some inputs than for others have niches of their own, and some places among
-the elites; those without a place compete like all others. They are rare finds that pay nothing at first, and what comes of them pays late (the idea of MAP-Elites,
-Mouret and Clune 2015: keep the best of each kind). Their kinds are how many different numbers of calls they take, and
-how closely these keep pace with the answers or an argument; all degrees of that have places, since the right way need
-not be the closest. Each of their niches keeps its shortest program, too: more can be made of it than of one that was
-stretched until it fitted.
+Programs that call themselves more often for some inputs than for others have niches of their own, and some places
+among the elites; those without a place compete like all others. They are rare finds that pay nothing at first, and
+what comes of them pays late (the idea of MAP-Elites, Mouret and Clune 2015: keep the best of each kind). Their kinds
+are how many different numbers of calls they take, and how closely these keep pace with the answers or an argument; all
+degrees of that have places, since the right way need not be the closest. Each of their niches keeps its shortest
+program, too: more can be made of it than of one that was stretched until it fitted.
 """
 
 from collections import defaultdict
