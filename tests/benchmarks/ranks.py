@@ -42,7 +42,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--attempts", type=int, default=20_000)
+    parser.add_argument("--steps", type=int, default=70, help="that count, in each run")
     parser.add_argument("--set", action="append", default=[], metavar="section.key=value")
     return parser.parse_args(arguments)
 
@@ -55,7 +55,7 @@ def main() -> None:
     speeds = {1: [], options.ranks: []}
     for number in range(options.rounds):
         for count in speeds if number % 2 else reversed(speeds):
-            speeds[count].append(speed(count, options.attempts, options.set))
+            speeds[count].append(speed(count, options.steps, options.set))
             print(f"round {number + 1}, {count} ranks: {speeds[count][-1]:,.0f} attempts/s", flush=True)
     ratios = [many / one for one, many in zip(*speeds.values(), strict=True)]
     one, many = (statistics.median(found) for found in speeds.values())
@@ -70,8 +70,10 @@ def torchrun(count: int, *command: object, output: int | None = None) -> None:
     subprocess.run([sys.executable, *launcher, *map(str, command)], check=True, env=environment, stdout=output)
 
 
-def speed(count: int, attempts: int, settings: list[str]) -> float:
+def speed(count: int, steps: int, settings: list[str]) -> float:
     """Attempts a second of a whole run, its first steps left out."""
+    batch_size = load_config(ROOT / "config.ini", settings).generator.batch_size
+    attempts = (WARM_UP + 1 + max(1, steps)) * batch_size
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "config.ini"
         config.write_text(f"[run]\nmax_attempts = {attempts}\n")
