@@ -44,7 +44,6 @@ class Agent:
         self.pool = Pool(self.ranks, self.memory, self.scorer, config.generator.max_length, len(tokenizer))
         self.progress = Progress()
         self.history: list[Improvement] = []
-        self._noted: Row | None = None  # the program of the last of them
         self._latest: list[Row] = []
 
     @property
@@ -87,9 +86,7 @@ class Agent:
         progress.skipped = progress.skipped + 1 if figures["skipped"] else 0
         if progress.solved_at is None:
             progress.solved_at = next((before + i for i, solved in enumerate(found.solved, start=1) if solved), None)
-        if (best := self.memory.best) and best.row != self._noted:
-            self._noted = best.row
-            self.history.append(Improvement(best.attempts, best.reward, self.best_program))
+        self._note_best()
         return step_figures(progress, self.memory, self.scorer.version, batch) | figures
 
     def latest(self, count: int) -> list[str]:
@@ -143,7 +140,6 @@ class Agent:
             self.memory.load_state(state["memory"] | {"scores": scores[self.ranks.rank]})
         else:
             self.memory.load_state(state["memory"], scores[1:])
-        self._noted = self.memory.best and self.memory.best.row
         if state["rules"] != self.rules:
             notes.append("what is legal or what is paid has changed: the best programs are scored anew")
             self._reassess(match_tokens(state["rules"]["tokens"], self.tokenizer.tokens))
@@ -187,9 +183,14 @@ class Agent:
         self._score(Share([], torch.zeros(0, dtype=torch.bool), 0, 0), modules, everyones=usable)
         aside = {now[row] for row in set_aside}
         best_row = now[best.row] if best else None
-        self._noted = best_row if legal.get(best_row) else None
         memory.readmit([row for row in usable if row not in aside], [row for row in usable if row in aside],
-                       self.progress.attempts, self._noted, best.attempts if best else 0)
+                       self.progress.attempts, best_row if legal.get(best_row) else None, best.attempts if best else 0)
+
+    def _note_best(self) -> None:
+        """Adds the best program to the history, if it is another than the last one there."""
+        best = self.memory.best
+        if best and not (self.history and self.history[-1].program == self.best_program):
+            self.history.append(Improvement(best.attempts, best.reward, self.best_program))
 
     @property
     def best_program(self) -> str:

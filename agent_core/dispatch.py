@@ -127,21 +127,23 @@ class Run:
         self.waiting += [Job(indexes[start : start + size], alone) for start in range(0, len(indexes), size)]
 
     def _hand_out(self) -> None:
+        """Gives each worker what it may have. What is still waiting then, the answers to come will make room for."""
         for depth in range(1, AHEAD + 1):
             for place in range(len(self.workers)):
-                worker = self.workers[place]
-                if not self.waiting or len(worker.jobs) >= depth:
-                    continue
-                job = self.waiting.popleft()
-                job.nonce = secrets.token_bytes(NONCE_BYTES)
-                if not worker.jobs:
-                    worker.since = time.monotonic()
-                worker.jobs.append(job)
-                request = (job.nonce, job.alone, [self.sources[index] for index in job.indexes], self.call)
-                try:
-                    worker.post(marshal.dumps(request))
-                except WorkerDied:
-                    self._lost(place)
+                while self.waiting and len(self.workers[place].jobs) < depth:
+                    self._post(place, self.waiting.popleft())
+
+    def _post(self, place: int, job: Job) -> None:
+        worker = self.workers[place]
+        job.nonce = secrets.token_bytes(NONCE_BYTES)
+        if not worker.jobs:
+            worker.since = time.monotonic()
+        worker.jobs.append(job)
+        request = (job.nonce, job.alone, [self.sources[index] for index in job.indexes], self.call)
+        try:
+            worker.post(marshal.dumps(request))
+        except WorkerDied:
+            self._lost(place)
 
     def _take_in(self, seconds: float) -> None:
         """Takes what workers have, waiting at most so long for it; gives up workers that are silent for too long."""

@@ -365,6 +365,24 @@ def test_killing_workers_changes_no_result():
         assert_well(pool)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_that_die_one_after_another_as_they_are_handed_work_change_no_result(monkeypatch, workers):
+    deaths, post = [], worker.Worker.post
+
+    def dead_before(self, message):
+        if self.jobs and len(deaths) < 2 * workers:
+            deaths.append(self.process.pid)
+            self.process.kill()
+            self.process.wait()
+        post(self, message)
+
+    monkeypatch.setattr(worker.Worker, "post", dead_before)
+    with Executor(ExecutorConfig(workers=workers)) as pool:
+        assert pool.run(["print(1)"]) == [RunResult("finished", "1\n")]
+        assert len(deaths) == 2 * workers
+        assert_well(pool)
+
+
 def test_a_timeout_too_short_for_anything_is_not_blamed_on_the_jail():
     with Executor(ExecutorConfig(workers=1, timeout_seconds=1e-9)) as pool:
         assert pool.run(["print(1)"])[0].status in ("endless", "finished")  # as fast as the machine is
