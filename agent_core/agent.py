@@ -1,7 +1,7 @@
 """One agent on one task: writes a batch, has it scored, remembers it, learns from it. `step` is the whole method."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, astuple
+from dataclasses import asdict, astuple, replace
 
 import torch
 
@@ -182,9 +182,9 @@ class Agent:
         self._new_modules(usable[self.ranks.share(len(usable))], modules)
         self._score(Share([], torch.zeros(0, dtype=torch.bool), 0, 0), modules, everyones=usable)
         aside = {now[row] for row in set_aside}
-        best_row = now[best.row] if best else None
+        best = replace(best, row=now[best.row]) if best and legal.get(now[best.row]) else None
         memory.readmit([row for row in usable if row not in aside], [row for row in usable if row in aside],
-                       self.progress.attempts, best_row if legal.get(best_row) else None, best.attempts if best else 0)
+                       best, self.progress.attempts)
 
     def _note_best(self) -> None:
         """Adds the best program to the history, if it is another than the last one there."""

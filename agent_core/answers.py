@@ -12,7 +12,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from agent_core.frames import AGAIN, CRASHED, ENDLESS, FINISHED, HEADER, MAX_COUNTED, MAX_MESSAGE, MAX_VALUE, REFUSED
+from agent_core.frames import (
+    AGAIN,
+    CRASHED,
+    ENDLESS,
+    FINISHED,
+    HEADER,
+    MAX_COUNTED,
+    MAX_MESSAGE,
+    MAX_VALUE,
+    REFUSED,
+    is_writable,
+)
 
 STATUS = {FINISHED: "finished", CRASHED: "crashed", ENDLESS: "endless", REFUSED: "refused"}
 
@@ -137,10 +148,8 @@ def _is_plain(value: object) -> bool:
 
 
 def _is_text(text: object, longest: int) -> bool:
-    """Whether it is a text of at most that length that can be written as UTF-8 (no half surrogate pair)."""
-    if type(text) is not str or len(text) > longest:
-        return False
-    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
+    """Whether it is a text of at most that length that can be written as UTF-8."""
+    return type(text) is str and len(text) <= longest and is_writable(text)
 
 
 def _tagged(pairs: list[tuple[str, object]]) -> object:

@@ -143,6 +143,8 @@ class Run:
         try:
             worker.post(marshal.dumps(request))
         except WorkerDied:
+            worker.jobs.pop()  # not begun, so not to blame
+            self.waiting.appendleft(job)
             self._lost(place)
 
     def _take_in(self, seconds: float) -> None:

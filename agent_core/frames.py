@@ -30,6 +30,11 @@ MAX_COUNTED = 10**9  # the most that max_steps can be
 _DECIMAL_BITS = 13_000  # below Python's limit of 4,300 decimal digits
 
 
+def is_writable(text: str) -> bool:
+    """Whether the text can be written as UTF-8: it has no half of a surrogate pair."""
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 class NotPlain(Exception):
     """The value is none that may cross; the text is the message of the case."""
 

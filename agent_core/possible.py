@@ -10,6 +10,7 @@ import keyword
 import re
 from collections.abc import Iterable, Sequence
 
+from agent_core.frames import is_writable
 from agent_core.values import is_tame
 
 _BUILTINS = "print range len sum max min abs sorted str int float bool list tuple set reversed enumerate zip any all"
@@ -40,7 +41,7 @@ def why_not_returned(value: object, inputs: Iterable[object], tokens: Sequence[s
     if not is_tame(value):
         return "it is deeper or larger than what is taken for an answer"
     texts = list(_texts(value))
-    if any("\ud800" <= char <= "\udfff" for text in texts for char in text):
+    if not all(map(is_writable, texts)):
         return "it has half of a surrogate pair, which is no character"
     if not texts or _makes_anything(tokens):
         return None

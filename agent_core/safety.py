@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import _ast as ast  # the classes and nothing else: what `import ast` brings along would make every fork dearer
 
+from agent_core.frames import is_writable
+
 MAX_SOURCE = 8_192  # characters; the longest program the shipped grammar writes in 256 tokens has about 6,000
 MAX_DEPTH = 320  # levels of the tree; 250 times `not` is a legal program of 256 tokens, and compiles safely
 
@@ -147,7 +149,7 @@ def _constant(node, checked, below):
     value = node.value
     if type(value) not in CONSTANTS:
         raise Refused(f"a literal of type {type(value).__name__} is not allowed")
-    if type(value) is str and not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+    if type(value) is str and not is_writable(value):
         raise Refused("half of a surrogate pair in a text is not allowed")
 
 

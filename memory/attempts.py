@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 
 import numpy
@@ -95,9 +96,9 @@ class Attempts:
 
         attempts: programs tried so far, from when on another may be the best.
         """
-        rows, best = self._elites.all_rows(), self.best
+        rows = self._elites.all_rows()
         self._elites.clear()
-        self.readmit(rows, self.set_aside, attempts, best and best.row, best.attempts if best else 0)
+        self.readmit(rows, self.set_aside, self.best, attempts)
 
     def clear(self) -> None:
         """Forgets all programs, but not whether there are places for those that call themselves."""
@@ -107,15 +108,16 @@ class Attempts:
         self.set_aside = []
         self.best = None
 
-    def readmit(self, rows: Sequence[Row], set_aside: Sequence[Row], attempts: int, best: Row | None,
-                best_attempts: int) -> None:
-        """Takes programs, all remembered, as elites again, as set aside, and one as the best until now.
+    def readmit(self, rows: Sequence[Row], set_aside: Sequence[Row], best: Best | None, attempts: int) -> None:
+        """Takes programs, all remembered, as elites again, as set aside, and one as the best until now, whatever each
+        was worth before.
 
-        best_attempts: when that one came; attempts: programs tried so far, from when on another may be the best.
+        attempts: programs tried so far, from when on another may be the best.
         """
         self.set_aside = list(set_aside)
-        if best is not None:
-            self.best = Best(best, self._scores[best].reward, self._scores[best].solved, best_attempts)
+        if best:
+            now = self._scores[best.row]
+            self.best = replace(best, reward=now.reward, solved=now.solved)
         for row in [*rows, *set_aside]:
             attempt = self._scores[row]
             if self._is_best(row, attempt):

@@ -370,7 +370,7 @@ def test_workers_that_die_one_after_another_as_they_are_handed_work_change_no_re
     deaths, post = [], worker.Worker.post
 
     def dead_before(self, message):
-        if self.jobs and len(deaths) < 2 * workers:
+        if self.jobs and len(deaths) < 8:
             deaths.append(self.process.pid)
             self.process.kill()
             self.process.wait()
@@ -379,7 +379,8 @@ def test_workers_that_die_one_after_another_as_they_are_handed_work_change_no_re
     monkeypatch.setattr(worker.Worker, "post", dead_before)
     with Executor(ExecutorConfig(workers=workers)) as pool:
         assert pool.run(["print(1)"]) == [RunResult("finished", "1\n")]
-        assert len(deaths) == 2 * workers
+        assert len(deaths) == 8  # more than would be held against a program that was begun
+        assert pool.reruns == 0
         assert_well(pool)
 
 
@@ -458,7 +459,7 @@ def test_an_executor_that_is_forgotten_closes_itself():
     pool = Executor(ExecutorConfig(workers=1))
     pid = pool._workers[0].process.pid
     del pool
-    wait_until(lambda: not Path(f"/proc/{pid}").exists())
+    assert not Path(f"/proc/{pid}").exists()
 
 
 # --- which jail -----------------------------------------------------------------------------------------------------
