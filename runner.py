@@ -16,21 +16,21 @@ from typing import Any
 import torch
 
 from agent_core.agent import Agent
-from agent_core.config import Config, ConfigError, differences, load_config
-from agent_core.console import let_go_of_the_unsaid, say, show_banner, show_verdict
-from agent_core.departure import departure, printable
-from agent_core.executor import Executor
-from agent_core.fitting import advice
-from agent_core.grammar import read_grammar
-from agent_core.pushdown import LegalTokens
-from agent_core.ranks import RankLost, Ranks, SaidElsewhere, join
-from agent_core.run import Books, OpenBooks, Run
-from agent_core.scorer import Scorer
-from agent_core.task import RUNGS, Task, builtin_tasks, load_task
-from memory.checkpoint import Checkpoint, CheckpointStore
-from memory.lock import MemoryLock
-from memory.report import write_report
-from memory.run_log import new_run_folder
+from agent_core.distributed.ranks import RankLost, Ranks, SaidElsewhere, join
+from agent_core.grammar.legal_tokens import LegalTokens
+from agent_core.grammar.rules import read_grammar
+from agent_core.run.console import let_go_of_the_unsaid, say, show_banner, show_verdict
+from agent_core.run.loop import Books, OpenBooks, Run
+from agent_core.run.memory_advice import advice
+from agent_core.sandbox.executor import Executor
+from agent_core.scoring.mismatch import departure, printable
+from agent_core.scoring.scorer import Scorer
+from agent_core.settings.config import Config, ConfigError, differences, load_config
+from agent_core.tasks.task import RUNGS, Task, builtin_tasks, load_task
+from memory.history.report import write_report
+from memory.history.run_log import new_run_folder
+from memory.state.checkpoint import Checkpoint, CheckpointStore
+from memory.state.lock import MemoryLock
 from tokenizer import Tokenizer
 from utils import UserError, choose_device, device_of_rank, seed_everything
 

@@ -5,19 +5,19 @@ from dataclasses import asdict, astuple, replace
 
 import torch
 
-from agent_core.carry_over import carry_program, match_tokens
-from agent_core.config import Config
-from agent_core.departure import departure
-from agent_core.executor import Executor, Run
-from agent_core.generator import CodeGenerator
-from agent_core.pooling import Batch, Pool, Share
+from agent_core.batch_exchange import Batch, Pool, Share
+from agent_core.distributed.ranks import Ranks
+from agent_core.grammar.legal_tokens import LegalTokens
+from agent_core.learning.generator import CodeGenerator
+from agent_core.learning.vocabulary_change import carry_program, match_tokens
 from agent_core.progress import Improvement, Progress, step_figures
-from agent_core.pushdown import LegalTokens
-from agent_core.ranks import Ranks
-from agent_core.scorer import Scorer
-from agent_core.setting import show
-from agent_core.task import Task
-from memory.attempts import Attempts, Row
+from agent_core.sandbox.executor import Executor, Run
+from agent_core.scoring.mismatch import departure
+from agent_core.scoring.scorer import Scorer
+from agent_core.settings.config import Config
+from agent_core.settings.fields import show
+from agent_core.tasks.task import Task
+from memory.archive.attempts import Attempts, Row
 from tokenizer import Tokenizer
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
-from agent_core.recurrence import cell, recurrence
+from agent_core.lstm import cell, recurrence
 
 
 class CodePolicy(nn.Module):

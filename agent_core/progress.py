@@ -3,8 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from agent_core.pooling import STATUSES, Batch
-from memory.attempts import Attempts
+from agent_core.batch_exchange import STATUSES, Batch
+from memory.archive.attempts import Attempts
 
 # What `Agent.step` reports, in the order of metrics.csv. All of it follows from the seed alone.
 FIGURES = ("step", "attempts", "mean_reward", "batch_best", "best_reward", "best_tokens", "mean_tokens",

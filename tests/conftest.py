@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from agent_core.config import load_config
-from agent_core.grammar import read_grammar
-from agent_core.pushdown import LegalTokens
+from agent_core.grammar.legal_tokens import LegalTokens
+from agent_core.grammar.rules import read_grammar
+from agent_core.settings.config import load_config
 from tokenizer import Tokenizer
 
 torch.set_num_threads(1)  # as `[run] threads` chooses on two cores: more would only wait for one another

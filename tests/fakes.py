@@ -4,7 +4,7 @@ import contextlib
 import copy
 import io
 
-from agent_core.executor import Call, CaseResult, RunResult
+from agent_core.sandbox.executor import Call, CaseResult, RunResult
 
 
 class Endless(Exception):

@@ -3,8 +3,8 @@
 import random
 from typing import NamedTuple
 
-from memory.attempt import GROWING
-from memory.attempts import Attempts
+from memory.archive.attempt import GROWING
+from memory.archive.attempts import Attempts
 
 
 class Score(NamedTuple):
@@ -219,7 +219,7 @@ def test_a_behaviour_pays_less_the_more_often_it_was_seen():
 
 
 def test_the_behaviours_that_are_forgotten_are_those_that_were_not_seen_for_longest(monkeypatch):
-    monkeypatch.setattr("memory.attempts._BEHAVIOURS", 3)
+    monkeypatch.setattr("memory.archive.attempts._BEHAVIOURS", 3)
     memory = Attempts(100, 8, 1)
     memory.remember([(i,) for i in range(9)], [Score(0.5, behaviour=i) for i in range(9)])
     for i in range(1, 9):
@@ -263,7 +263,7 @@ def test_memory_is_bounded_and_elites_keep_their_scores():
 
 
 def test_counts_of_behaviours_are_bounded(monkeypatch):
-    monkeypatch.setattr("memory.attempts._BEHAVIOURS", 3)
+    monkeypatch.setattr("memory.archive.attempts._BEHAVIOURS", 3)
     memory = Attempts(100, 8, 1)
     for i in range(10):
         found, _ = remember(memory, {(i,): Score(0.1, behaviour=i)})

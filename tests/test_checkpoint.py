@@ -20,8 +20,8 @@ import numpy
 import pytest
 import torch
 
-from memory import checkpoint
-from memory.checkpoint import STATES, Checkpoint, CheckpointStore
+from memory.state import checkpoint
+from memory.state.checkpoint import STATES, Checkpoint, CheckpointStore
 from utils import UserError
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from agent_core.config import SECTIONS, Config, ConfigError, differences, load_config
-from agent_core.ini import read_ini
+from agent_core.settings.config import SECTIONS, Config, ConfigError, differences, load_config
+from agent_core.settings.ini import read_ini
 from utils import UserError
 
 ROOT = Path(__file__).resolve().parent.parent

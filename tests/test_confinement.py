@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_core.seccomp import filter_program
+from agent_core.sandbox.seccomp import filter_program
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="seccomp exists on Linux only")
 
@@ -27,8 +27,8 @@ HELPER = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import ctypes, errno, json, mmap, os, re, select, signal, socket, subprocess, threading, time, traceback
-from agent_core import jail
-from agent_core.frames import TIMED_OUT
+from agent_core.sandbox import zygote
+from agent_core.interpreter.wire_format import TIMED_OUT
 job = json.loads(sys.argv[2])
 if job["user"]:
     os.setgroups([])
@@ -38,7 +38,7 @@ parent, other = socket.socketpair()
 other_fd = os.dup(other.fileno())
 os.dup2(parent.fileno(), 3)
 job["settings"]["filter"] = bytes.fromhex(job["settings"]["filter"])
-worker = jail.Worker(job["settings"])
+worker = zygote.Worker(job["settings"])
 
 def say(text):
     os.write(3, str(text).encode())

@@ -10,8 +10,8 @@ import threading
 
 import pytest
 
-from agent_core import console
 from agent_core.progress import Improvement
+from agent_core.run import console
 from tests.test_runner import SMALL, main
 
 ESCAPE = "\x1b"

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from agent_core.config import ScorerConfig
-from agent_core.departure import departure, printable
-from agent_core.scorer import Scorer
-from agent_core.task import load_task
+from agent_core.scoring.mismatch import departure, printable
+from agent_core.scoring.scorer import Scorer
+from agent_core.settings.config import ScorerConfig
+from agent_core.tasks.task import load_task
 from tests.conftest import ROOT
 from tests.fakes import InProcessExecutor
 

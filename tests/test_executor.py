@@ -19,11 +19,11 @@ from pathlib import Path
 
 import pytest
 
-from agent_core import dispatch, executor, worker
-from agent_core.answers import Call, Malformed, RunResult, read_frames, read_result
-from agent_core.config import ExecutorConfig
-from agent_core.executor import Executor, JailError
-from agent_core.frames import HEADER
+from agent_core.interpreter.wire_format import HEADER
+from agent_core.sandbox import dispatch, executor, worker
+from agent_core.sandbox.executor import Executor, JailError
+from agent_core.sandbox.results import Call, Malformed, RunResult, read_frames, read_result
+from agent_core.settings.config import ExecutorConfig
 from tests import random_programs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,27 +35,29 @@ EVIL_BOOT = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import os, time, ctypes, struct
-from agent_core import jail, trial, frames
-honest = trial.Trial.run
+from agent_core.sandbox import zygote
+from agent_core.interpreter import run_program
+from agent_core.interpreter import wire_format
+honest = run_program.Trial.run
 def run(self, source, call, alone):
     if source.startswith("#evil "):
-        space = {"os": os, "sys": sys, "time": time, "ctypes": ctypes, "frames": frames, "alone": alone}
+        space = {"os": os, "sys": sys, "time": time, "ctypes": ctypes, "wire_format": wire_format, "alone": alone}
         exec(source[6:], space)
         return space.get("text", '[0,"evil","",[]]')
     return honest(self, source, call, alone)
-trial.Trial.run = run
-jail.main(int(sys.argv[2]))
+run_program.Trial.run = run
+zygote.main(int(sys.argv[2]))
 """
 PLAIN_BOOT = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from agent_core import jail
+from agent_core.sandbox import zygote
 import os
 if os.geteuid() == 0:
     os.setgroups([])
     os.setgid(12345)
     os.setuid(12345)
-jail.main(int(sys.argv[2]))
+zygote.main(int(sys.argv[2]))
 """
 
 pytestmark = pytest.mark.skipif(not LINUX, reason="elsewhere the default jail is limits only")
@@ -286,8 +288,8 @@ DEATHS = {
     "closes the pipe and exits": "os.close(3); os._exit(0)",
     "spins": "while True: pass",
     "floods": "while True: os.write(3, b'x' * 60000)",
-    "sends a wrong index": "os.write(3, frames.HEADER.pack(sys._getframe(2).f_locals['nonce'], 1, 2) + b'[]')",
-    "sends a huge length": "os.write(3, frames.HEADER.pack(sys._getframe(2).f_locals['nonce'], 0, 2**31) + b'[]')",
+    "sends a wrong index": "os.write(3, wire_format.HEADER.pack(sys._getframe(2).f_locals['nonce'], 1, 2) + b'[]')",
+    "sends a huge length": "os.write(3, wire_format.HEADER.pack(sys._getframe(2).f_locals['nonce'], 0, 2**31) + b'[]')",
     "answers with nothing": "text = ''",
     "answers with an object": "text = '{}'",
     "answers deep": "text = '[' * 20000",
@@ -316,7 +318,7 @@ def test_results_forged_for_neighbours_do_not_survive_a_run_alone(evil):
     code = f"""
 nonce = sys._getframe(2).f_locals['nonce']
 for index in range(3):
-    os.write(3, frames.HEADER.pack(nonce, index, {len(forged) - 1}) + b'{forged}')
+    os.write(3, wire_format.HEADER.pack(nonce, index, {len(forged) - 1}) + b'{forged}')
 os._exit(0)"""
     sources = ["#evil " + code, "pass", "print(2)"]
     assert evil.run(sources)[1].stdout == "hello world\n"
@@ -423,7 +425,7 @@ def test_workers_do_not_outlive_a_runner_that_is_killed():
     script = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from agent_core.executor import Executor, ExecutorConfig
+from agent_core.sandbox.executor import Executor, ExecutorConfig
 pool = Executor(ExecutorConfig(workers=2))
 print(*[one.process.pid for one in pool._workers], flush=True)
 pool.run(["a = 1\\nwhile True: a = a * 2 // 2"] * 100_000)

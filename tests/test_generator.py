@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch.overrides import TorchFunctionMode
 
-from agent_core.config import GeneratorConfig, LearningConfig, ModelConfig, OptimizerConfig
-from agent_core.generator import CodeGenerator
-from agent_core.grammar import parse_grammar
-from agent_core.objectives import policy_gradient_loss, policy_probs
-from agent_core.pushdown import LegalTokens
-from agent_core.regrowth import Cut
-from agent_core.writing import Programs
+from agent_core.grammar.legal_tokens import LegalTokens
+from agent_core.grammar.rules import parse_grammar
+from agent_core.learning.generator import CodeGenerator
+from agent_core.learning.mutation import Cut
+from agent_core.learning.objectives import policy_gradient_loss, policy_probs
+from agent_core.learning.rollout import Programs
+from agent_core.settings.config import GeneratorConfig, LearningConfig, ModelConfig, OptimizerConfig
 from tokenizer import LAYOUT_TOKENS, SPECIAL_TOKENS, Tokenizer
 
 CPU = torch.device("cpu")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent_core.grammar import GrammarError, parse_grammar, read_grammar
+from agent_core.grammar.rules import GrammarError, parse_grammar, read_grammar
 
 SMALL = "program: 'pass' NEWLINE EOS\nfunction_body: 'pass' NEWLINE EOS\n"
 

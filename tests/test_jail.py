@@ -13,9 +13,9 @@ import time
 
 import pytest
 
-from agent_core.frames import CRASHED, ENDLESS, FINISHED, REFUSED
-from agent_core.meter import MAX_CALLS, Meter
-from agent_core.trial import Trial
+from agent_core.interpreter.meter import MAX_CALLS, Meter
+from agent_core.interpreter.run_program import Trial
+from agent_core.interpreter.wire_format import CRASHED, ENDLESS, FINISHED, REFUSED
 from tests import random_programs
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from agent_core.config import load_config
-from agent_core.generator import CodeGenerator
+from agent_core.learning.generator import CodeGenerator
+from agent_core.settings.config import load_config
 from tests.benchmarks import figures, ladder
 from tests.benchmarks.cells import (
     CONFIG,

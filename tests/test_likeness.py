@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_core.likeness import (
+from agent_core.scoring.similarity import (
     alignment,
     bag_similarity,
     centred,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from memory.lock import MemoryLock
+from memory.state.lock import MemoryLock
 from utils import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,7 +42,7 @@ def test_a_killed_process_lets_go_of_the_lock(tmp_path):
     code = """
 import sys
 from pathlib import Path
-from memory.lock import MemoryLock
+from memory.state.lock import MemoryLock
 with MemoryLock([Path(sys.argv[1])]):
     print("locked", flush=True)
     sys.stdin.read()

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from agent_core.objectives import (
+from agent_core.learning.objectives import (
     choices,
     draw,
     group_advantages,

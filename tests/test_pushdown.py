@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from agent_core.grammar import read_grammar
-from agent_core.names import MAX_BLOCKS
-from agent_core.pushdown import LegalTokens
+from agent_core.grammar.legal_tokens import LegalTokens
+from agent_core.grammar.rules import read_grammar
+from agent_core.grammar.scopes import MAX_BLOCKS
 
 CORPUS = (Path(__file__).parent / "data" / "legal_programs.txt").read_text().split("---\n")
 BODIES = [

@@ -17,17 +17,17 @@ import pytest
 import torch
 from torch import distributed as dist
 
-from agent_core import heartbeat
 from agent_core.agent import Agent
-from agent_core.config import load_config
-from agent_core.executor import Executor
-from agent_core.generator import CodeGenerator
-from agent_core.grammar import read_grammar
-from agent_core.pooling import Share
-from agent_core.pushdown import LegalTokens
-from agent_core.ranks import Ranks, join
-from agent_core.task import load_task
-from agent_core.writing import Programs
+from agent_core.batch_exchange import Share
+from agent_core.distributed import heartbeat
+from agent_core.distributed.ranks import Ranks, join
+from agent_core.grammar.legal_tokens import LegalTokens
+from agent_core.grammar.rules import read_grammar
+from agent_core.learning.generator import CodeGenerator
+from agent_core.learning.rollout import Programs
+from agent_core.sandbox.executor import Executor
+from agent_core.settings.config import load_config
+from agent_core.tasks.task import load_task
 from runner import main
 from tests.conftest import ROOT
 from tokenizer import Tokenizer

@@ -10,10 +10,10 @@ import pytest
 from torch.distributed.run import parse_args as torchrun_words
 
 import runner
-from agent_core.config import load_config
-from agent_core.run import COLUMNS
-from agent_core.task import load_task
-from memory.run_log import RunLog
+from agent_core.run.loop import COLUMNS
+from agent_core.settings.config import load_config
+from agent_core.tasks.task import load_task
+from memory.history.run_log import RunLog
 from tests.conftest import ROOT
 from tests.test_runner import SMALL
 from tokenizer import Tokenizer

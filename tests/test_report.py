@@ -10,11 +10,11 @@ import sys
 import numpy
 import pytest
 
-from memory import charts, curves, run_folder
-from memory.page import highlight
-from memory.report import write_report
-from memory.run_folder import read_run
-from memory.run_log import Best, RunLog
+from memory.history import charts, curves, run_folder
+from memory.history.page import highlight
+from memory.history.report import write_report
+from memory.history.run_folder import read_run
+from memory.history.run_log import Best, RunLog
 from runner import main
 from tests.conftest import ROOT
 from utils import UserError
@@ -44,7 +44,7 @@ def no_curves(monkeypatch):
 @pytest.fixture(autouse=True)
 def few_panels(monkeypatch):
     """Each costs a few hundredths of a second."""
-    monkeypatch.setattr("memory.page.PANELS", charts.PANELS[:2])
+    monkeypatch.setattr("memory.history.page.PANELS", charts.PANELS[:2])
 
 
 def row(attempts, **figures):
@@ -164,7 +164,7 @@ def test_damaged_files_are_as_good_as_none(tmp_path):
 @needs_matplotlib
 class TestPage:
     def test_it_loads_nothing(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("memory.page.PANELS", charts.PANELS)
+        monkeypatch.setattr("memory.history.page.PANELS", charts.PANELS)
         make_run(tmp_path / "one")
         page = page_of(tmp_path)
         assert "default-src 'none'" in page
@@ -175,7 +175,7 @@ class TestPage:
         assert page.count("http") == len(re.findall(r'xmlns(?::xlink)?="http|http-equiv', page))
 
     def test_every_link_leads_somewhere(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("memory.page.PANELS", charts.PANELS)
+        monkeypatch.setattr("memory.history.page.PANELS", charts.PANELS)
         make_run(tmp_path / "one")
         make_run(tmp_path / "two")
         page = page_of(tmp_path)
@@ -242,7 +242,7 @@ class TestPage:
         folders = [make_run(tmp_path / "one"), make_run(tmp_path / "two", [row(100), row(50_000, restarts=3)])]
         first = page_of(tmp_path, *folders)
         (tmp_path / "matplotlibrc").write_text("lines.linewidth: 9\nfont.size: 30\n")
-        code = "import sys; from pathlib import Path; from memory import page, report\n" \
+        code = "import sys; from pathlib import Path; from memory.history import page, report\n" \
                "page.PANELS = page.PANELS[:2]\n" \
                "report.write_report(Path(sys.argv[1]), [Path(name) for name in sys.argv[2:]])"
         subprocess.run([sys.executable, "-c", code, str(tmp_path / "again"), *map(str, folders)], check=True,
@@ -334,5 +334,5 @@ def test_without_matplotlib_it_says_what_to_install(tmp_path, capsys, monkeypatc
 
 
 def test_matplotlib_is_loaded_only_to_draw():
-    code = "import sys, memory.report; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, memory.history.report; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

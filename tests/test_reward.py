@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from agent_core.config import ScorerConfig
-from agent_core.reward import NO_ANSWER, aligned, constrained, function_reward, function_target, output_reward
+from agent_core.scoring.reward import NO_ANSWER, aligned, constrained, function_reward, function_target, output_reward
+from agent_core.settings.config import ScorerConfig
 
 CONFIG = ScorerConfig()
 NUMBERS = (0, 3, 8, 15, -4, 12, 22, 30)

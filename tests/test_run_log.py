@@ -13,8 +13,8 @@ import sys
 
 import pytest
 
-from memory import curves, run_log
-from memory.run_log import Best, RunLog, new_run_folder
+from memory.history import curves, run_log
+from memory.history.run_log import Best, RunLog, new_run_folder
 from utils import UserError
 
 COLUMNS = ["attempts", "mean_reward", "best_reward", "note"]
@@ -125,7 +125,7 @@ def test_rows_are_in_the_file_when_the_process_is_killed(tmp_path):
 import os, sys
 from pathlib import Path
 sys.modules["torch"] = None  # no curves, and no waiting for them
-from memory.run_log import RunLog
+from memory.history.run_log import RunLog
 log = RunLog(Path(sys.argv[1]), {COLUMNS!r})
 log.row({row(10)!r})
 os.kill(os.getpid(), 9)

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from agent_core import constraints
-from agent_core.config import ExecutorConfig, ScorerConfig
-from agent_core.executor import Call, CaseResult, Executor, RunResult
-from agent_core.scorer import Scorer
-from agent_core.task import Case, Task, builtin_tasks, load_task
-from memory.attempt import GROWING
+from agent_core.sandbox.executor import Call, CaseResult, Executor, RunResult
+from agent_core.scoring.scorer import Scorer
+from agent_core.settings.config import ExecutorConfig, ScorerConfig
+from agent_core.tasks import constraints
+from agent_core.tasks.task import Case, Task, builtin_tasks, load_task
+from memory.archive.attempt import GROWING
 from tests.fakes import InProcessExecutor
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -320,7 +320,8 @@ def test_behaviour_is_what_it_does_not_how_it_is_written_and_the_same_in_every_p
     printed = scores_of(scorer_of("hello_world"), "print(1)\n", "print( 1 )\n", "print(2)\n")
     assert printed[0].behaviour == printed[1].behaviour != printed[2].behaviour
     code = (
-        "import json; from agent_core.score import fingerprint; from agent_core.executor import CaseResult; "
+        "import json; from agent_core.scoring.score import fingerprint; "
+        "from agent_core.sandbox.executor import CaseResult; "
         "print(fingerprint('finished', '', [CaseResult('finished', {'a', 'b', 'c'}), CaseResult('finished', 1)]))"
     )
     command = [sys.executable, "-c", code]

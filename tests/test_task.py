@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_core.task import TaskError, builtin_tasks, load_task
+from agent_core.tasks.task import TaskError, builtin_tasks, load_task
 from tests import make_tasks
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -12,12 +12,14 @@ import sys
 import pytest
 import torch
 
-from agent_core import executor, generator
 from agent_core.agent import Agent
-from agent_core.console import let_go_of_the_unsaid
-from agent_core.generator import CodeGenerator
-from agent_core.worker import Worker
-from memory import checkpoint, run_log
+from agent_core.learning import generator
+from agent_core.learning.generator import CodeGenerator
+from agent_core.run.console import let_go_of_the_unsaid
+from agent_core.sandbox import executor
+from agent_core.sandbox.worker import Worker
+from memory.history import run_log
+from memory.state import checkpoint
 from runner import main
 from tests.test_runner import MACHINE_COLUMNS, SMALL
 

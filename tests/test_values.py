@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_core.values import as_json, as_text, is_number, is_tame, same
+from agent_core.tasks.values import as_json, as_text, is_number, is_tame, same
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -59,7 +59,7 @@ def test_as_text_tells_types_apart_and_takes_what_repr_refuses():
 
 def test_as_text_is_the_same_in_every_process():
     """Sets of texts are the case that `repr` gets wrong."""
-    code = "from agent_core.values import as_text; print(as_text([{'yes', 'no', 'fizz', 'buzz', 'hello'}]))"
+    code = "from agent_core.tasks.values import as_text; print(as_text([{'yes', 'no', 'fizz', 'buzz', 'hello'}]))"
     command = [sys.executable, "-c", code]
     outputs = {
         subprocess.run(command, env={"PYTHONHASHSEED": seed}, cwd=ROOT, capture_output=True, check=True).stdout

@@ -16,11 +16,11 @@ from pathlib import Path
 import torch
 
 from agent_core.agent import Agent
-from agent_core.config import Config, load_config
-from agent_core.executor import Executor
-from agent_core.grammar import read_grammar
-from agent_core.scorer import Scorer
-from agent_core.task import Task, load_task
+from agent_core.grammar.rules import read_grammar
+from agent_core.sandbox.executor import Executor
+from agent_core.scoring.scorer import Scorer
+from agent_core.settings.config import Config, load_config
+from agent_core.tasks.task import Task, load_task
 from runner import Parts
 from tokenizer import Tokenizer
 from utils import UserError, not_written, seed_everything
@@ -116,8 +116,8 @@ def settings_digest(config: Config, task: Task) -> str:
 
 def code_digest() -> str:
     """Tells apart states of the code that a run goes through."""
-    memory = [ROOT / "memory" / name for name in ("attempt.py", "attempts.py", "elites.py")]
-    files = [*sorted((ROOT / "agent_core").glob("*.py")), *memory, ROOT / "tokenizer.py"]
+    folders = (ROOT / "agent_core", ROOT / "memory" / "archive")
+    files = [*(file for folder in folders for file in sorted(folder.rglob("*.py"))), ROOT / "tokenizer.py"]
     return _digest(b"\0".join(file.read_bytes() for file in files))
 
 

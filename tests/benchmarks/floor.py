@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from agent_core.learning.objectives import draw
 from agent_core.model import CodePolicy
-from agent_core.objectives import draw
 
-DROP_SHARE = 1 / 8  # of ended programs, from which on a batch goes on without them: as in writing.py
+DROP_SHARE = 1 / 8  # of ended programs, from which on a batch goes on without them: as in rollout.py
 
 
 @dataclass(frozen=True)

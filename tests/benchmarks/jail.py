@@ -18,8 +18,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from agent_core.config import ExecutorConfig
-from agent_core.executor import Executor
+from agent_core.sandbox.executor import Executor
+from agent_core.settings.config import ExecutorConfig
 
 PROGRAM = 'print("hello world")\n'
 ENDLESS = "var_a = 1\nwhile True:\n    var_a = var_a + 1\n"

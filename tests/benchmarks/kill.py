@@ -36,7 +36,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import torch
 
-from memory.checkpoint import Checkpoint, CheckpointStore
+from memory.state.checkpoint import Checkpoint, CheckpointStore
 from tests.benchmarks.lives import Life, anywhere, at_the_end, at_the_start, in_a_save, in_another_file
 
 TASKS = ("hello_world", "maximum")

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from operator import add
 from typing import NamedTuple
 
-from agent_core.config import Config
-from memory.attempts import Attempts, Row
+from agent_core.settings.config import Config
+from memory.archive.attempts import Attempts, Row
 from tests.benchmarks.figures import Table
 from tests.benchmarks.soak import resident
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from agent_core.generator import CodeGenerator
-from agent_core.task import FUNCTION, Task
+from agent_core.learning.generator import CodeGenerator
+from agent_core.tasks.task import FUNCTION, Task
 from tokenizer import Tokenizer
 
 try:

@@ -24,14 +24,14 @@ sys.path.insert(0, str(ROOT))
 
 import torch  # noqa: E402
 
-from agent_core.config import Config, load_config  # noqa: E402
+from agent_core.batch_exchange import Pool, Share  # noqa: E402
+from agent_core.distributed.ranks import join  # noqa: E402
 from agent_core.model import CodePolicy  # noqa: E402
-from agent_core.pooling import Pool, Share  # noqa: E402
-from agent_core.ranks import join  # noqa: E402
-from agent_core.score import Score  # noqa: E402
-from agent_core.scorer import Scorer  # noqa: E402
-from agent_core.task import load_task  # noqa: E402
-from memory.attempts import Attempts  # noqa: E402
+from agent_core.scoring.score import Score  # noqa: E402
+from agent_core.scoring.scorer import Scorer  # noqa: E402
+from agent_core.settings.config import Config, load_config  # noqa: E402
+from agent_core.tasks.task import load_task  # noqa: E402
+from memory.archive.attempts import Attempts  # noqa: E402
 from tokenizer import Tokenizer  # noqa: E402
 
 WARM_UP = 10  # steps that do not count

@@ -18,8 +18,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from agent_core.config import ExecutorConfig
-from agent_core.executor import Executor
+from agent_core.sandbox.executor import Executor
+from agent_core.settings.config import ExecutorConfig
 from tests import random_programs
 
 BATCH = 256

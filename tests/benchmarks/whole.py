@@ -12,15 +12,17 @@ from typing import Any
 
 import torch
 
-from agent_core import agent, dispatch, writing
+from agent_core import agent
 from agent_core.agent import Agent
-from agent_core.config import Config
-from agent_core.executor import Executor
-from agent_core.generator import CodeGenerator
-from agent_core.run import COLUMNS, Books, Run
-from agent_core.scorer import Scorer
-from memory.attempts import Attempts
-from memory.run_log import RunLog
+from agent_core.learning import rollout
+from agent_core.learning.generator import CodeGenerator
+from agent_core.run.loop import COLUMNS, Books, Run
+from agent_core.sandbox import dispatch
+from agent_core.sandbox.executor import Executor
+from agent_core.scoring.scorer import Scorer
+from agent_core.settings.config import Config
+from memory.archive.attempts import Attempts
+from memory.history.run_log import RunLog
 from runner import Parts
 from tests.benchmarks.floor import Bare, Plain, Shape
 from tests.benchmarks.naive import Naive
@@ -63,10 +65,10 @@ PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
     "network: sampling": ((CodeGenerator, "generate"),),
     "network: forward": ((CodeGenerator, "_rescore"),),
     "network: backward": ((torch.Tensor, "backward"),),
-    "legal tokens": ((writing.Writing, "__init__"), (writing.Writing, "legal"), (writing.Writing, "take"),
-                     (writing.Writing, "programs"), (CodeGenerator, "_plan"), (CodeGenerator, "_examine")),
+    "legal tokens": ((rollout.Writing, "__init__"), (rollout.Writing, "legal"), (rollout.Writing, "take"),
+                     (rollout.Writing, "programs"), (CodeGenerator, "_plan"), (CodeGenerator, "_examine")),
     "text": ((Agent, "_new_modules"),),
-    "look-up": ((Attempts, "unknown"), (writing, "_rows")),
+    "look-up": ((Attempts, "unknown"), (rollout, "_rows")),
     "jail wait": ((Executor, "start"), (dispatch.Run, "add"), (dispatch.Run, "finish")),
     "reward": ((Scorer, "start"), (Scorer, "score")),
     "memory": tuple((Attempts, name) for name in ("remember", "record", "novelty", "elites", "elite_rewards")),

@@ -1,0 +1,193 @@
+"""Legal next tokens for a batch of programs, from the tables of an LL(1) grammar: a few gathers, no loop over programs.
+
+Each program keeps a stack of cells (see compiler.py); the one on top says which tokens may come next, and how each of
+them changes the stack. Two promises, whatever the policy prefers: every program that ends is legal to its last token,
+and every program ends within `max_length`, because a token is legal only if the shortest completion still fits.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy
+import torch
+from torch import Tensor
+
+from agent_core.grammar.compiler import FINISHED, Cell, Compiler, Step
+from agent_core.grammar.rules import START_SYMBOLS, Grammar, GrammarError
+from agent_core.grammar.scopes import DEEPER, MARKS, Guard, Names, Scopes
+from tokenizer import PAD, SPECIAL_TOKENS, token_class
+
+NEVER = 1 << 14  # tokens needed after an illegal token: more than any program has
+
+
+@dataclass
+class Within:
+    """Programs of which only a stretch is written anew: it ends with the first token served from below `floor`."""
+
+    floor: Tensor  # (B,) index of the lowest cell of the stretch; 0 for a program that is written to its end
+    stop: Tensor  # (B, V) bool, the one token that may end the stretch: the one that comes after it
+
+
+@dataclass
+class Progress:
+    """Where each program of a batch stands. Changed in place by `LegalTokens.advance`."""
+
+    stack: Tensor  # (B, D) int16, states
+    pointer: Tensor  # (B,) index of the top cell
+    top: Tensor  # (B,) state of the top cell
+    spare: Tensor  # (B,) tokens that may be written beyond those of the shortest completion
+    scopes: Scopes
+
+    def select(self, rows: Tensor) -> None:
+        """Goes on with some of the programs only, by index."""
+        self.stack, self.pointer, self.top, self.spare = (
+            part.index_select(0, rows) for part in (self.stack, self.pointer, self.top, self.spare))
+        self.scopes.select(rows)
+
+
+def _up_to(table: numpy.ndarray) -> numpy.ndarray:
+    """Of a table (states, V): where it is at most n, for n from -1 to its largest number but NEVER. (states * n, V)"""
+    steps = numpy.arange(-1, table[table < NEVER].max() + 1)
+    return (table[:, None] <= steps[:, None]).reshape(-1, table.shape[1])
+
+
+class LegalTokens:
+    """The tables of one grammar over one vocabulary, on one device."""
+
+    def __init__(self, grammar: Grammar, tokens: Sequence[str], device: torch.device):
+        self.device = device
+        self.pad = list(tokens).index(PAD)
+        self._tokens = list(tokens)
+        self.grammar = grammar
+        try:
+            self._names = Names(tokens, device)
+        except ValueError as error:
+            raise GrammarError(f"grammar: {error}") from None
+        compiler = Compiler(grammar, self.pad)
+        self._starts = {start: compiler.state(Cell(start, frozenset())) for start in START_SYMBOLS}
+        rows = compiler.rows()
+
+        states, vocabulary = len(rows), len(tokens)
+        self.deepest_push = max(len(pushed) for row in rows for _, pushed in row.values())
+        need = numpy.full((states, vocabulary), NEVER, dtype=numpy.int16)
+        pops = numpy.zeros((states, vocabulary), dtype=numpy.int16)
+        condition = numpy.full((states, vocabulary), self._names.condition(Guard.ALWAYS, self.pad))
+        name_move = numpy.full((states, vocabulary, self._names.count), 0, dtype=numpy.int32)
+        deeper = numpy.zeros((states, vocabulary), dtype=numpy.int64)
+        push = numpy.zeros((states, vocabulary, self.deepest_push), dtype=numpy.int16)  # bottom first
+        rise = numpy.full((states, vocabulary), -1)  # of the pointer, from the cell that serves
+        for state, row in enumerate(rows):
+            for token, (move, pushed) in row.items():
+                need[state, token] = 1 + move.growth if state != FINISHED else -NEVER
+                pops[state, token] = move.pops
+                guard, action = MARKS[move.mark]
+                condition[state, token] = self._names.condition(guard, token)
+                name_move[state, token], deeper[state, token] = self._names.move(action, token), DEEPER.get(action, 0)
+                push[state, token, :len(pushed)] = pushed
+                rise[state, token] = len(pushed) - 1
+        self.kind_sizes = self._kind_sizes(rows)
+        tables = (need, pops, condition, name_move, deeper, push, rise)
+        need, pops, condition, name_move, deeper, push, rise = (torch.from_numpy(t).to(device) for t in tables)
+        self._condition = condition  # (states, V)
+        self._used = (need < NEVER).any(dim=0)  # (V,)
+        # Which tokens fit, by state and tokens to spare, and which are served within so many cells of the top. Both
+        # numbers count from -1: nothing to spare at all, and the whole stretch used up.
+        self._fits, self._within = (torch.from_numpy(_up_to(table)).to(device) for table in tables[:2])
+        self._spares, self._reaches = (len(table) // states for table in (self._fits, self._within))
+        # For tokens that have been chosen, by state * V + token:
+        self._spent = need.clamp(min=0).flatten().long()  # a finished program spends nothing more
+        self._popped, self._deeper, self._rise = pops.flatten(), deeper.flatten(), rise.flatten()
+        self._name_move, self._push = name_move.flatten(0, 1), push.flatten(0, 1)
+        self._offsets = torch.arange(self.deepest_push, device=device)
+        self.fewest_of_state = [0, *(compiler.fewest(cell.symbol) for cell in compiler.cells[1:])]
+        self.keeps_names = [False, *(compiler.keeps_names(cell.symbol) for cell in compiler.cells[1:])]
+
+    def _kind_sizes(self, rows: Sequence[dict[int, tuple[Step, list[int]]]]) -> Tensor:
+        """(V,) float: how many tokens the grammar continues alike wherever they stand, the token itself among them:
+        all numbers, all comparisons. A name is of its own kind, since each says something else."""
+        kinds: dict[object, list[int]] = {}
+        for token, text in enumerate(self._tokens):
+            moves = tuple((state, row[token][0], *row[token][1]) for state, row in enumerate(rows) if token in row)
+            kinds.setdefault(text if token_class(text) in ("VARIABLE", "FUNCTION") else moves, []).append(token)
+        sizes = torch.ones(len(self._tokens), device=self.device)
+        for tokens in kinds.values():
+            sizes[tokens] = float(len(tokens))
+        return sizes
+
+    def unused_tokens(self) -> list[str]:
+        """The tokens of the vocabulary that no rule mentions, special ones left out."""
+        used = zip(self._tokens, self._used.tolist(), strict=True)
+        return [token for token, use in used if not use and token not in SPECIAL_TOKENS]
+
+    def shortest(self, start: str) -> int:
+        """Tokens of the shortest program from a start symbol, <EOS> included."""
+        return int(self.grammar.fewest_tokens[start])
+
+    def begin(self, start: str, batch_size: int, max_length: int, defined: Sequence[str] = ()) -> Progress:
+        """A batch of empty programs. defined: the names that exist from the start. Raises ValueError.
+
+        max_length: the most tokens a program may have, <EOS> included.
+        """
+        if max_length < self.shortest(start):
+            raise ValueError(f"the shortest {start} has {self.shortest(start)} tokens, max_length is {max_length}")
+        depth = 2 + (self.deepest_push - 1) * max_length + self.deepest_push
+        stack = torch.zeros((batch_size, depth), dtype=torch.int16, device=self.device)
+        stack[:, 1] = self._starts[start]
+        known = [self._tokens.index(name) for name in defined]
+        pointer = torch.ones(batch_size, dtype=torch.long, device=self.device)
+        return Progress(stack, pointer, top=torch.full_like(pointer, self._starts[start]),
+                        spare=torch.full_like(pointer, max_length - self.shortest(start)),
+                        scopes=Scopes(batch_size, known, self._names, self.device))
+
+    def legal(self, progress: Progress, within: Within | None = None) -> Tensor:
+        """(B, V) bool: the tokens that may come next. Never empty; a finished program has only <PAD>."""
+        top = progress.top
+        spare = (progress.spare + 1).clamp_(0, self._spares - 1)
+        fits = self._fits.index_select(0, torch.add(spare, top, alpha=self._spares))  # (B, V)
+        sealed = None
+        if within is not None:
+            reach = (progress.pointer - within.floor + 1).clamp_(max=self._reaches - 1)
+            inside = self._within.index_select(0, torch.add(reach, top, alpha=self._reaches))
+            fits = within.stop ^ (inside & (fits ^ within.stop))  # outside only the stop: what follows is known to fit
+            sealed = within.floor > 0
+        return fits & progress.scopes.facts(sealed).gather(1, self._condition.index_select(0, top))
+
+    def advance(self, progress: Progress, token: Tensor) -> Tensor:
+        """Takes one legal token a program, (B,) ids. Returns (B,) indexes of the cells that took them, each in its
+        stack as it was before."""
+        move = self._at(progress.top, token)
+        base = progress.pointer - self._popped.index_select(0, move)
+        served_by = progress.stack.gather(1, base.unsqueeze(1)).squeeze(1)
+        served = self._at(served_by.long(), token)
+        # All K cells are written, used or not: the unused lie above the pointer, where nothing is read.
+        progress.stack.scatter_(1, base.unsqueeze(1) + self._offsets, self._push.index_select(0, served))
+        progress.pointer = base + self._rise.index_select(0, served)
+        progress.top = progress.stack.gather(1, progress.pointer.unsqueeze(1)).squeeze(1).long()
+        progress.spare = progress.spare - self._spent.index_select(0, move)
+        progress.scopes.apply(self._name_move.index_select(0, move), self._deeper.index_select(0, move))
+        return base
+
+    def _at(self, state: Tensor, token: Tensor) -> Tensor:
+        """(B,) indexes into the flattened tables."""
+        return torch.add(token, state, alpha=len(self._tokens))
+
+    def accepts(self, programs: Sequence[Sequence[int]], start: str, max_length: int,
+                defined: Sequence[str] = ()) -> list[bool]:
+        """Which of these are whole legal programs, <EOS> included, of at most `max_length` tokens."""
+        if not programs:
+            return []
+        longest = max(map(len, programs))
+        ids = torch.full((len(programs), longest), self.pad, device=self.device)
+        for row, program in enumerate(programs):
+            ids[row, :len(program)] = torch.tensor(program, dtype=torch.long)
+        progress = self.begin(start, len(programs), max_length, defined)
+        accepted = torch.ones(len(programs), dtype=torch.bool, device=self.device)
+        for t in range(longest):
+            legal = self.legal(progress)
+            accepted &= legal.gather(1, ids[:, t:t + 1]).squeeze(1)
+            self.advance(progress, torch.where(accepted, ids[:, t], legal.int().argmax(dim=1)))
+        return (accepted & self.is_finished(progress)).tolist()
+
+    def is_finished(self, progress: Progress) -> Tensor:
+        """(B,) bool: the programs that have written <EOS>."""
+        return progress.top == FINISHED

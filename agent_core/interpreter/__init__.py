@@ -1,0 +1,1 @@
+"""The metered subset of Python that runs inside the jail. It imports the standard library alone."""

@@ -1,0 +1,1 @@
+"""Proposing programs and improving the policy."""

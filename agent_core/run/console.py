@@ -1,0 +1,98 @@
+"""What a run prints: the banner, the bar with what comes up above it, the verdict."""
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from tqdm import tqdm
+
+from agent_core.agent import Agent
+from agent_core.grammar.legal_tokens import LegalTokens
+from agent_core.progress import Improvement
+from agent_core.scoring.mismatch import printable
+
+QUIET_SECONDS = 10.0  # between two lines of progress where there is no terminal
+
+
+class Bar:
+    """Progress at a glance: one bar on a terminal, a plain line now and then elsewhere."""
+
+    def __init__(self, agent: Agent):
+        self._agent = agent
+        self._spoken = time.monotonic()
+        self._bar = tqdm(total=agent.config.run.max_attempts, initial=agent.progress.attempts, unit=" attempts",
+                         disable=not sys.stderr.isatty(), dynamic_ncols=True)
+
+    def __enter__(self) -> "Bar":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.close()
+
+    def update(self, figures: dict[str, float]) -> None:
+        line = (f"best {figures['best_reward']:.3f}, mean {figures['mean_reward']:.3f}, "
+                f"{figures['distinct_programs']} distinct")
+        self._bar.set_postfix_str(line, refresh=False)
+        self._bar.update(figures["attempts"] - self._bar.n)
+        if self._bar.disable and time.monotonic() - self._spoken >= QUIET_SECONDS:
+            say(f"{figures['attempts']:,} attempts: {line}")
+            self._spoken = time.monotonic()
+
+    def show_best(self, found: Improvement, departure: str) -> None:
+        """departure: where it differs from what is wanted, safe to show; empty where it does not."""
+        line = f"attempt {found.attempts:,}: new best, reward {found.reward:.3f}"
+        say(f"{line}; {departure}" if departure else line, *indented(found.program))
+
+    def show_samples(self, agent: Agent) -> None:
+        """What the policy writes at the moment: the newest programs of the batch just learned from."""
+        for text in agent.latest(3):
+            say(f"attempt {agent.progress.attempts:,}: a sample", *indented(text))
+
+
+def say(*lines: str, file: TextIO | None = None) -> None:
+    """Print, above the bar if there is one, as long as anybody can read it: a run of a week does not end for the disk
+    under its log, or with the terminal that it was started in. file: stdout where it is None."""
+    with contextlib.suppress(OSError):
+        tqdm.write("\n".join(lines), file=file or sys.stdout)
+        (file or sys.stdout).flush()
+
+
+def let_go_of_the_unsaid() -> None:
+    """What could not be printed until the end shall not change the exit code."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def indented(program: str) -> list[str]:
+    """Its lines as they are shown: a token of somebody's vocabulary may hold what would control the terminal."""
+    return [f"    {printable(line)}" for line in program.splitlines()]
+
+
+def show_banner(agent: Agent, machine: LegalTokens, device: str, jail: str, lines: Sequence[str]) -> None:
+    """What a run is about to do. lines: what else there is to say."""
+    task, attempts = agent.task, agent.progress.attempts
+    if unused := machine.unused_tokens():
+        lines = [*lines, f"note: no rule of the grammar uses {', '.join(unused)}"]
+    say(f"AltLAS: {task.name}. {task.description}",
+        f"device: {device}; jail: {jail}",
+        f"seed {agent.config.run.seed}, {agent.generator.policy.count_parameters():,} parameters, "
+        f"{len(agent.tokenizer)} tokens in the vocabulary, "
+        + (f"resumed at {attempts:,} attempts" if attempts else "from the first attempt"),
+        *(f"  {line}" for line in lines))
+
+
+def show_verdict(result: Mapping[str, Any], folder: Path, stopped: bool) -> None:
+    """How a run ended. result: what result.json holds."""
+    verdict = (f"solved {result['task']} in {result['attempts']:,} attempts; after {result['seconds']:.1f} s "
+               f"its shortest solution has {result['tokens']} tokens:"
+               if result["solved"] else
+               f"not solved in {result['attempts']:,} attempts, {result['seconds']:.1f} s; "
+               f"best reward {result['best_reward']:.3f}:")
+    say(verdict, "", *indented(result["program"]), "", f"curves, best program and result: {folder}",
+        *["stopped; the same command goes on from here"] * stopped)

@@ -1,0 +1,153 @@
+"""One run: the loop that learns, and what is written and shown on the way, by the rank that leads."""
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from agent_core.agent import Agent
+from agent_core.progress import FIGURES
+from agent_core.run.console import Bar, say
+from memory.history.run_log import Best, RunLog
+from memory.state.checkpoint import CheckpointStore
+from utils import DiskFull, UserError
+
+COLUMNS = (*FIGURES, "jail_reruns", "jail_wait_seconds", "elapsed_seconds", "attempts_per_second")
+MAX_SKIPPED = 3  # steps in a row whose loss or gradient is not finite
+
+
+class Books:
+    """What a rank keeps of a run that does not lead: nothing."""
+
+    def __enter__(self) -> "Books":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def step(self, row: Mapping[str, float], improved: bool) -> None:
+        """Takes note of a step. improved: whether it brought a new best program."""
+
+    def save(self, model_state: Mapping, optimizer_state: Mapping, run_state: Mapping, must: bool) -> None:
+        """Makes the next generation of the three states. must: whether to fail where that cannot be, for lack of space,
+        or to go on without it."""
+
+    def result(self, values: Mapping[str, Any]) -> None:
+        """Takes note of how the run ended."""
+
+
+class OpenBooks(Books):
+    """States, curves, best program and result in their files, and what is to be seen on the screen."""
+
+    def __init__(self, agent: Agent, store: CheckpointStore, folder: Path):
+        self._agent, self._store, self._folder = agent, store, folder
+        self._saved_at = agent.progress.attempts
+        self._put_off = False  # the last save, since the disk is full
+        self._open = contextlib.ExitStack()
+        self._log: RunLog | None = None
+
+    def __enter__(self) -> "OpenBooks":
+        with self._open:  # closes the one if the other fails
+            self._log = self._open.enter_context(RunLog(self._folder, COLUMNS, self._agent.progress.attempts))
+            self._log.settings(self._agent.config.plain())
+            self._bar = self._open.enter_context(Bar(self._agent))
+            self._open = self._open.pop_all()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._open.close()
+
+    def step(self, row: Mapping[str, float], improved: bool) -> None:
+        agent, show_every = self._agent, self._agent.config.run.show_every
+        self._log.row(row)
+        self._bar.update(row)
+        if improved:
+            self._log.best([Best(i.attempts, i.reward, i.program) for i in agent.history])
+            self._bar.show_best(agent.history[-1], agent.departure())
+        if show_every and agent.progress.steps % show_every == 0:
+            self._bar.show_samples(agent)
+
+    def save(self, model_state: Mapping, optimizer_state: Mapping, run_state: Mapping, must: bool) -> None:
+        try:
+            if self._log:
+                self._log.sync()  # first the rows: a run that is killed resumes with all of them
+            self._store.save(model_state, optimizer_state, {**run_state, "folder": str(self._folder)})
+        except DiskFull as error:
+            if must:
+                raise
+            if not self._put_off:
+                say(f"note: {error.problem}; learning goes on, and saving is tried again every "
+                    f"{self._agent.config.run.save_every:,} attempts; saved so far: {self._saved_at:,} attempts")
+            self._put_off = True
+            return
+        self._saved_at = self._agent.progress.attempts
+        if self._put_off:
+            say(f"note: there is space again; saved at {self._saved_at:,} attempts")
+        self._put_off = False
+
+    def result(self, values: Mapping[str, Any]) -> None:
+        self._log.result(values)
+
+
+class Run:
+    """The clock of a run, and its loop. All ranks go through it in step."""
+
+    def __init__(self, agent: Agent, books: Books, seconds: float):
+        """seconds: what the run took before it was stopped."""
+        self._agent, self._books = agent, books
+        self._before, self._began = seconds, time.monotonic()
+        self._saved_at = agent.progress.attempts  # or tried to
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that the run has taken, stops not counted."""
+        return self._before + time.monotonic() - self._began
+
+    def learn(self, signalled: Callable[[], int]) -> int:
+        """Goes on until the run is finished or one of the ranks has been sent a signal; returns that, or 0.
+
+        signalled: the signal that this process has been sent, or 0.
+        """
+        agent, ranks, config = self._agent, self._agent.ranks, self._agent.config
+        self._save()
+        ranks.watch()
+        with self._books as books:
+            while not agent.finished and not ranks.stopping(signalled()):
+                improvements = len(agent.history)
+                figures = agent.step()
+                books.step(figures | self._speed(), improved=len(agent.history) > improvements)
+                if agent.progress.skipped and agent.progress.skipped % MAX_SKIPPED == 0:
+                    self._save()
+                    raise UserError(f"loss or gradient was not finite in {MAX_SKIPPED} steps in a row; what was "
+                                    "learned before is saved; lower optimizer.learning_rate and run again")
+                if agent.progress.attempts - self._saved_at >= config.run.save_every and not agent.finished:
+                    self._save(must=False)
+            books.result(self.result())  # first: a run that counts as finished has its result
+            self._save()
+        return ranks.stopping(signalled())
+
+    def result(self) -> dict[str, Any]:
+        """What result.json holds."""
+        agent, best = self._agent, self._agent.memory.best
+        attempts = agent.progress.solved_at or agent.progress.attempts
+        return {"task": agent.task.name, "seed": agent.config.run.seed, "ranks": agent.ranks.count,
+                "solved": agent.solved, "attempts": attempts, "seconds": round(self.seconds, 3),
+                "attempts_per_second": round(agent.progress.attempts / self.seconds, 1),
+                "best_reward": best.reward if best else 0.0, "tokens": len(best.row) if best else 0,
+                "program": agent.best_program if best else "",
+                "device": str(agent.generator.device), "torch_version": torch.__version__}
+
+    def _speed(self) -> dict[str, float]:
+        pool = self._agent.pool
+        return {"jail_reruns": pool.reruns, "jail_wait_seconds": round(pool.wait_seconds, 3),
+                "elapsed_seconds": round(self.seconds, 3),
+                "attempts_per_second": round(self._agent.progress.attempts / self.seconds, 1)}
+
+    def _save(self, must: bool = True) -> None:
+        generator = self._agent.generator
+        self._books.save(generator.policy.state_dict(), generator.optimizer.state_dict(),
+                         {"agent": self._agent.state(), "seconds": self.seconds}, must)
+        self._saved_at = self._agent.progress.attempts

@@ -1,0 +1,35 @@
+"""The batch that fits a device's memory, found by trying: what a step takes depends on too much to be computed."""
+
+import gc
+
+import torch
+
+from agent_core.grammar.legal_tokens import LegalTokens
+from agent_core.learning.generator import CodeGenerator
+from agent_core.settings.config import Config
+from agent_core.tasks.task import Task
+from tokenizer import Tokenizer
+
+
+def advice(config: Config, task: Task, tokenizer: Tokenizer, machine: LegalTokens) -> str:
+    """The one line for a run that ended for lack of memory on its device, whose tensors are gone by now."""
+    asked = config.generator.batch_size
+    fits = fitting_batch(config, task, tokenizer, machine)
+    way_out = f"generator.batch_size = {fits} fits" if fits else "not even one program fits: set run.device = cpu"
+    return (f"the device has too little memory for generator.batch_size = {asked}; {way_out}; "
+            "run again with it: what was saved before is whole")
+
+
+def fitting_batch(config: Config, task: Task, tokenizer: Tokenizer, machine: LegalTokens) -> int:
+    """The largest of a half, a quarter, ... of the batch with which a step goes through; 0 for none."""
+    size, (start, defined) = config.generator.batch_size, task.start
+    while size := size // 2:
+        gc.collect()
+        try:
+            generator = CodeGenerator(tokenizer, machine, start, defined, config.model, config.generator,
+                                      config.optimizer, config.learning, config.run.seed)
+            generator.learn(torch.zeros(size), generator.generate(size))
+            return size
+        except torch.OutOfMemoryError:
+            continue
+    return 0

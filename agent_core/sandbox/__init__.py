@@ -1,0 +1,1 @@
+"""Isolated processes that run what nobody trusts."""

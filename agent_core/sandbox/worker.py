@@ -1,0 +1,158 @@
+"""One jailed worker as its owner sees it: a process at the other end of a socket, that may die at any moment."""
+
+from __future__ import annotations
+
+import contextlib
+import marshal
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from pathlib import Path
+
+from agent_core.interpreter.wire_format import LENGTH
+from utils import UserError
+
+START_SECONDS = 20.0  # for an interpreter to start and to test its jail, on a busy machine
+LONGEST_ANSWER = 1 << 30
+WAY_OUT = (
+    "Install what is missing (apt-get install libseccomp2; pip install pyseccomp), use the dev container, or set "
+    "jail = limits under [executor] to run with resource limits only."
+)
+BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from agent_core.sandbox.zygote import main; main(int(sys.argv[2]))"
+ROOT = str(Path(__file__).resolve().parents[2])
+
+
+class JailError(UserError):
+    """The jail cannot be closed on this machine."""
+
+
+class WorkerDied(Exception):
+    """The process is gone, or does not answer; the text says what is known."""
+
+
+class Worker:
+    """Starts the process; sends requests and receives answers without ever blocking.
+
+    The interpreter is isolated (-I), without site-packages (-S), with an empty environment and its own session, so
+    that Ctrl-C does not reach it. Everything but its socket is closed or the null device.
+    """
+
+    def __init__(self, settings: dict):
+        """Raises JailError where the system gives no process or no socket: perhaps it does so later."""
+        try:
+            self.socket, self.process = self._start()
+        except OSError as error:
+            raise JailError(
+                f"a jailed worker cannot be started: {error.strerror or error}; end what else runs here or set "
+                "executor.workers lower, and run again: what was saved before is whole"
+            ) from None
+        self.socket.setblocking(False)
+        self.jobs: deque = deque()  # what it has been given and not answered, oldest first
+        self.dead = False
+        self.since = time.monotonic()  # when it began with the oldest of them
+        self._outgoing = bytearray()
+        self._incoming = bytearray()
+        with contextlib.suppress(WorkerDied):  # `await_start` says it, and how it ended
+            self.post(marshal.dumps(settings))
+
+    def _start(self) -> tuple[socket.socket, subprocess.Popen]:
+        ours, theirs = socket.socketpair()
+        with contextlib.ExitStack() as failed, theirs:
+            failed.callback(ours.close)
+            command = [sys.executable, "-I", "-S", "-E", "-W", "ignore", *["-B"] * sys.dont_write_bytecode]
+            command += ["-c", BOOT, ROOT, str(theirs.fileno())]
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                env={},
+                close_fds=True,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+            )
+            failed.pop_all()
+        return ours, process
+
+    def post(self, message: bytes) -> None:
+        """Queues a message and sends what goes out at once; raises WorkerDied."""
+        self._outgoing += LENGTH.pack(len(message)) + message
+        self.push()
+
+    def push(self) -> None:
+        """Sends what the socket takes; raises WorkerDied."""
+        try:
+            while self._outgoing:
+                del self._outgoing[: self.socket.send(self._outgoing)]
+        except BlockingIOError:
+            return
+        except OSError as error:
+            raise WorkerDied(f"it hung up: {error}") from None
+
+    @property
+    def blocked(self) -> bool:
+        return bool(self._outgoing)
+
+    def pull(self) -> list[bytes]:
+        """The messages that have come in whole since the last time; raises WorkerDied when there will be no more."""
+        messages = []
+        try:
+            while True:
+                part = self.socket.recv(1 << 18)
+                if not part:
+                    raise WorkerDied("it hung up")
+                self._incoming += part
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            raise WorkerDied(f"it hung up: {error}") from None
+        while len(self._incoming) >= LENGTH.size:
+            (length,) = LENGTH.unpack_from(self._incoming)
+            if length > LONGEST_ANSWER:
+                raise WorkerDied("it sent nonsense")
+            end = LENGTH.size + length
+            if len(self._incoming) < end:
+                break
+            messages.append(bytes(self._incoming[LENGTH.size : end]))
+            del self._incoming[:end]
+        return messages
+
+    def await_start(self) -> None:
+        """Waits for its report on its own jail; raises JailError when there is none, or a bad one."""
+        deadline = time.monotonic() + START_SECONDS
+        poller = select.poll()
+        poller.register(self.socket, select.POLLIN)
+        try:
+            while (left := deadline - time.monotonic()) > 0:
+                poller.poll(left * 1_000)
+                self.push()
+                if messages := self.pull():
+                    problems = marshal.loads(messages[0])
+                    if problems:
+                        raise JailError(f"the jail does not hold on this machine: {'; '.join(problems)}. {WAY_OUT}")
+                    return
+        except WorkerDied as problem:
+            code = self.process.wait()
+            raise JailError(f"a jailed worker did not start: {problem}, exit status {code}. {WAY_OUT}") from None
+        raise JailError(f"a jailed worker did not start within {START_SECONDS:g} s")
+
+    def hang_up(self) -> None:
+        """Makes the process end by itself, and soon; it takes its child along."""
+        self.dead = True
+        self.jobs.clear()
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)  # reaches it even if someone else holds a copy of the descriptor
+        self.socket.close()
+
+    def kill(self) -> None:
+        """Ends the process, waits until it is gone, and forgets its work."""
+        self.hang_up()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=0.2)
+            return
+        self.process.kill()
+        self.process.wait()

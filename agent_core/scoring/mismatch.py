@@ -1,0 +1,86 @@
+"""Where a program departs from what is asked, in one line that is safe to show whatever the program wrote.
+
+What a hostile program prints or answers could move the cursor or rename the window of the terminal that it is shown on;
+everything of its making is escaped here, and cut short.
+"""
+
+from agent_core.scoring.score import Score
+from agent_core.tasks.task import Task
+from agent_core.tasks.values import as_text
+
+_VALUE, _MESSAGE = 60, 80  # characters that are shown of one
+_BEFORE, _AFTER = 20, 40  # characters of a line that are shown around a difference
+
+_ENDINGS = {"crashed": "crashed", "endless": "did not end", "refused": "was refused"}
+
+
+def departure(task: Task, score: Score) -> str:
+    """The first that is wrong of the lines or the paid cases, or else of the constraints; empty where all is right."""
+    if score.solved:
+        return ""
+    found = _in_output(task, score) if task.kind == "output" else _in_cases(task, score)
+    return found or _in_constraints(task, score)
+
+
+def printable(text: str) -> str:
+    """The text with what could control a terminal as escapes."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _in_output(task: Task, score: Score) -> str:
+    if score.status != "finished":
+        return f"it {_ending(score.status, score.message)}"
+    fold = str if task.case_sensitive else str.lower
+    lines = score.stdout.removesuffix("\n").split("\n") if score.stdout else []
+    wanted = task.expected_output.split("\n")
+    for number in range(max(len(lines), len(wanted))):
+        if number >= len(lines):
+            return f"line {number + 1}: got nothing, wanted {_part(wanted[number], 0)}"
+        if number >= len(wanted):
+            return f"line {number + 1}: got {_part(lines[number], 0)}, wanted nothing"
+        got, right = lines[number], wanted[number]
+        if fold(got) != fold(right):
+            pairs = zip(got, right, strict=False)
+            at = next((i for i, (a, b) in enumerate(pairs) if fold(a) != fold(b)), min(len(got), len(right)))
+            return f"line {number + 1}, character {at + 1}: got {_part(got, at)}, wanted {_part(right, at)}"
+    return ""
+
+
+def _in_cases(task: Task, score: Score) -> str:
+    if len(score.cases) < len(score.paid):
+        return f"it {_ending(score.status, score.message)}"
+    wrong = [case for case in score.cases if case.status == "endless"] if score.status == "endless" else []
+    for case in wrong or [case for case in score.cases if not case.exact]:
+        call = f"{task.function_name}({', '.join(_value(argument) for argument in case.arguments)})"
+        came = f"gave {_value(case.got)}" if case.status == "finished" else _ending(case.status, case.message)
+        return f"{call} {came}, wanted {_value(case.expected)}"
+    return ""
+
+
+def _in_constraints(task: Task, score: Score) -> str:
+    """Which constraint does not hold: their flags come last, the tokens' before the length's."""
+    count = len(task.required_tokens) + (task.max_tokens is not None)
+    held = score.solved_cases[len(score.solved_cases) - count:]
+    missing = [token for token, share in zip(task.required_tokens, held, strict=False) if not share]
+    if missing:
+        return f"all is right, but it must use {', '.join(map(printable, missing))}"
+    return f"all is right, but it must have at most {task.max_tokens} tokens" if count and not all(held) else ""
+
+
+def _ending(status: str, message: str) -> str:
+    return _ENDINGS[status] + (f" ({printable(_short(message, _MESSAGE))})" if message and status != "endless" else "")
+
+
+def _value(value: object) -> str:
+    return printable(_short(as_text(value), _VALUE))
+
+
+def _short(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+def _part(line: str, at: int) -> str:
+    """The line around a place, quoted, with dots where something is left out."""
+    start = max(0, at - _BEFORE)
+    end = at + _AFTER
+    return "..." * (start > 0) + repr(line[start:end]) + "..." * (end < len(line))

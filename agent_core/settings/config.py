@@ -1,0 +1,231 @@
+"""The settings: one frozen dataclass a section of the ini file, each field with its default and its range.
+
+A new setting is one line here and one, with its comment, in `config.ini`. Everything that is wrong in a file is
+reported at once, each with its line.
+"""
+
+import dataclasses
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent_core.settings.fields import absolute, convert, number, path, show, text
+from agent_core.settings.ini import Ini, Place, read_ini
+from utils import UserError
+
+PROGRAM_FOLDER = Path(__file__).resolve().parents[2]
+AFTER_THE_FILE = 10**9  # a line number that sorts last
+
+
+class ConfigError(UserError):
+    """All that is wrong with the settings, a line each."""
+
+    def __init__(self, problems: Sequence[str]):
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    task: str = text("hello_world", allowed="a built-in task or a path to a .json file")
+    seed: int = number(0, 0, 2**32 - 1)
+    device: str = text("auto", r"auto|cpu|mps|cuda(:\d{1,3})?", "auto, cpu, cuda, cuda:N or mps")
+    threads: int = number(0, 0, 1_024)
+    max_attempts: int = number(100_000, 1, 10**12)
+    stop_on_success: bool = True
+    polish_attempts: int = number(5_000, 0, 10**12)
+    save_every: int = number(10_000, 1, 10**12)
+    show_every: int = number(50, 0, 10**9)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    embedding_dim: int = number(32, 1, 4_096)
+    hidden_dim: int = number(64, 1, 8_192)
+    num_layers: int = number(1, 1, 16)
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    batch_size: int = number(256, 1, 1_000_000)
+    max_length: int = number(32, 1, 4_096)
+    legal_tokens_only: bool = True
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    learning_rate: float = number(3e-3, above=0, high=10)
+    gradient_clip: float = number(1.0, above=0, high=1e9)
+
+
+@dataclass(frozen=True)
+class LearningConfig:
+    entropy_weight: float = number(0.01, 0, 10)
+    advantage_floor: float = number(0.1, above=0, high=1)
+    exploration_floor: float = number(0.3, 0, 0.9)
+    even_kinds: float = number(0.5, 0, 1)
+    fresh_slack: float = number(8.0, 0, 1_000)
+    imitation_weight: float = number(0.3, 0, 10)
+    elites: int = number(32, 0, 10_000)
+    elites_per_niche: int = number(1, 1, 10_000)
+    recursive_elites: int = number(14, 0, 10_000)
+    length_price: float = number(0.005, 0, 1)
+    novelty: float = number(0.3, 0, 1)
+    regrown_share: float = number(0.5, 0, 1)
+    inner_share: float = number(0.5, 0, 1)
+    regrown_slack: float = number(4.0, 0, 1_000)
+    restart_after: int = number(30_000, 0, 10**12)
+
+
+@dataclass(frozen=True)
+class ExecutorConfig:
+    workers: int = number(0, 0, 1_024)
+    overlap: bool = True
+    max_steps: int = number(10_000, 1, 10**9)
+    memory_mb: int = number(256, 32, 1_048_576)
+    timeout_seconds: float = number(2.0, above=0, high=3_600)
+    max_output: int = number(4_000, 1, 10_000_000)
+    jail: str = text("auto", "auto|strict|limits", "auto, strict or limits")
+
+
+@dataclass(frozen=True)
+class ScorerConfig:
+    memory_limit: int = number(50_000, 0, 10**9)
+    running: float = number(0.05, 0, 0.5)
+    trend: float = number(0.6, 0, 1)
+    closeness: float = number(0.25, 0, 1)
+    right_type: float = number(0.1, 0, 1)
+    constants_pay: bool = False
+
+
+@dataclass(frozen=True)
+class PathsConfig:
+    vocabulary: Path = path("memory/vocab.json", shipped=True)
+    grammar: Path = path("agent_core/python.grammar", shipped=True)
+    model_state: Path = path("memory/model_state.pth")
+    optimizer_state: Path = path("memory/optimizer_state.pth")
+    run_state: Path = path("memory/run_state.pth")
+    runs: Path = path("memory/runs")
+
+
+@dataclass(frozen=True)
+class Config:
+    run: RunConfig = RunConfig()
+    model: ModelConfig = ModelConfig()
+    generator: GeneratorConfig = GeneratorConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    learning: LearningConfig = LearningConfig()
+    executor: ExecutorConfig = ExecutorConfig()
+    scorer: ScorerConfig = ScorerConfig()
+    paths: PathsConfig = PathsConfig()
+
+    def plain(self) -> dict[str, dict[str, Any]]:
+        """Every setting by section and key as text, numbers and booleans: what goes into states and result files."""
+        return {
+            section: {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
+            for section, values in dataclasses.asdict(self).items()
+        }
+
+
+SECTIONS = {
+    part.name: {field.name: field for field in dataclasses.fields(part.type)} for part in dataclasses.fields(Config)
+}
+
+
+def load_config(file: Path | str, overrides: Sequence[str] = ()) -> Config:
+    """Read an ini file, then `section.key=value` overrides (the last one of a key wins).
+
+    A missing section or key takes its default. Paths, the task's too when it is one, come out absolute, relative
+    ones against the file's folder. Raises ConfigError with every problem there is, in the order of the file.
+    """
+    file = Path(file).expanduser().absolute()
+    ini = _read(file)
+    problems = list(ini.problems)
+    problems += [(place, _unknown(name)) for name, place in ini.sections.items() if name not in SECTIONS]
+    written = {name: entry for name, entry in ini.entries.items() if name[0] in SECTIONS}
+    for index, override in enumerate(overrides):
+        name, equals, value = override.partition("=")
+        section, dot, key = name.strip().lower().partition(".")
+        place = Place(AFTER_THE_FILE + index, f"--set {override}")
+        if equals and dot:
+            written[section, key] = (value.strip(), place)
+        else:
+            known = [f"{section_}.{section}" for section_ in SECTIONS if section in SECTIONS[section_]]
+            problems.append(
+                (place, f"write it as section.key=value, as in {(known or ['run.seed'])[0]}={value or '...'}")
+            )
+    values: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    for (section, key), (value, place) in written.items():
+        if key not in SECTIONS.get(section, {}):
+            problems.append((place, _unknown(section, key)))
+            continue
+        try:
+            values[section][key] = convert(SECTIONS[section][key], value, file.parent)
+        except ValueError as error:
+            problems.append((place, f"{section}.{key} must be {error}, not {repr(value) if value else 'empty'}"))
+    for key, field in SECTIONS["paths"].items():
+        values["paths"].setdefault(key, _default_path(field, file.parent))
+    if problems:
+        raise ConfigError([f"{place.name}: {problem}" for place, problem in sorted(problems)])
+    config = Config(**{f.name: f.type(**values[f.name]) for f in dataclasses.fields(Config)})
+    if conflicts := _conflicts(config):
+        raise ConfigError([f"{file.name}: {conflict}" for conflict in conflicts])
+    return config
+
+
+def differences(config: Config, file: Path | str) -> list[str]:
+    """Each setting that is not at its default, as `section.key = value (default ...)`; `file` is what was loaded."""
+    folder = Path(file).expanduser().absolute().parent
+    lines = []
+    for section, fields in SECTIONS.items():
+        for key, field in fields.items():
+            value, default = getattr(getattr(config, section), key), field.default
+            usual = _default_path(field, folder) if field.type is Path else default
+            if value != usual:
+                lines.append(f"{section}.{key} = {show(value)} (default {show(default)})")
+    return lines
+
+
+def _read(file: Path) -> Ini:
+    try:
+        return read_ini(file)
+    except FileNotFoundError:
+        problem = "there is no such config file; name one that exists with --config"
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        problem = f"line {line} is not UTF-8 text; save the file as UTF-8"
+    except OSError as error:
+        problem = f"the config file cannot be read: {error.strerror}"
+    raise ConfigError([f"{file}: {problem}"])
+
+
+def _unknown(section: str, key: str | None = None) -> str:
+    """Says that there is no such section or key, and what may have been meant."""
+    if section not in SECTIONS:
+        close = difflib.get_close_matches(section, SECTIONS, n=1)
+        meant = f"did you mean [{close[0]}]?" if close else f"there are {', '.join(f'[{s}]' for s in SECTIONS)}"
+        return f"there is no section [{section}]; {meant}"
+    elsewhere = [s for s in SECTIONS if key in SECTIONS[s]]
+    close = difflib.get_close_matches(key, SECTIONS[section], n=1)
+    if elsewhere:
+        meant = f"it belongs into [{elsewhere[0]}]"
+    else:
+        meant = f"did you mean {close[0]}?" if close else f"[{section}] has {', '.join(SECTIONS[section])}"
+    return f"there is no setting {section}.{key}; {meant}"
+
+
+def _default_path(field: dataclasses.Field, folder: Path) -> Path:
+    return absolute(field.default, PROGRAM_FOLDER if field.metadata["shipped"] else folder)
+
+
+def _conflicts(config: Config) -> list[str]:
+    """What is wrong between settings that are each right alone."""
+    problems = []
+    files: dict[Path, str] = {}
+    for key in SECTIONS["paths"]:
+        other = files.setdefault(getattr(config.paths, key), key)
+        if other != key:
+            problems.append(f"paths.{other} and paths.{key} are the same file; give each its own")
+    return problems

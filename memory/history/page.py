@@ -1,0 +1,223 @@
+"""The page of a report: one HTML file that holds all it shows and loads nothing.
+
+Programs, names and settings are hostile text: whatever comes from a run's folder is escaped, and the page forbids
+scripts and loading to the browser besides. Program text is coloured by Python's own tokenizer.
+"""
+
+import builtins
+import io
+import keyword
+import tokenize
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from memory.history.charts import PANELS, Panel, colour, draw, letter, on_log_scale
+from memory.history.run_folder import RunFolder
+from memory.history.run_log import Best
+
+STYLE = Path(__file__).with_name("page.css")
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+BUILTINS = frozenset(dir(builtins))
+TOLD_ANYWAY = ("run.task", "run.seed", "paths.model_state", "paths.optimizer_state", "paths.run_state", "paths.runs")
+
+
+def make_page(runs: Sequence[RunFolder], notes: Sequence[str] = ()) -> str:
+    """The whole file. notes: what else there is to say, a line each."""
+    differing = differences(runs)
+    panels = [(panel, svg) for panel in PANELS if (svg := draw(panel, runs))]
+    scale = ", on a log scale" if on_log_scale(runs) else ""
+    marks = "A dot is a new best program: point at it to see it, click to find it below. "
+    if any(run.restarts for run in runs):
+        marks += "A tick at the bottom is a restart with fresh weights. "
+    solved = sum(run.solved_at is not None for run in runs)
+    title = f"{len(runs)} run{'s' if len(runs) > 1 else ''} of {_listed(dict.fromkeys(run.task for run in runs))}"
+    return "\n".join([
+        "<!DOCTYPE html>", '<html lang="en">', "<head>", '<meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>AltLAS: {escape(title)}</title>", f"<style>\n{STYLE.read_text(encoding='utf-8')}</style>",
+        "</head>", "<body>",
+        f"<h1>{escape(title)}</h1>", f"<p>{solved} of {len(runs)} solved.</p>",
+        *(f"<p>{escape(note)}</p>" for note in notes),
+        _runs_table(runs), _settings_table(runs, differing),
+        f"<h2>Learning curves</h2>\n<p>Over attempts{scale}. {marks}</p>", _legend(runs, differing),
+        '<div class="panels">', *(_panel(panel, svg) for panel, svg in panels), "</div>",
+        "<h2>Best programs</h2>", *(_run(run, index, differing) for index, run in enumerate(runs)),
+        "</body>", "</html>", ""])
+
+
+def differences(runs: Sequence[RunFolder]) -> dict[str, str]:
+    """The settings, as section.key, that are not the same in all runs that know them, or changed within one.
+
+    With each goes its usual course through a run, as `_course` writes it. Task and seed are told anyway, and where a
+    run left its files makes no difference to it.
+    """
+    differing = {}
+    for name in dict.fromkeys(name for run in runs for _, settings in run.settings for name in settings):
+        courses = Counter(_course(run, name) for run in runs if run.setting(name))
+        changed = any(len(run.setting(name)) > 1 for run in runs)
+        if (len(courses) > 1 or changed) and name not in TOLD_ANYWAY:
+            differing[name] = courses.most_common(1)[0][0]
+    return differing
+
+
+def _course(run: RunFolder, name: str) -> str:
+    """The values that a setting had in a run, one after the other; most often there is one."""
+    return " \u2192 ".join(_shown(value) for _, value in run.setting(name))
+
+
+def _seed(run: RunFolder) -> str:
+    """Empty where it is not known."""
+    return _course(run, "run.seed") or str(run.result.get("seed", ""))
+
+
+def highlight(program: str) -> str:
+    """The program as HTML, with classes where Python's tokenizer sees something; escaped in any case."""
+    lines = program.split("\n")
+    parts, row, column = [], 0, 0
+
+    def until(end_row: int, end_column: int) -> str:
+        """What lies between here and there, of which the tokenizer may count more than there is."""
+        nonlocal row, column
+        taken = []
+        while row < min(end_row, len(lines)):
+            taken.append(lines[row][column:] + ("\n" if row < len(lines) - 1 else ""))
+            row, column = row + 1, 0
+        if row < len(lines):
+            taken.append(lines[row][column:end_column])
+            column = max(column, end_column)
+        return escape("".join(taken))
+
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(program, newline="\n").readline):
+            parts.append(until(token.start[0] - 1, token.start[1]))
+            text, kind = until(token.end[0] - 1, token.end[1]), _kind(token)
+            parts.append(f'<span class="{kind}">{text}</span>' if kind and text else text)
+    except (SyntaxError, tokenize.TokenError):
+        pass  # what is left is no Python, and shown as it is
+    return "".join(parts) + until(len(lines), 0)
+
+
+def _kind(token: tokenize.TokenInfo) -> str:
+    if token.type == tokenize.NAME:
+        return "k" if keyword.iskeyword(token.string) else "b" if token.string in BUILTINS else ""
+    return {tokenize.STRING: "s", tokenize.NUMBER: "n", tokenize.COMMENT: "c"}.get(token.type, "")
+
+
+def _runs_table(runs: Sequence[RunFolder]) -> str:
+    """A row a run: what it is, and how it went."""
+    rows = []
+    for index, run in enumerate(runs):
+        last = run.last
+        rows.append([
+            f'<a href="#{letter(index)}">{_key(index)}</a>', escape(run.task), escape(_seed(run) or _shown(None)),
+            _outcome(run), f"{run.attempts:,}", _duration(last.get("elapsed_seconds")),
+            _plain(last.get("attempts_per_second"), 0), _plain(last.get("best_reward"), 3),
+            _plain(last.get("best_tokens"), 0), _plain(last.get("restarts"), 0),
+            escape(_shown(run.result.get("device") if run.ended else None))])
+    return _table(["Run", "Task", "#Seed", "Outcome", "#Attempts", "#Time", "#Attempts/s", "#Best reward", "#Tokens",
+                   "#Restarts", "Device"], rows)
+
+
+def _settings_table(runs: Sequence[RunFolder], differing: Mapping[str, str]) -> str:
+    """A row a run: the settings in which the runs differ; nothing where there are none."""
+    if not differing:
+        return ""
+    heads = [f"<small>{escape(section)}</small>{escape(key)}" for section, _, key in
+             (name.partition(".") for name in differing)]
+    rows = [[_key(index), *(_setting(run, *one) for one in differing.items())] for index, run in enumerate(runs)]
+    return "<h3>Settings that differ</h3>\n" + _table(["Run", *heads], rows)
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """heads, rows: HTML; a # before a head sets its column right, as numbers are."""
+    sides = [' class="number"' if head.startswith("#") else "" for head in heads]
+    first = "".join(f"<th{side}>{head.removeprefix('#')}</th>" for side, head in zip(sides, heads, strict=True))
+    lines = ["".join(f"<td{side}>{cell}</td>" for side, cell in zip(sides, row, strict=True)) for row in rows]
+    return "\n".join(['<div class="scroll"><table>', f"<thead><tr>{first}</tr></thead>", "<tbody>",
+                      *(f"<tr>{line}</tr>" for line in lines), "</tbody>", "</table></div>"])
+
+
+def _outcome(run: RunFolder) -> str:
+    if run.solved_at is not None:
+        return f"solved at {run.solved_at:,}"
+    return "not solved" if run.ended else "no result yet"
+
+
+def _setting(run: RunFolder, name: str, usual: str) -> str:
+    """Its value in this run, and since when where it was changed; bold where it is not the usual one of these runs."""
+    first, *later = run.setting(name) or [(0, None)]
+    lines = [_shown(first[1]), *(f"{_shown(value)} from {attempts:,}" for attempts, value in later)]
+    text = "<br>".join(map(escape, lines))
+    return text if _course(run, name) in ("", usual) else f"<b>{text}</b>"
+
+
+def _label(run: RunFolder, differing: Mapping[str, str]) -> str:
+    """A run in a few words: task, seed, and the settings that set it apart from most."""
+    apart = [f"{escape(name.partition('.')[2])} <b>{escape(_course(run, name))}</b>"
+             for name, usual in differing.items() if _course(run, name) not in ("", usual)]
+    seed = [f"seed {escape(_seed(run))}"] if _seed(run) else []
+    return ", ".join([escape(run.task), *seed, *apart])
+
+
+def _legend(runs: Sequence[RunFolder], differing: Mapping[str, str]) -> str:
+    entries = [f"<li>{_key(index)}<span>{_label(run, differing)}</span></li>" for index, run in enumerate(runs)]
+    return f'<ul class="legend">{"".join(entries)}</ul>'
+
+
+def _panel(panel: Panel, svg: str) -> str:
+    return f"<figure><figcaption><b>{panel.title}</b>{panel.note}</figcaption>\n{svg}</figure>"
+
+
+def _run(run: RunFolder, index: int, differing: Mapping[str, str]) -> str:
+    """The best program of a run, and those that were the best before it, the first one first."""
+    *before, best = run.bests or [None]
+    cards = [_card(best, index, " best")] if best else ["<li>no program yet</li>"]
+    cards += [_card(one, index) for one in before]
+    return "\n".join([
+        f'<section class="run" id="{letter(index)}">', f"<header>{_key(index)}<h3>{_label(run, differing)}</h3>",
+        f"<span>{_outcome(run)}</span><code>{escape(run.folder.name)}</code></header>", '<ol class="bests">', *cards,
+        "</ol>", "</section>"])
+
+
+def _card(best: Best, index: int, also: str = "") -> str:
+    edge = f' style="border-left-color: {colour(index)}"' if also else ""
+    return (f'<li class="card{also}" id="{letter(index)}-{best.attempts}"{edge}>'
+            f'<div class="when"><span>attempt {best.attempts:,}</span><span>reward {best.reward:.4g}</span></div>'
+            f"<pre>{highlight(best.program)}</pre></li>")
+
+
+def _key(index: int) -> str:
+    return f'<span class="key" style="color: {colour(index)}"><span>{letter(index)}</span></span>'
+
+
+def _shown(value: Any) -> str:
+    """A value as it would be written in config.ini."""
+    if value is None:
+        return "\u2013"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _plain(value: float | None, digits: int) -> str:
+    return _shown(None) if value is None else f"{value:,.{digits}f}"
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return _shown(None)
+    for limit, size, unit in ((120, 1, "s"), (7_200, 60, "min"), (172_800, 3_600, "h")):
+        if seconds < limit:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds / 86_400:.1f} days"
+
+
+def _listed(words: Sequence[str]) -> str:
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last

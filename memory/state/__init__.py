@@ -1,0 +1,1 @@
+"""What is saved, so that a run goes on exactly."""
