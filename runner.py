@@ -77,16 +77,31 @@ def other_command(options: argparse.Namespace) -> Callable[[Config], int] | None
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="AltLAS learns to write small programs, from random weights.")
-    parser.add_argument("--config", type=Path, default=Path(__file__).parent / "config.ini", metavar="PATH",
-                        help="the settings (default: config.ini beside this file)")
-    parser.add_argument("--set", action="append", default=[], metavar="section.key=value",
-                        help="one setting for this run only; may be repeated")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=Path(__file__).parent / "config.ini",
+        metavar="PATH",
+        help="the settings (default: config.ini beside this file)",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="section.key=value",
+        help="one setting for this run only; may be repeated",
+    )
     parser.add_argument("--fresh", action="store_true", help="set what was learned aside and start anew")
     parser.add_argument("--tasks", action="store_true", help="list the built-in tasks")
     parser.add_argument("--sample", type=positive, metavar="N", help="print N programs of the saved policy and rewards")
     parser.add_argument("--score", nargs="+", type=Path, metavar="FILE", help="score programs as the agent's own are")
-    parser.add_argument("--report", nargs="*", type=Path, metavar="RUN_FOLDER",
-                        help="write a page that compares these runs, or all there are")
+    parser.add_argument(
+        "--report",
+        nargs="*",
+        type=Path,
+        metavar="RUN_FOLDER",
+        help="write a page that compares these runs, or all there are",
+    )
     return parser.parse_args(arguments)
 
 
@@ -128,14 +143,20 @@ def _misfits(config: Config, task: Task, shortest: int, ranks: Ranks) -> list[st
     generator, most, printed = config.generator, config.executor.max_output, len(task.expected_output or "") + 1
     problems = []
     if generator.max_length < shortest:
-        problems.append(f"generator.max_length is {generator.max_length}, but the shortest program has {shortest} "
-                        f"tokens, its end mark included: set it to {shortest} or more")
+        problems.append(
+            f"generator.max_length is {generator.max_length}, but the shortest program has {shortest} "
+            f"tokens, its end mark included: set it to {shortest} or more"
+        )
     if most < printed:
-        problems.append(f"executor.max_output is {most}, but what {task.name} asks for has {printed} characters, its "
-                        f"line end included: set it to {printed} or more")
+        problems.append(
+            f"executor.max_output is {most}, but what {task.name} asks for has {printed} characters, its "
+            f"line end included: set it to {printed} or more"
+        )
     if generator.batch_size < ranks.count:
-        problems.append(f"generator.batch_size is {generator.batch_size}, but {ranks.count} ranks are to share it: "
-                        "set it higher, or start fewer")
+        problems.append(
+            f"generator.batch_size is {generator.batch_size}, but {ranks.count} ranks are to share it: "
+            "set it higher, or start fewer"
+        )
     return problems
 
 
@@ -145,8 +166,11 @@ def train(config: Config, options: argparse.Namespace, ranks: Ranks) -> int:
     seed_everything(ranks.seed(config.run.seed))
     ranks.settle(parts.device, facts(config, parts))
     store = CheckpointStore(config.paths.model_state, config.paths.optimizer_state, config.paths.run_state)
-    with (Stop() as stop, MemoryLock(store.folders) if ranks.leads else contextlib.nullcontext(),
-          Executor(config.executor, ranks.local_count) as executor):
+    with (
+        Stop() as stop,
+        MemoryLock(store.folders) if ranks.leads else contextlib.nullcontext(),
+        Executor(config.executor, ranks.local_count) as executor,
+    ):
         saved = load(store, options.fresh, ranks)
         agent = Agent(config, parts.task, parts.tokenizer, parts.machine, executor, ranks)
         notes, folder, seconds = (), None, 0.0
@@ -189,10 +213,19 @@ def load(store: CheckpointStore, fresh: bool, ranks: Ranks) -> Checkpoint | None
 def facts(config: Config, parts: Parts) -> dict[str, Any]:
     """What must be the same on all ranks of a run."""
     own = ("run.task", "run.device", "run.threads", "executor.workers")  # of each machine
-    settings = {f"{section}.{key}": value for section, values in config.plain().items() if section != "paths"
-                for key, value in values.items() if f"{section}.{key}" not in own}
-    return {**settings, "task": parts.task.digest, "grammar": parts.machine.grammar.digest,
-            "vocabulary": hashlib.blake2b("\0".join(parts.tokenizer.tokens).encode(), digest_size=8).hexdigest()}
+    settings = {
+        f"{section}.{key}": value
+        for section, values in config.plain().items()
+        if section != "paths"
+        for key, value in values.items()
+        if f"{section}.{key}" not in own
+    }
+    return {
+        **settings,
+        "task": parts.task.digest,
+        "grammar": parts.machine.grammar.digest,
+        "vocabulary": hashlib.blake2b("\0".join(parts.tokenizer.tokens).encode(), digest_size=8).hexdigest(),
+    }
 
 
 class Stop:
@@ -256,7 +289,7 @@ def score_files(config: Config, files: Sequence[Path]) -> int:
             except (OSError, UnicodeDecodeError) as error:
                 raise UserError(f"{file}: cannot be read ({error}); --score takes Python files") from None
             tokens = len(tokenizer.encode(text)) - header
-            score, = Scorer(task, executor, config.scorer).score([text], [tokens], task.function_name or "")
+            (score,) = Scorer(task, executor, config.scorer).score([text], [tokens], task.function_name or "")
             print(json.dumps({"file": str(file), **score.as_json(), "departure": departure(task, score)}), flush=True)
     return 0
 

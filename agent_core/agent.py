@@ -28,14 +28,30 @@ class Agent:
     is called on one is called on all.
     """
 
-    def __init__(self, config: Config, task: Task, tokenizer: Tokenizer, machine: LegalTokens, executor: Executor,
-                 ranks: Ranks | None = None):
+    def __init__(
+        self,
+        config: Config,
+        task: Task,
+        tokenizer: Tokenizer,
+        machine: LegalTokens,
+        executor: Executor,
+        ranks: Ranks | None = None,
+    ):
         self.config = config
         self.task = task
         self.tokenizer = tokenizer
         self._machine = machine
-        self.generator = CodeGenerator(tokenizer, machine, *task.start, config.model, config.generator,
-                                       config.optimizer, config.learning, config.run.seed, ranks)
+        self.generator = CodeGenerator(
+            tokenizer,
+            machine,
+            *task.start,
+            config.model,
+            config.generator,
+            config.optimizer,
+            config.learning,
+            config.run.seed,
+            ranks,
+        )
         self.scorer = Scorer(task, executor, config.scorer)
         self.ranks = ranks or Ranks()
         remember = -(-config.scorer.memory_limit // self.ranks.count)  # each rank remembers its own programs
@@ -67,8 +83,9 @@ class Agent:
         learning, progress = self.config.learning, self.progress
         count = min(self.config.generator.batch_size, self.config.run.max_attempts - progress.attempts)
         elites, run, modules = self.memory.elites, self.scorer.start(), {}
-        programs = self.generator.generate(count, elites,
-                                           on_ended=lambda rows: run.add(self._new_modules(rows, modules)))
+        programs = self.generator.generate(
+            count, elites, on_ended=lambda rows: run.add(self._new_modules(rows, modules))
+        )
         self._latest = rows = programs.rows()
         run.add(self._new_modules(rows, modules), last=True)
         rescored = self.generator.rescore(programs, elites)  # needs no rewards: meanwhile the jail gets on
@@ -77,8 +94,12 @@ class Agent:
         self.memory.record(found, before)
         shares = self.memory.novelty(found, learning.novelty)
         price = learning.length_price if progress.solved_at is not None else 0.0
-        paid = torch.tensor([reward * share - price * length for reward, share, length
-                             in zip(found.rewards, shares, found.lengths, strict=True)])
+        paid = torch.tensor(
+            [
+                reward * share - price * length
+                for reward, share, length in zip(found.rewards, shares, found.lengths, strict=True)
+            ]
+        )
         figures = self.generator.learn(paid, programs, elites, rescored, batch.regrown)
 
         progress.steps += 1
@@ -107,9 +128,17 @@ class Agent:
         """
         memory = self.memory.state()
         memory["others"] = self.ranks.gather(memory["scores"])[1:]
-        return {"task": self.task.name, "digest": self.task.digest, "rules": self.rules, "settings": self._settings,
-                "progress": asdict(self.progress), "history": [astuple(found) for found in self.history],
-                "memory": memory, "scorer": self.scorer.state(), "generator": self.generator.run_state()}
+        return {
+            "task": self.task.name,
+            "digest": self.task.digest,
+            "rules": self.rules,
+            "settings": self._settings,
+            "progress": asdict(self.progress),
+            "history": [astuple(found) for found in self.history],
+            "memory": memory,
+            "scorer": self.scorer.state(),
+            "generator": self.generator.run_state(),
+        }
 
     def load(self, model_state: dict, optimizer_state: dict, state: dict) -> list[str]:
         """Goes on from what was saved, in this task or another. Returns what there is to say about it.
@@ -118,18 +147,28 @@ class Agent:
         """
         same_task = state["digest"] == self.task.digest
         progress, run = Progress(**state["progress"]), self.config.run
-        again = (same_task and progress.solved_at is not None and run.stop_on_success
-                 and progress.attempts >= progress.solved_at + run.polish_attempts)
+        again = (
+            same_task
+            and progress.solved_at is not None
+            and run.stop_on_success
+            and progress.attempts >= progress.solved_at + run.polish_attempts
+        )
         same_run = same_task and not again
         notes = self.generator.load(model_state, optimizer_state, state["generator"], same_run)
         before = state["settings"]
-        notes += [f"{name} is {show(now)} now, it was {show(before[name])} when this was saved"
-                  for name, now in self._settings.items() if now != before.get(name, now)]
+        notes += [
+            f"{name} is {show(now)} now, it was {show(before[name])} when this was saved"
+            for name, now in self._settings.items()
+            if now != before.get(name, now)
+        ]
         if not same_task:
             notes.insert(0, f"carrying over what it learned on {state['task']}; attempts are counted anew")
         elif again:
-            notes.insert(0, f"solved before, in {progress.solved_at:,} attempts; going on from what it has learned, "
-                            "attempts are counted anew")
+            notes.insert(
+                0,
+                f"solved before, in {progress.solved_at:,} attempts; going on from what it has learned, "
+                "attempts are counted anew",
+            )
         if not same_run:
             return notes
         self.progress = progress
@@ -153,8 +192,12 @@ class Agent:
     def _settings(self) -> dict[str, float]:
         """How it learns: what may change from one start to the next, and is said then."""
         plain = self.config.plain()
-        return {f"{section}.{key}": value for section in ("generator", "optimizer", "learning")
-                for key, value in plain[section].items() if key != "max_length"}
+        return {
+            f"{section}.{key}": value
+            for section in ("generator", "optimizer", "learning")
+            for key, value in plain[section].items()
+            if key != "max_length"
+        }
 
     @property
     def rules(self) -> dict:
@@ -164,9 +207,15 @@ class Agent:
         config, generator = self.config.plain(), self.config.generator
         scorer = {key: value for key, value in config["scorer"].items() if key != "memory_limit"}
         executor = {key: config["executor"][key] for key in ("max_steps", "memory_mb", "max_output")}
-        return {"tokens": self.tokenizer.tokens, "grammar": self._machine.grammar.digest, "scorer": scorer,
-                "executor": executor, "niches": "pace, calls that matter, cases",
-                "max_length": generator.max_length, "legal_tokens_only": generator.legal_tokens_only}
+        return {
+            "tokens": self.tokenizer.tokens,
+            "grammar": self._machine.grammar.digest,
+            "scorer": scorer,
+            "executor": executor,
+            "niches": "pace, calls that matter, cases",
+            "max_length": generator.max_length,
+            "legal_tokens_only": generator.legal_tokens_only,
+        }
 
     def _reassess(self, ids: dict[int, int]) -> None:
         """Scores elites and best anew, as far as they are still programs. ids: old token id -> new."""
@@ -183,8 +232,12 @@ class Agent:
         self._score(Share([], torch.zeros(0, dtype=torch.bool), 0, 0), modules, everyones=usable)
         aside = {now[row] for row in set_aside}
         best = replace(best, row=now[best.row]) if best and legal.get(now[best.row]) else None
-        memory.readmit([row for row in usable if row not in aside], [row for row in usable if row in aside],
-                       best, self.progress.attempts)
+        memory.readmit(
+            [row for row in usable if row not in aside],
+            [row for row in usable if row in aside],
+            best,
+            self.progress.attempts,
+        )
 
     def _note_best(self) -> None:
         """Adds the best program to the history, if it is another than the last one there."""
@@ -209,8 +262,9 @@ class Agent:
         modules |= {row: self.task.module(self.tokenizer.decode(row)) for row in new}
         return [modules[row] for row in new]
 
-    def _score(self, own: Share, modules: dict[Row, str], run: Run | None = None,
-               everyones: Sequence[Row] = ()) -> Batch:
+    def _score(
+        self, own: Share, modules: dict[Row, str], run: Run | None = None, everyones: Sequence[Row] = ()
+    ) -> Batch:
         """Has every program scored that is not remembered, and everything anew that a counterexample puts in doubt.
 
         own: this rank's share of a batch; everyones: programs that all ranks have, of which each scores its share;

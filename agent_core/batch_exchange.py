@@ -74,7 +74,7 @@ class Pool:
         programs, scores = numpy.zeros(most[0], program), numpy.zeros(most[1], score)
         if not joined:  # else void
             self._fill(programs, own.rows, renew)
-            programs["regrown"][:len(own.rows)] = own.regrown.cpu()
+            programs["regrown"][: len(own.rows)] = own.regrown.cpu()
             self._fill_scores(scores, self._memory.known(mine))
         told = self._ranks.exchange(b"".join(array.tobytes() for array in (head, programs, scores)))
         heads = numpy.concatenate([numpy.frombuffer(data, _HEAD, 1) for data in told])
@@ -98,13 +98,18 @@ class Pool:
         asked = len(task.expected_output.split()) if task.kind == "output" else len(task.test_cases) + version
         flags = 1 + asked + len(task.required_tokens) + (task.max_tokens is not None)
         score = [("reward", "f8"), ("behaviour", "i8"), ("status", "u1"), ("solved", "?"), ("niche", f"V{flags}")]
-        program = [("digest", "i8"), ("length", "i4"), ("regrown", "?"), ("promising", "?"),
-                   ("ids", self._id, self._max_length)]
+        program = [
+            ("digest", "i8"),
+            ("length", "i4"),
+            ("regrown", "?"),
+            ("promising", "?"),
+            ("ids", self._id, self._max_length),
+        ]
         return numpy.dtype(score), numpy.dtype(score + program)
 
     def _fill(self, part: numpy.ndarray, rows: Sequence[Row], renew: bool) -> None:
         """Writes the programs into the first places."""
-        part, attempts = part[:len(rows)], self._memory.known(rows)
+        part, attempts = part[: len(rows)], self._memory.known(rows)
         self._fill_scores(part, attempts)
         part["digest"] = list(map(hash, rows))
         part["length"] = lengths = numpy.fromiter(map(len, rows), "i4", len(rows))
@@ -114,7 +119,7 @@ class Pool:
         part["ids"] = ids
 
     def _fill_scores(self, part: numpy.ndarray, attempts: Sequence[Attempt]) -> None:
-        part = part[:len(attempts)]
+        part = part[: len(attempts)]
         part["reward"] = [attempt.reward for attempt in attempts]
         part["behaviour"] = [attempt.behaviour for attempt in attempts]
         part["status"] = [STATUSES.index(attempt.status) for attempt in attempts]
@@ -135,19 +140,32 @@ class Pool:
         attempts = list(_attempts(promising, version))
         self._memory.take(rows, attempts)
         statuses = [STATUSES[status] for status in programs["status"].tolist()]
-        found = Found(*(programs[name].tolist() for name in ("digest", "length", "reward", "solved")), statuses,
-                      programs["behaviour"].tolist(), list(zip(places.tolist(), rows, attempts, strict=True)))
+        found = Found(
+            *(programs[name].tolist() for name in ("digest", "length", "reward", "solved")),
+            statuses,
+            programs["behaviour"].tolist(),
+            list(zip(places.tolist(), rows, attempts, strict=True)),
+        )
         return Batch(found, torch.from_numpy(programs["regrown"]), new)
 
     def _take_over(self, before: list, joined: list) -> None:
         """Adds the counterexamples of all ranks to those of before, each once."""
-        merged = {as_text(arguments): [arguments, expected]
-                  for arguments, expected in chain.from_iterable(self._ranks.gather(joined))}
+        merged = {
+            as_text(arguments): [arguments, expected]
+            for arguments, expected in chain.from_iterable(self._ranks.gather(joined))
+        }
         self._scorer.load_state({"counterexamples": before + list(merged.values()), "confirmed": list(NOTHING)})
 
 
 def _attempts(scores: numpy.ndarray, version: int) -> Iterator[Attempt]:
     niches = map(tuple, scores["niche"].tolist())
     statuses = [STATUSES[status] for status in scores["status"].tolist()]
-    return map(Attempt, scores["reward"].tolist(), scores["solved"].tolist(), statuses, scores["behaviour"].tolist(),
-               niches, repeat(version))
+    return map(
+        Attempt,
+        scores["reward"].tolist(),
+        scores["solved"].tolist(),
+        statuses,
+        scores["behaviour"].tolist(),
+        niches,
+        repeat(version),
+    )

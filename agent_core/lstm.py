@@ -17,9 +17,9 @@ def cell(gates: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
     """One step. gates: (R, 4H) before their activations, overwritten by those after. memory: (R, H). Returns the
     hidden state and the new memory, (R, H) each."""
     size = memory.shape[1]
-    sigmoids = gates[:, :2 * size].sigmoid_()
-    candidate = gates[:, 2 * size:3 * size].tanh_()
-    output = gates[:, 3 * size:].sigmoid_()
+    sigmoids = gates[:, : 2 * size].sigmoid_()
+    candidate = gates[:, 2 * size : 3 * size].tanh_()
+    output = gates[:, 3 * size :].sigmoid_()
     new = (sigmoids[:, :size] * candidate).addcmul_(sigmoids[:, size:], memory)
     return output * new.tanh(), new
 
@@ -69,8 +69,8 @@ class _Recurrence(torch.autograd.Function):
         torch.mul(output * (1 - output), squashed, out=parts[3])
         through = output * (1 - squashed * squashed)
 
-        by_memory = slopes[:, :3 * size].view(len(grad), 3, size)
-        by_hidden = slopes[:, 3 * size:]
+        by_memory = slopes[:, : 3 * size].view(len(grad), 3, size)
+        by_hidden = slopes[:, 3 * size :]
         grad_gates = slopes  # in place: each block is read once, and then holds its gradient
         grad_hidden, grad_memory = grad.new_zeros((2, first, size))
         end = len(grad)

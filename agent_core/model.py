@@ -38,8 +38,9 @@ class CodePolicy(nn.Module):
             packed = PackedSequence(self.embedding(ids), torch.tensor(sizes))
             return self.lstm(packed)[0].data
         (below, across, bias), *others = self.weights()
-        hidden = recurrence(functional.embedding(ids, functional.linear(self.embedding.weight, below, bias)), across,
-                            sizes)
+        hidden = recurrence(
+            functional.embedding(ids, functional.linear(self.embedding.weight, below, bias)), across, sizes
+        )
         for below, across, bias in others:
             hidden = recurrence(functional.linear(hidden, below, bias), across, sizes)
         return hidden

@@ -7,9 +7,29 @@ from agent_core.batch_exchange import STATUSES, Batch
 from memory.archive.attempts import Attempts
 
 # What `Agent.step` reports, in the order of metrics.csv. All of it follows from the seed alone.
-FIGURES = ("step", "attempts", "mean_reward", "batch_best", "best_reward", "best_tokens", "mean_tokens",
-           "distinct_programs", "distinct_behaviours", "new_programs", *STATUSES, "elites", "elite_reward", "restarts",
-           "counterexamples", "loss", "policy_loss", "imitation_loss", "entropy", "gradient_norm", "skipped")
+FIGURES = (
+    "step",
+    "attempts",
+    "mean_reward",
+    "batch_best",
+    "best_reward",
+    "best_tokens",
+    "mean_tokens",
+    "distinct_programs",
+    "distinct_behaviours",
+    "new_programs",
+    *STATUSES,
+    "elites",
+    "elite_reward",
+    "restarts",
+    "counterexamples",
+    "loss",
+    "policy_loss",
+    "imitation_loss",
+    "entropy",
+    "gradient_norm",
+    "skipped",
+)
 
 
 @dataclass(frozen=True)

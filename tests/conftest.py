@@ -43,8 +43,20 @@ def easy_task(tmp_path):
     """The path of a task that is solved by chance within a few batches."""
     path = tmp_path / "easy.json"
     cases = [{"inputs": [i], "expected": i} for i in range(8)]
-    path.write_text(json.dumps({"name": "easy", "description": "The number itself.", "success_criteria": {
-        "function_name": "same", "parameters": ["var_a"], "test_cases": cases[:4], "check_cases": cases[4:]}}))
+    path.write_text(
+        json.dumps(
+            {
+                "name": "easy",
+                "description": "The number itself.",
+                "success_criteria": {
+                    "function_name": "same",
+                    "parameters": ["var_a"],
+                    "test_cases": cases[:4],
+                    "check_cases": cases[4:],
+                },
+            }
+        )
+    )
     return str(path)
 
 

@@ -29,9 +29,13 @@ def executor(config):
 
 
 def make_agent(executor, tokenizer, machine, task="hello_world", **changes):
-    overrides = [f"run.task={task}", "generator.batch_size=64", "generator.max_length=16",
-                 "learning.elites=16",
-                 *(f"{key.replace('__', '.')}={value}" for key, value in changes.items())]
+    overrides = [
+        f"run.task={task}",
+        "generator.batch_size=64",
+        "generator.max_length=16",
+        "learning.elites=16",
+        *(f"{key.replace('__', '.')}={value}" for key, value in changes.items()),
+    ]
     config = load_config(ROOT / "config.ini", overrides)
     return Agent(config, load_task(config.run.task, tokenizer.tokens), tokenizer, machine, executor)
 
@@ -68,8 +72,9 @@ def test_workers_and_overlap_change_nothing(config, tokenizer, machine, task):
     assert runs[1:] == runs[:1] * 3
 
 
-@pytest.mark.parametrize(("task", "before", "counterexamples"),
-                         [("hello_world", 5, 0), ("maximum", 5, 0), ("add", 9, 1)])
+@pytest.mark.parametrize(
+    ("task", "before", "counterexamples"), [("hello_world", 5, 0), ("maximum", 5, 0), ("add", 9, 1)]
+)
 def test_resume_equals_straight_run_bit_for_bit(executor, tokenizer, machine, task, before, counterexamples):
     restart_after = 64 * before + 1
     straight = make_agent(executor, tokenizer, machine, task, learning__restart_after=restart_after)
@@ -170,8 +175,10 @@ def test_a_changed_learning_rate_wins_and_is_said(executor, tokenizer, machine):
     assert any("learning_rate is 0.5 now, it was 0.003" in note for note in changed.load(*saved(agent)))
     assert changed.generator.optimizer.param_groups[0]["lr"] == 0.5
     changed = make_agent(executor, tokenizer, machine, learning__entropy_weight=0, generator__batch_size=32)
-    assert changed.load(*saved(agent)) == ["generator.batch_size is 32 now, it was 64 when this was saved",
-                                           "learning.entropy_weight is 0 now, it was 0.01 when this was saved"]
+    assert changed.load(*saved(agent)) == [
+        "generator.batch_size is 32 now, it was 64 when this was saved",
+        "learning.entropy_weight is 0 now, it was 0.01 when this was saved",
+    ]
 
 
 @pytest.mark.parametrize("key", ["hidden_dim", "embedding_dim", "num_layers"])
@@ -323,8 +330,10 @@ def test_after_the_first_solution_shorter_ones_are_sought(executor, tokenizer, m
 @pytest.mark.parametrize(("novelty", "price"), [(0.3, 0.005), (0.0, 0.0)])
 def test_what_programs_are_paid(executor, tokenizer, machine, easy_task, monkeypatch, novelty, price):
     """Less the more often a behaviour was seen; once there is a solution, less by a price for each token."""
-    agent, paid = make_agent(executor, tokenizer, machine, easy_task, learning__novelty=novelty,
-                             learning__length_price=price), []
+    agent, paid = (
+        make_agent(executor, tokenizer, machine, easy_task, learning__novelty=novelty, learning__length_price=price),
+        [],
+    )
     learn = agent.generator.learn
     monkeypatch.setattr(agent.generator, "learn", lambda rewards, *rest: paid.append(rewards) or learn(rewards, *rest))
     steps_after = 0

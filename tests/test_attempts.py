@@ -68,8 +68,15 @@ def test_programs_that_call_themselves_have_niches_and_places_of_their_own():
     memory = restarted(4, 1, recursive=2)
     remember(memory, {(i,): Score(0.5 + i / 100, solved_cases=(i % 2 == 0, i > 5, i > 7)) for i in range(1, 10)})
     assert len(memory.elites) == 4
-    remember(memory, {(11,): Score(0.3, recursion=2), (12,): Score(0.2, recursion=5), (13,): Score(0.1, recursion=6),
-                      (14, 14): Score(0.05, recursion=6)})
+    remember(
+        memory,
+        {
+            (11,): Score(0.3, recursion=2),
+            (12,): Score(0.2, recursion=5),
+            (13,): Score(0.1, recursion=6),
+            (14, 14): Score(0.05, recursion=6),
+        },
+    )
     assert memory.elites == [(9,), (8,), (12,), (13,)]  # the most different numbers of calls, though they earn less
     memory.restart(places=True)
     assert memory.elites == [(13,)]  # rare finds stay, but are no more than the others
@@ -94,8 +101,10 @@ def test_programs_that_call_themselves_have_niches_and_places_of_their_own():
 def test_the_best_and_the_shortest_of_those_that_call_themselves_stay_side_by_side():
     memory = restarted(8, 1, recursive=4)
     other = {(8,): Score(0.7), (9,): Score(0.6, solved_cases=(True,)), (7,): Score(0.5, solved_cases=(False,))}
-    remember(memory, other | {(1, 1, 1): Score(0.4, recursion=3), (2,): Score(0.1, recursion=3),
-                              (3, 3): Score(0.2, recursion=3)})
+    remember(
+        memory,
+        other | {(1, 1, 1): Score(0.4, recursion=3), (2,): Score(0.1, recursion=3), (3, 3): Score(0.2, recursion=3)},
+    )
     assert memory.elites == [(8,), (9,), (7,), (1, 1, 1), (2,)]
     remember(memory, {(4,): Score(0.2, recursion=3)})  # as short, and worth more
     assert memory.elites == [(8,), (9,), (7,), (1, 1, 1), (4,)]
@@ -168,9 +177,14 @@ def test_a_counterexample_lets_what_was_set_aside_be():
 
 def test_before_the_first_restart_recursion_makes_no_difference():
     chance = random.Random(0)
-    found = {(i, *range(chance.randint(0, 9))):
-             Score(chance.randint(1, 9) / 10, solved_cases=tuple(chance.choices((True, False), k=3)),
-                   recursion=chance.choice((0, 0, 3, 7, 2 + GROWING, 7 + 3 * GROWING))) for i in range(100)}
+    found = {
+        (i, *range(chance.randint(0, 9))): Score(
+            chance.randint(1, 9) / 10,
+            solved_cases=tuple(chance.choices((True, False), k=3)),
+            recursion=chance.choice((0, 0, 3, 7, 2 + GROWING, 7 + 3 * GROWING)),
+        )
+        for i in range(100)
+    }
     for per_niche in (1, 3):
         memory, without = Attempts(100, 12, per_niche, recursive=4), Attempts(100, 12, per_niche)
         for row, score in found.items():
@@ -244,8 +258,10 @@ def test_a_counterexample_sorts_elites_and_best_anew():
     memory = Attempts(100, 8, 1)
     remember(memory, {(1,): Score(0.9, solved_cases=(True,)), (2,): Score(0.3, solved_cases=(False,))})
     assert sorted(set(memory.unknown(memory.kept(), version=1))) == [(1,), (2,)]
-    memory.remember([(1,), (2,)], [Score(0.1, solved_cases=(True, False), version=1),
-                                   Score(0.2, solved_cases=(False, False), version=1)])
+    memory.remember(
+        [(1,), (2,)],
+        [Score(0.1, solved_cases=(True, False), version=1), Score(0.2, solved_cases=(False, False), version=1)],
+    )
     memory.renew(attempts=500)
     assert memory.elites == [(2,), (1,)]
     assert (memory.best.row, memory.best.reward, memory.best.attempts) == ((2,), 0.2, 500)

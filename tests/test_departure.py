@@ -23,19 +23,22 @@ def of(task, text: str, tokens: int = 5) -> str:
     return found
 
 
-@pytest.mark.parametrize(("text", "found"), [
-    ("print('hello world')", ""),
-    ("print('hello')", "line 1, character 6: got 'hello', wanted 'hello world'"),
-    ("print('hello word')", "line 1, character 10: got 'hello word', wanted 'hello world'"),
-    ("print('hello world')\nprint('more')", "line 2: got 'more', wanted nothing"),
-    ("pass", "line 1: got nothing, wanted 'hello world'"),
-    ("print()", "line 1, character 1: got '', wanted 'hello world'"),
-    ("print('hello world')\n1 / 0", "it crashed (ZeroDivisionError: division by zero)"),
-    ("raise Endless", "it did not end"),
-    ("print(", "it was refused (SyntaxError: '(' was never closed)"),
-    ("print('\\x1b[2J\\u202eolleh')", "line 1, character 1: got '\\x1b[2J\\u202eolleh', wanted 'hello world'"),
-    ("print('x' * 4000)", f"line 1, character 1: got '{'x' * 40}'..., wanted 'hello world'"),
-])
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("print('hello world')", ""),
+        ("print('hello')", "line 1, character 6: got 'hello', wanted 'hello world'"),
+        ("print('hello word')", "line 1, character 10: got 'hello word', wanted 'hello world'"),
+        ("print('hello world')\nprint('more')", "line 2: got 'more', wanted nothing"),
+        ("pass", "line 1: got nothing, wanted 'hello world'"),
+        ("print()", "line 1, character 1: got '', wanted 'hello world'"),
+        ("print('hello world')\n1 / 0", "it crashed (ZeroDivisionError: division by zero)"),
+        ("raise Endless", "it did not end"),
+        ("print(", "it was refused (SyntaxError: '(' was never closed)"),
+        ("print('\\x1b[2J\\u202eolleh')", "line 1, character 1: got '\\x1b[2J\\u202eolleh', wanted 'hello world'"),
+        ("print('x' * 4000)", f"line 1, character 1: got '{'x' * 40}'..., wanted 'hello world'"),
+    ],
+)
 def test_what_is_printed(text, found):
     assert of("hello_world", text) == found
 
@@ -52,19 +55,27 @@ def test_capitals_count_where_they_count():
     assert of(task, "print('hello')\nprint('wild')") == "line 2, character 2: got 'wild', wanted 'World'"
 
 
-@pytest.mark.parametrize(("text", "found"), [
-    ("return var_a + var_b", ""),
-    ("return var_a", "add(1, 2) gave 1, wanted 3"),
-    ("return None", "add(0, 0) gave None, wanted 0"),
-    ("return 1 // (var_a - 1)", "add(0, 0) gave -1, wanted 0"),
-    ("return var_a // var_b", "add(0, 0) crashed (ZeroDivisionError: integer division or modulo by zero), wanted 0"),
-    ("if var_a == 1:\n    raise Endless\nreturn var_a + var_b", "add(1, 2) did not end, wanted 3"),
-    ("return int('\\x1b[2J')",
-     "add(0, 0) crashed (ValueError: invalid literal for int() with base 10: '\\x1b[2J'), wanted 0"),
-    ("return '\\x07' * 100", "add(0, 0) gave '" + "\\x07" * 14 + "..., wanted 0"),
-    ("return (", "it was refused (SyntaxError: '(' was never closed)"),
-    ("raise KeyError('\\n' + 'x' * 100)", "add(0, 0) crashed (KeyError: '\\n" + "x" * 64 + "...), wanted 0"),
-])
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("return var_a + var_b", ""),
+        ("return var_a", "add(1, 2) gave 1, wanted 3"),
+        ("return None", "add(0, 0) gave None, wanted 0"),
+        ("return 1 // (var_a - 1)", "add(0, 0) gave -1, wanted 0"),
+        (
+            "return var_a // var_b",
+            "add(0, 0) crashed (ZeroDivisionError: integer division or modulo by zero), wanted 0",
+        ),
+        ("if var_a == 1:\n    raise Endless\nreturn var_a + var_b", "add(1, 2) did not end, wanted 3"),
+        (
+            "return int('\\x1b[2J')",
+            "add(0, 0) crashed (ValueError: invalid literal for int() with base 10: '\\x1b[2J'), wanted 0",
+        ),
+        ("return '\\x07' * 100", "add(0, 0) gave '" + "\\x07" * 14 + "..., wanted 0"),
+        ("return (", "it was refused (SyntaxError: '(' was never closed)"),
+        ("raise KeyError('\\n' + 'x' * 100)", "add(0, 0) crashed (KeyError: '\\n" + "x" * 64 + "...), wanted 0"),
+    ],
+)
 def test_what_is_answered(text, found):
     assert of("add", text) == found
 

@@ -128,7 +128,7 @@ def test_programs_may_come_in_parts_while_others_run(overlap):
     with Executor(ExecutorConfig(workers=2, overlap=overlap)) as pool:
         run = pool.start()
         for start in range(0, 80, 20):
-            run.add(sources[start:start + 20])
+            run.add(sources[start : start + 20])
         assert any(worker.jobs for worker in pool._workers) == overlap
         time.sleep(0.05)
         assert run.finish(sources[80:]) == pool.run(sources)

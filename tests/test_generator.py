@@ -18,14 +18,29 @@ from agent_core.settings.config import GeneratorConfig, LearningConfig, ModelCon
 from tokenizer import LAYOUT_TOKENS, SPECIAL_TOKENS, Tokenizer
 
 CPU = torch.device("cpu")
-PLAIN = LearningConfig(entropy_weight=0.0, exploration_floor=0.0, imitation_weight=0.0, regrown_share=0.0,
-                       regrown_slack=0.0, fresh_slack=0.0)
+PLAIN = LearningConfig(
+    entropy_weight=0.0,
+    exploration_floor=0.0,
+    imitation_weight=0.0,
+    regrown_share=0.0,
+    regrown_slack=0.0,
+    fresh_slack=0.0,
+)
 SUMS = "program: sum EOS\nfunction_body: sum EOS\nsum: NUMBER more\nmore: '+' NUMBER more | nothing\n"
 
 
 def make_generator(tokenizer, machine, learning=PLAIN, max_length=24, start="program", defined=(), seed=0, **settings):
-    return CodeGenerator(tokenizer, machine, start, defined, ModelConfig(embedding_dim=8, hidden_dim=16),
-                         GeneratorConfig(max_length=max_length, **settings), OptimizerConfig(), learning, seed)
+    return CodeGenerator(
+        tokenizer,
+        machine,
+        start,
+        defined,
+        ModelConfig(embedding_dim=8, hidden_dim=16),
+        GeneratorConfig(max_length=max_length, **settings),
+        OptimizerConfig(),
+        learning,
+        seed,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -100,15 +115,20 @@ def test_regrowth_is_a_distribution_whose_gradient_is_exact(tiny, floor, which):
     score = gradient(generator, (log_prob.exp().detach() * log_prob).sum())  # the expected score function is zero
     assert score.abs().max() < 1e-14
     for row, chosen in zip(programs.rows(), programs.chosen.tolist(), strict=True):
-        assert row[:cut.begin] == elite[:cut.begin]
+        assert row[: cut.begin] == elite[: cut.begin]
         kept = len(elite) - cut.end - 1  # the stop token itself is chosen
-        assert row[len(row) - kept:] == elite[len(elite) - kept:]
-        assert chosen[:len(row)] == [cut.begin <= i < len(row) - kept for i in range(len(row))]
+        assert row[len(row) - kept :] == elite[len(elite) - kept :]
+        assert chosen[: len(row)] == [cut.begin <= i < len(row) - kept for i in range(len(row))]
 
 
-@pytest.mark.parametrize(("share", "start", "defined"), [
-    (0.0, "program", ()), (0.5, "program", ()), (0.5, "function_body", ("var_a", "func_a")),
-])
+@pytest.mark.parametrize(
+    ("share", "start", "defined"),
+    [
+        (0.0, "program", ()),
+        (0.5, "program", ()),
+        (0.5, "function_body", ("var_a", "func_a")),
+    ],
+)
 def test_sampling_and_rescoring_agree(tokenizer, machine, share, start, defined):
     learning = dataclasses.replace(PLAIN, exploration_floor=0.05, regrown_share=share)
     generator = make_generator(tokenizer, machine, learning, start=start, defined=defined)
@@ -179,7 +199,7 @@ def test_chance_and_a_fresh_policy_are_even_over_kinds_of_tokens(tokenizer, mach
     near = {"rel": 0.4 if not by_chance else 1e-5}  # what the random weights of a fresh head add
     for even, share in shares.items():
         for token, size in (("2", 16), ('"no"', 8), ("len", 9), ("[", 1), (")", 1)):  # and "(", "-" and "not"
-            assert share[token] == pytest.approx(size ** -even / everything[even], **near)
+            assert share[token] == pytest.approx(size**-even / everything[even], **near)
 
 
 def test_programs_wander_off_by_shares_of_their_own(tokenizer, machine):
@@ -253,8 +273,11 @@ def test_elites_may_be_longer_than_all_programs_of_a_batch(tokenizer, machine):
     generator = make_generator(tokenizer, machine, dataclasses.replace(PLAIN, imitation_weight=0.1))
     elite = max(generator.generate(64).rows(), key=len)
     programs = generator.generate(64)
-    short = Programs(*(getattr(programs, field.name)[:, :3] for field in dataclasses.fields(Programs)[:-2]),
-                     programs.regrown, programs.floor)
+    short = Programs(
+        *(getattr(programs, field.name)[:, :3] for field in dataclasses.fields(Programs)[:-2]),
+        programs.regrown,
+        programs.floor,
+    )
     figures = generator.learn(torch.rand(64), short, [elite])
     assert not figures["skipped"]
     assert figures["imitation_loss"] > 0
@@ -314,8 +337,10 @@ def test_every_tensor_lives_on_the_device_of_the_machine(tokenizer, machine, gra
     monkeypatch.setattr(torch.Tensor, "__int__", lambda tensor: 0)
     there = make_generator(tokenizer, LegalTokens(grammar, tokenizer.tokens, meta), **settings)
     there.plan_random = here.plan_random
-    there._specimens = {elite: dataclasses.replace(specimen, legal=specimen.legal.to(meta))
-                        for elite, specimen in zip(elites, specimens, strict=True)}
+    there._specimens = {
+        elite: dataclasses.replace(specimen, legal=specimen.legal.to(meta))
+        for elite, specimen in zip(elites, specimens, strict=True)
+    }
     assert {parameter.device for parameter in there.policy.parameters()} == {meta}
     for known in ((), elites):
         programs = there.generate(8, known)

@@ -14,8 +14,10 @@ def grammar_of(rules: str) -> str:
 
 def test_first_follow_and_fewest_of_the_textbook(tokenizer):
     # Aho, Lam, Sethi, Ullman, example 4.30, with NUMBER for id
-    rules = ("thing: term more\nmore: '+' term more | nothing\nterm: item times\ntimes: '*' item times | nothing\n"
-             "item: '(' thing ')' | NUMBER\n")
+    rules = (
+        "thing: term more\nmore: '+' term more | nothing\nterm: item times\ntimes: '*' item times | nothing\n"
+        "item: '(' thing ')' | NUMBER\n"
+    )
     grammar = parse_grammar(grammar_of(rules), tokenizer.tokens)
 
     def texts(ids):
@@ -26,31 +28,44 @@ def test_first_follow_and_fewest_of_the_textbook(tokenizer):
     assert texts(grammar.follow["thing"]) == texts(grammar.follow["more"]) == {")", "<EOS>"}
     assert texts(grammar.follow["item"]) == {"*", "+", ")", "<EOS>"}
     assert grammar.nullable == {"more", "times"}
-    assert grammar.fewest_tokens == {"program": 2, "function_body": 2, "thing": 1, "more": 0, "term": 1, "times": 0,
-                                     "item": 1}
+    assert grammar.fewest_tokens == {
+        "program": 2,
+        "function_body": 2,
+        "thing": 1,
+        "more": 0,
+        "term": 1,
+        "times": 0,
+        "item": 1,
+    }
 
 
-@pytest.mark.parametrize(("rules", "complaint"), [
-    ("thing: 'pass' | 'pass' NEWLINE", "line 3, rule thing: two alternatives begin with pass"),
-    ("thing: 'pass' | other\nother: NUMBER | 'pass'", "line 3, rule thing: two alternatives begin with pass"),
-    ("thing: thing 'pass' | NUMBER", "line 3, rule thing: begins with itself"),
-    ("thing: maybe thing 'pass' | NUMBER\nmaybe: '+' | nothing", "rule thing: begins with itself"),
-    ("thing: other 'pass'\nother: thing | NUMBER", "begins with itself"),
-    ("thing: 'pass' thing", "line 3, rule thing: never ends"),
-    ("thing: VARIABLE.read", "never ends without a name"),
-    ("thing: 'pass' thing maybe | NUMBER\nmaybe: nothing", "line 4, rule maybe: can only be empty"),
-    ("thing: NUMBER\nunused: 'pass'", "line 4, rule unused: cannot be reached"),
-    ("thing: NUMBER nowhere", "line 3, rule thing: nowhere has no rule"),
-    ("thing: 'break'", "line 3, rule thing: the vocabulary has no token break"),
-    ("thing: STRANGE", "the vocabulary has no token STRANGE"),
-    ("thing: maybe 'pass'\nmaybe: 'pass' | nothing", "line 4, rule maybe: can be empty, and pass can both"),
-    ("thing: NUMBER maybe\nmaybe: one | two\none: '+' | nothing\ntwo: '-' | nothing", "two alternatives can be empty"),
-    ("thing: NUMBER\nthing: 'pass'", "line 4: rule thing is already defined in line 3"),
-    ("thing: NUMBER.shout", "unknown mark .shout"),
-    ("thing: other.read\nother: NUMBER", "only a token can carry a mark"),
-    ("thing: NUMBER ?", "line 3, rule thing: cannot read '\\?'"),
-    ("thing = NUMBER", "line 3: expected `rule: ...`"),
-])
+@pytest.mark.parametrize(
+    ("rules", "complaint"),
+    [
+        ("thing: 'pass' | 'pass' NEWLINE", "line 3, rule thing: two alternatives begin with pass"),
+        ("thing: 'pass' | other\nother: NUMBER | 'pass'", "line 3, rule thing: two alternatives begin with pass"),
+        ("thing: thing 'pass' | NUMBER", "line 3, rule thing: begins with itself"),
+        ("thing: maybe thing 'pass' | NUMBER\nmaybe: '+' | nothing", "rule thing: begins with itself"),
+        ("thing: other 'pass'\nother: thing | NUMBER", "begins with itself"),
+        ("thing: 'pass' thing", "line 3, rule thing: never ends"),
+        ("thing: VARIABLE.read", "never ends without a name"),
+        ("thing: 'pass' thing maybe | NUMBER\nmaybe: nothing", "line 4, rule maybe: can only be empty"),
+        ("thing: NUMBER\nunused: 'pass'", "line 4, rule unused: cannot be reached"),
+        ("thing: NUMBER nowhere", "line 3, rule thing: nowhere has no rule"),
+        ("thing: 'break'", "line 3, rule thing: the vocabulary has no token break"),
+        ("thing: STRANGE", "the vocabulary has no token STRANGE"),
+        ("thing: maybe 'pass'\nmaybe: 'pass' | nothing", "line 4, rule maybe: can be empty, and pass can both"),
+        (
+            "thing: NUMBER maybe\nmaybe: one | two\none: '+' | nothing\ntwo: '-' | nothing",
+            "two alternatives can be empty",
+        ),
+        ("thing: NUMBER\nthing: 'pass'", "line 4: rule thing is already defined in line 3"),
+        ("thing: NUMBER.shout", "unknown mark .shout"),
+        ("thing: other.read\nother: NUMBER", "only a token can carry a mark"),
+        ("thing: NUMBER ?", "line 3, rule thing: cannot read '\\?'"),
+        ("thing = NUMBER", "line 3: expected `rule: ...`"),
+    ],
+)
 def test_mistakes_are_named(tokenizer, rules, complaint):
     parse_grammar(grammar_of("thing: NUMBER"), tokenizer.tokens)  # the frame alone is fine
     with pytest.raises(GrammarError, match=complaint):

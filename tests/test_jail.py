@@ -193,13 +193,16 @@ def test_cases(trial, source, cases, expected):
     assert found == expected
 
 
-@pytest.mark.parametrize(("body", "calls"), [
-    ("    return sum(range(a)) + len(str(int(a)) * a)", [0, 0, 0]),  # nothing for what the built-ins do
-    ("    while a:\n        a = a - 1\n    return 'x' * a", [0, 0, 0]),
-    ("    return f(a - 1) if a and a < 100 else 0", [1, 4, 1]),
-    ("    for b in range(a):\n        if a < 100: f(0)\n    return a", [1, 4, 1]),
-    ("    def g(b): return b\n    return g(a) and g(a)", [2, 3, 3]),
-])
+@pytest.mark.parametrize(
+    ("body", "calls"),
+    [
+        ("    return sum(range(a)) + len(str(int(a)) * a)", [0, 0, 0]),  # nothing for what the built-ins do
+        ("    while a:\n        a = a - 1\n    return 'x' * a", [0, 0, 0]),
+        ("    return f(a - 1) if a and a < 100 else 0", [1, 4, 1]),
+        ("    for b in range(a):\n        if a < 100: f(0)\n    return a", [1, 4, 1]),
+        ("    def g(b): return b\n    return g(a) and g(a)", [2, 3, 3]),
+    ],
+)
 def test_calls_of_the_programs_own_functions_are_told(body, calls):
     trial = Trial(Meter(20_000, 1_000))
     cases = run(trial, f"def f(a):\n{body}\n", (0,), (3,), (5_000,))[3]

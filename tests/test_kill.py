@@ -17,9 +17,16 @@ def test_a_run_that_is_killed_ten_times_ends_as_if_it_had_not_been():
     assert "10 of 10 kills" in done.stdout
 
 
-@pytest.mark.parametrize(("said", "right"), [
-    ("resumed at 1,200 attempts", True), ("from the first attempt", False), ("all 1,200 attempts are used up", True),
-    ("resumed at 1,100 attempts", False), ("", True)])
+@pytest.mark.parametrize(
+    ("said", "right"),
+    [
+        ("resumed at 1,200 attempts", True),
+        ("from the first attempt", False),
+        ("all 1,200 attempts are used up", True),
+        ("resumed at 1,100 attempts", False),
+        ("", True),
+    ],
+)
 def test_going_on_from_elsewhere_is_seen(said, right):
     if right:
         kill.check_resumed(said, 1_200)

@@ -67,8 +67,9 @@ def test_plain_reinforce_keeps_the_entropy_bonus_and_the_baseline_and_nothing_el
 
 def test_the_uniform_variant_stays_uniform_while_it_learns(tokenizer, machine):
     config = load_config(CONFIG, [*variant_overrides("uniform", load_config(CONFIG)), "generator.batch_size=8"])
-    generator = CodeGenerator(tokenizer, machine, "program", (), config.model, config.generator, config.optimizer,
-                              config.learning, 0)
+    generator = CodeGenerator(
+        tokenizer, machine, "program", (), config.model, config.generator, config.optimizer, config.learning, 0
+    )
     forget_preferences(generator.policy)
     for _ in range(2):
         programs = generator.generate(8)
@@ -118,8 +119,11 @@ def test_a_finished_run_is_found_again_and_another_seed_or_setting_is_not(tmp_pa
     found = Results(path)
     assert cell in found
     assert found.of([cell]) == [run()]
-    for other in (Cell("add", 1, "full", 1_000, (), "d"), Cell("add", 0, "uniform", 1_000, (), "d"),
-                  Cell("add", 0, "full", 1_000, (), "e")):
+    for other in (
+        Cell("add", 1, "full", 1_000, (), "d"),
+        Cell("add", 0, "uniform", 1_000, (), "d"),
+        Cell("add", 0, "full", 1_000, (), "e"),
+    ):
         assert other not in found
 
 
@@ -155,8 +159,13 @@ def test_a_results_file_that_cannot_be_read_is_one_message(tmp_path):
 
 
 def test_failures_count_at_the_cap_and_the_shortest_solution_is_shown():
-    summary, = figures.summarise([run(seed=2, attempts=1_000, program="wrong", tokens=2), run(seed=1, attempts=300),
-                                  run(seed=0, attempts=200, program="short", tokens=5)])
+    (summary,) = figures.summarise(
+        [
+            run(seed=2, attempts=1_000, program="wrong", tokens=2),
+            run(seed=1, attempts=300),
+            run(seed=0, attempts=200, program="short", tokens=5),
+        ]
+    )
     assert (summary.solved, summary.median_attempts, summary.program) == (2, 300, "short")
     assert summary.seeds == (0, 1, 2)
     assert summary.by_seed == "200 300 -"
@@ -164,7 +173,7 @@ def test_failures_count_at_the_cap_and_the_shortest_solution_is_shown():
 
 
 def test_a_median_with_a_failure_in_it_says_so():
-    summary, = figures.summarise([run(seed=0, attempts=200), run(seed=1, attempts=1_000)])
+    (summary,) = figures.summarise([run(seed=0, attempts=200), run(seed=1, attempts=1_000)])
     assert figures.median_text(summary) == "> 600"
     assert summary.as_json()["attempts"] == {"0": 200, "1": 1_000}
 
@@ -179,13 +188,25 @@ def test_the_interval_is_the_same_each_time_and_holds_the_ratio():
 
 
 def test_parts_that_help_hurt_or_show_nothing_are_told_apart():
-    attempts = {"full": (100, 110, 120), "-floor": (500, 600, 700), "-novelty": (10, 11, 12), "-inner": (90, 115, 130),
-                "uniform": (1_000, 1_000, 1_000)}
-    found = [run(seed=seed, variant=variant, attempts=n) for variant, counts in attempts.items()
-             for seed, n in enumerate(counts)]
+    attempts = {
+        "full": (100, 110, 120),
+        "-floor": (500, 600, 700),
+        "-novelty": (10, 11, 12),
+        "-inner": (90, 115, 130),
+        "uniform": (1_000, 1_000, 1_000),
+    }
+    found = [
+        run(seed=seed, variant=variant, attempts=n)
+        for variant, counts in attempts.items()
+        for seed, n in enumerate(counts)
+    ]
     compared = {c.variant: c for c in figures.compare(figures.summarise(found))}
     assert {name: c.verdict for name, c in compared.items()} == {
-        "-floor": "helps", "-novelty": "hurts", "-inner": "unproven", "uniform": ""}
+        "-floor": "helps",
+        "-novelty": "hurts",
+        "-inner": "unproven",
+        "uniform": "",
+    }
     assert (compared["uniform"].solved, compared["uniform"].solved_full, compared["uniform"].runs) == (0, 3, 3)
 
 
@@ -205,8 +226,10 @@ def test_the_tables_name_what_was_solved_by_task_and_by_rung():
     rows = figures.results_table(summaries).rows
     assert rows[0] == ("add", "full", "1/2", "> 750", "2.0", "1/1", "6", "500 -")
     rungs = figures.rungs_table(summaries, {"add": "compute it", "double": "compute it", "length": "handle it"}).rows
-    assert rungs == [("compute it", "full", "2", "2/3", "1,000", "add 1/2"),
-                     ("handle it", "full", "1", "1/1", "9,000", "length 1/1")]
+    assert rungs == [
+        ("compute it", "full", "2", "2/3", "1,000", "add 1/2"),
+        ("handle it", "full", "1", "1/1", "9,000", "length 1/1"),
+    ]
 
 
 # --- the command ----------------------------------------------------------------------------------------------------
@@ -233,8 +256,16 @@ def test_the_whole_ladder_has_the_seeds_and_caps_of_its_rungs():
     assert len(fewer) == 6
 
 
-@pytest.mark.parametrize("words", [["--tasks", "ad"], ["--rungs", "say"], ["--variants", "all,x"],
-                                   ["--set", "run.seed=1"], ["--set", "learning.novelty=7"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--tasks", "ad"],
+        ["--rungs", "say"],
+        ["--variants", "all,x"],
+        ["--set", "run.seed=1"],
+        ["--set", "learning.novelty=7"],
+    ],
+)
 def test_what_cannot_be_done_is_one_message(words, capsys):
     assert ladder.main([*words, "--report"]) == 2
     assert capsys.readouterr().err.startswith("error: ")
@@ -242,8 +273,19 @@ def test_what_cannot_be_done_is_one_message(words, capsys):
 
 def test_a_report_makes_no_run_and_shows_those_that_are_there(tmp_path, capsys):
     path = tmp_path / "results.jsonl"
-    words = ["--tasks", "add", "--variants", "full,reinforce", "--seeds", "1", "--results", str(path),
-             "--cap", "20000", "--markdown"]
+    words = [
+        "--tasks",
+        "add",
+        "--variants",
+        "full,reinforce",
+        "--seeds",
+        "1",
+        "--results",
+        str(path),
+        "--cap",
+        "20000",
+        "--markdown",
+    ]
     for cell, attempts in zip(ladder.plan(ladder.parse(words))[1], (700, 20_000), strict=True):
         Results(path).add(run(cap=20_000, attempts=attempts, variant=cell.variant) | asdict(cell))
     assert ladder.main([*words, "--report"]) == 0

@@ -27,8 +27,11 @@ def test_whole_programs_at_once_with_their_gradients(policy, lengths):
     fast, plain = policy.head(policy.hidden(tokens, sizes)), policy(ids)[where]
     assert torch.allclose(fast, plain, atol=1e-14)
     parameters = list(policy.parameters())
-    for found, expected in zip(torch.autograd.grad((fast * weights).sum(), parameters),
-                               torch.autograd.grad((plain * weights).sum(), parameters), strict=True):
+    for found, expected in zip(
+        torch.autograd.grad((fast * weights).sum(), parameters),
+        torch.autograd.grad((plain * weights).sum(), parameters),
+        strict=True,
+    ):
         assert torch.allclose(found, expected, atol=1e-13)
 
 

@@ -37,7 +37,8 @@ def test_the_policy_is_a_distribution_over_legal_tokens():
 def test_chance_draws_legal_tokens_in_proportion_to_their_weights():
     probs = policy_probs(torch.zeros(3, 6).double(), LEGAL, torch.ones(3).double(), CHANCE)
     assert probs.tolist() == [
-        pytest.approx([1 / 1.75, 0.25 / 1.75, 0, 0.25 / 1.75, 0, 0.25 / 1.75]), [1, 0, 0, 0, 0, 0],
+        pytest.approx([1 / 1.75, 0.25 / 1.75, 0, 0.25 / 1.75, 0, 0.25 / 1.75]),
+        [1, 0, 0, 0, 0, 0],
         pytest.approx((CHANCE / 3.25).tolist()),
     ]
 
@@ -59,7 +60,7 @@ def test_extreme_logits_stay_finite_with_their_gradients():
     for epsilon in (0.0, 0.05):
         log_probs, entropies = choices(logits, legal, torch.tensor([epsilon]), torch.tensor([1]), torch.ones(4))
         loss = -log_probs.sum() - entropies.sum()
-        grad, = torch.autograd.grad(loss, logits)
+        (grad,) = torch.autograd.grad(loss, logits)
         assert torch.isfinite(loss)
         assert torch.isfinite(grad).all()
         assert grad[0, 3] == 0

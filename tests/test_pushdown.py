@@ -71,7 +71,7 @@ def test_every_sampled_program_compiles_ends_in_time_and_encodes_back(tokenizer,
     count = 300 if max_length < 64 else 100
     for ids in sample(machine, start, count, max_length, defined).tolist():
         text = tokenizer.decode(ids)
-        assert tokenizer.encode(text).tolist() == ids[:ids.index(tokenizer.eos) + 1]
+        assert tokenizer.encode(text).tolist() == ids[: ids.index(tokenizer.eos) + 1]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)  # 'hello'(1) is legal and pointless
             compile(as_module(start, text), "program", "exec")

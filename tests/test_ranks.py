@@ -33,11 +33,20 @@ from tests.conftest import ROOT
 from tokenizer import Tokenizer
 from utils import UserError, device_of_rank
 
-pytestmark = pytest.mark.skipif(not (dist.is_available() and dist.is_gloo_available()),
-                                reason="this PyTorch has no gloo, by which ranks talk on a CPU")
+pytestmark = pytest.mark.skipif(
+    not (dist.is_available() and dist.is_gloo_available()),
+    reason="this PyTorch has no gloo, by which ranks talk on a CPU",
+)
 
-SETTINGS = {"generator.batch_size": 32, "model.hidden_dim": 16, "executor.workers": 1, "learning.elites": 8,
-            "generator.max_length": 12, "run.threads": 1, "learning.restart_after": 100}
+SETTINGS = {
+    "generator.batch_size": 32,
+    "model.hidden_dim": 16,
+    "executor.workers": 1,
+    "learning.elites": 8,
+    "generator.max_length": 12,
+    "run.threads": 1,
+    "learning.restart_after": 100,
+}
 
 
 # --- processes ------------------------------------------------------------------------------------------------------
@@ -55,8 +64,14 @@ class Started:
         self.pipes, self.processes = [], []
         for rank in range(count):
             ours, theirs = context.Pipe(duplex=False)
-            environment = {"RANK": rank, "WORLD_SIZE": count, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": count,
-                           "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+            environment = {
+                "RANK": rank,
+                "WORLD_SIZE": count,
+                "LOCAL_RANK": rank,
+                "LOCAL_WORLD_SIZE": count,
+                "MASTER_ADDR": "127.0.0.1",
+                "MASTER_PORT": port,
+            }
             self.processes.append(context.Process(target=_at_work, args=(environment, theirs, work, arguments)))
             self.processes[-1].start()
             theirs.close()
@@ -108,8 +123,10 @@ def rows(home, number=-1):
     """metrics.csv of a run without what depends on the machine."""
     folder = sorted((home / "memory" / "runs").iterdir())[number]
     with open(folder / "metrics.csv", newline="") as file:
-        return [{k: v for k, v in row.items() if not k.endswith(("_seconds", "_per_second", "_reruns"))}
-                for row in csv.DictReader(file)]
+        return [
+            {k: v for k, v in row.items() if not k.endswith(("_seconds", "_per_second", "_reruns"))}
+            for row in csv.DictReader(file)
+        ]
 
 
 def make_parts(task="hello_world", **changes):
@@ -177,10 +194,14 @@ def gradients_of_both(batches):
             programs = alone.generate(batch, elites)
             rewards = torch.rand(batch, generator=torch.Generator().manual_seed(1))
             own = share_of(programs, ranks.share(batch))
-            figures = [alone.learn(rewards, programs, elites),
-                       one_of_many.learn(rewards, own, elites, regrown=programs.regrown)]
-            one, many = (torch.cat([p.grad.reshape(-1) for p in generator.policy.parameters()])
-                         for generator in (alone, one_of_many))
+            figures = [
+                alone.learn(rewards, programs, elites),
+                one_of_many.learn(rewards, own, elites, regrown=programs.regrown),
+            ]
+            one, many = (
+                torch.cat([p.grad.reshape(-1) for p in generator.policy.parameters()])
+                for generator in (alone, one_of_many)
+            )
             found.append(((one - many).abs().max().item(), one.norm().item(), *figures))
     return found
 
@@ -216,16 +237,32 @@ def task_file(home, name, tests, checks):
     """A function of one number."""
     cases = [[{"inputs": [i], "expected": o} for i, o in part] for part in (tests, checks)]
     path = home / f"{name}.json"
-    path.write_text(json.dumps({"name": name, "description": "Of one number.", "success_criteria": {
-        "function_name": name, "parameters": ["var_a"], "test_cases": cases[0], "check_cases": cases[1]}}))
+    path.write_text(
+        json.dumps(
+            {
+                "name": name,
+                "description": "Of one number.",
+                "success_criteria": {
+                    "function_name": name,
+                    "parameters": ["var_a"],
+                    "test_cases": cases[0],
+                    "check_cases": cases[1],
+                },
+            }
+        )
+    )
     return str(path)
 
 
 def test_all_ranks_end_every_step_alike(home):
     """A task whose first formulas fail a check, restarts, and a memory that forgets."""
     task = task_file(home, "distance", [(1, 1), (4, 4), (7, 7)], [(-2, 2), (-5, 5), (0, 0)])
-    changes = {"run__stop_on_success": "no", "generator__max_length": 6, "scorer__memory_limit": 40,
-               "learning__restart_after": 90}
+    changes = {
+        "run__stop_on_success": "no",
+        "generator__max_length": 6,
+        "scorer__memory_limit": 40,
+        "learning__restart_after": 90,
+    }
     (first, table, lengths, version, restarts), second = Started(steps, task, 10, changes).results()
     assert (first, table, version, restarts) == (second[0], second[1], second[3], second[4])
     assert version > 0 < restarts
@@ -301,11 +338,18 @@ def until_saved(home, generation=3):
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize(("lost", "number", "reason"), [
-    (1, signal.SIGKILL, "error: rank 1 is gone: it was killed"),
-    (0, signal.SIGKILL, "error: the connection to another rank is lost"),  # it takes the store along; torchrun's stays
-    (1, signal.SIGSTOP, None),  # as a machine that is gone: the main thread waits, and the process is ended
-])
+@pytest.mark.parametrize(
+    ("lost", "number", "reason"),
+    [
+        (1, signal.SIGKILL, "error: rank 1 is gone: it was killed"),
+        (
+            0,
+            signal.SIGKILL,
+            "error: the connection to another rank is lost",
+        ),  # it takes the store along; torchrun's stays
+        (1, signal.SIGSTOP, None),  # as a machine that is gone: the main thread waits, and the process is ended
+    ],
+)
 def test_where_one_rank_is_lost_the_other_stops_and_says_so(home, lost, number, reason):
     settings = {"run__max_attempts": 1e6, "run__save_every": 64, "run__stop_on_success": "no"}
     ranks = Started(run_main, arguments(home, **settings), 0.2)
@@ -335,11 +379,14 @@ def test_a_signal_to_one_rank_stops_all_together(home):
     assert len(rows(home)) >= 3
 
 
-@pytest.mark.parametrize(("settings", "complaint"), [
-    ({"generator__batch_size": 1}, "generator.batch_size is 1, but 2 ranks are to share it"),
-    ({"run__task": "hello_wrld"}, "hello_world"),
-    ({"run__device": "mps"}, "device mps is for one process only"),
-])
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"generator__batch_size": 1}, "generator.batch_size is 1, but 2 ranks are to share it"),
+        ({"run__task": "hello_wrld"}, "hello_world"),
+        ({"run__device": "mps"}, "device mps is for one process only"),
+    ],
+)
 def test_a_mistake_is_said_once(home, settings, complaint):
     first, second = Started(run_main, arguments(home, **settings)).results()
     assert (first[0], second[0]) == (2, 2)
@@ -382,9 +429,20 @@ def test_torchrun_brings_a_run_back_from_the_last_save(home):
     assert code == 0
     expected = rows(home)
     torchrun = subprocess.Popen(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--max-restarts=1",
-         str(ROOT / "runner.py"), *arguments(home, "--fresh", **settings)],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc-per-node=2",
+            "--max-restarts=1",
+            str(ROOT / "runner.py"),
+            *arguments(home, "--fresh", **settings),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     while len(list((home / "memory" / "runs").iterdir())) < 2:
         assert torchrun.poll() is None, torchrun.communicate()[0]
         time.sleep(0.02)
@@ -423,10 +481,18 @@ def test_on_gpus_a_run_of_two_resumes_exactly_too(home):
 # --- devices ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "gpus", "local", "chosen"), [
-    ("auto", 0, 2, "auto"), ("auto", 2, 2, "cuda:1"), ("cuda", 4, 2, "cuda:1"), ("cpu", 4, 2, "cpu"),
-    ("cuda:3", 4, 1, "cuda:3"), ("cuda:3", 4, 2, "one GPU for 2 ranks"), ("auto", 1, 2, "2 ranks and 1 GPUs"),
-])
+@pytest.mark.parametrize(
+    ("name", "gpus", "local", "chosen"),
+    [
+        ("auto", 0, 2, "auto"),
+        ("auto", 2, 2, "cuda:1"),
+        ("cuda", 4, 2, "cuda:1"),
+        ("cpu", 4, 2, "cpu"),
+        ("cuda:3", 4, 1, "cuda:3"),
+        ("cuda:3", 4, 2, "one GPU for 2 ranks"),
+        ("auto", 1, 2, "2 ranks and 1 GPUs"),
+    ],
+)
 def test_each_rank_has_a_gpu_of_its_own(monkeypatch, name, gpus, local, chosen):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)

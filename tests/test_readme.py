@@ -72,8 +72,11 @@ def test_every_command_of_the_runner_runs(tmp_path, monkeypatch, capsys):
     (tmp_path / "config.ini").write_text("")
     (tmp_path / "mine.py").write_text("print('hello')\n")
     monkeypatch.chdir(tmp_path)
-    small = [f"--config={tmp_path / 'config.ini'}", "--set=run.max_attempts=64",
-             *(f"--set={key}={value}" for key, value in SMALL.items())]
+    small = [
+        f"--config={tmp_path / 'config.ini'}",
+        "--set=run.max_attempts=64",
+        *(f"--set={key}={value}" for key, value in SMALL.items()),
+    ]
     shown = []
     for words in [[], *of_script("runner.py")]:
         needs_matplotlib = words[:1] == ["--report"] and importlib.util.find_spec("matplotlib") is None
@@ -103,7 +106,8 @@ def test_every_setting_exists():
 def test_every_setting_is_in_the_table_with_its_default():
     rows = re.findall(r"(?m)^\| `(\w+)\.(\w+)` \| ([^|]+) \| ", README)
     assert [f"{section}.{key}" for section, key, _ in rows] == [
-        f"{section}.{key}" for section, values in CONFIG.items() for key in values]
+        f"{section}.{key}" for section, values in CONFIG.items() for key in values
+    ]
     load_config(ROOT / "config.ini", [f"{section}.{key}={value.replace(',', '')}" for section, key, value in rows])
     for section, key, value in rows:
         default = load_config(ROOT / "config.ini", [f"{section}.{key}={value.replace(',', '')}"]).plain()[section][key]

@@ -19,10 +19,25 @@ from runner import main
 from tests.conftest import ROOT
 from utils import UserError
 
-COLUMNS = ("attempts", "mean_reward", "best_reward", "best_tokens", "distinct_programs", "finished", "elites",
-           "elite_reward", "restarts", "entropy", "elapsed_seconds", "attempts_per_second")
-CONFIG = {"run": {"task": "add", "seed": 0, "max_attempts": 10_000}, "learning": {"novelty": 0.3, "elites": 32},
-          "paths": {"runs": "/here"}}
+COLUMNS = (
+    "attempts",
+    "mean_reward",
+    "best_reward",
+    "best_tokens",
+    "distinct_programs",
+    "finished",
+    "elites",
+    "elite_reward",
+    "restarts",
+    "entropy",
+    "elapsed_seconds",
+    "attempts_per_second",
+)
+CONFIG = {
+    "run": {"task": "add", "seed": 0, "max_attempts": 10_000},
+    "learning": {"novelty": 0.3, "elites": 32},
+    "paths": {"runs": "/here"},
+}
 RESULT = {"task": "add", "seed": 0, "solved": False, "attempts": 1_000, "device": "cpu"}
 HISTORY = (Best(3, 0.25, "print(1)"), Best(250, 0.5, "def add(a, b):\n    return a"))
 HOSTILE = "</pre><script src='http://evil.org/x.js'></script>$\\frac$ & \"<img src=x onerror=alert(1)>\" \x00 \ud800"
@@ -48,9 +63,20 @@ def few_panels(monkeypatch):
 
 
 def row(attempts, **figures):
-    return {"attempts": attempts, "mean_reward": attempts / 2_000, "best_reward": 0.5, "best_tokens": 7,
-            "distinct_programs": 80, "finished": 0.9, "elites": 2, "elite_reward": 0.4, "restarts": 0, "entropy": 2.0,
-            "elapsed_seconds": attempts / 500, "attempts_per_second": 500.0} | figures
+    return {
+        "attempts": attempts,
+        "mean_reward": attempts / 2_000,
+        "best_reward": 0.5,
+        "best_tokens": 7,
+        "distinct_programs": 80,
+        "finished": 0.9,
+        "elites": 2,
+        "elite_reward": 0.4,
+        "restarts": 0,
+        "entropy": 2.0,
+        "elapsed_seconds": attempts / 500,
+        "attempts_per_second": 500.0,
+    } | figures
 
 
 def make_run(folder, rows=None, history=HISTORY, config=CONFIG, result=RESULT):
@@ -99,13 +125,16 @@ def test_what_a_run_wrote_is_read_back(tmp_path):
     assert run.setting("learning.novelty") == [(0, 0.3)]
 
 
-@pytest.mark.parametrize("program", ["", "x = 1", "if x:\n\n    '''\n# attempt 3, reward 0.5\n'''", "# only a comment",
-                                     "a\n#     b\n    c\n"])
+@pytest.mark.parametrize(
+    "program",
+    ["", "x = 1", "if x:\n\n    '''\n# attempt 3, reward 0.5\n'''", "# only a comment", "a\n#     b\n    c\n"],
+)
 def test_any_history_is_read_back(tmp_path, program):
     history = (Best(1, 0.1, program), Best(2_345_678, 1.0, program))
     run = read_run(make_run(tmp_path / "run", history=history))
     assert [best._replace(program=best.program.rstrip("\n")) for best in run.bests] == [
-        best._replace(program=program.rstrip("\n")) for best in history]
+        best._replace(program=program.rstrip("\n")) for best in history
+    ]
 
 
 def test_a_killed_run_is_read_up_to_its_last_whole_row(tmp_path):
@@ -143,8 +172,11 @@ def test_values_that_are_missing_or_not_finite_leave_a_gap(tmp_path):
     run = read_run(make_run(tmp_path / "run", rows))
     gaps = {name: numpy.flatnonzero(numpy.isnan(values)).tolist() for name, values in run.curves.items()}
     assert {name: rows for name, rows in gaps.items() if rows} == {
-        "entropy": [1], "mean_reward": [1], "elite_reward": [2],
-        "distinct_programs": [3]}  # a rest of a batch is more diverse than a whole one
+        "entropy": [1],
+        "mean_reward": [1],
+        "elite_reward": [2],
+        "distinct_programs": [3],
+    }  # a rest of a batch is more diverse than a whole one
 
 
 def test_damaged_files_are_as_good_as_none(tmp_path):
@@ -242,11 +274,16 @@ class TestPage:
         folders = [make_run(tmp_path / "one"), make_run(tmp_path / "two", [row(100), row(50_000, restarts=3)])]
         first = page_of(tmp_path, *folders)
         (tmp_path / "matplotlibrc").write_text("lines.linewidth: 9\nfont.size: 30\n")
-        code = "import sys; from pathlib import Path; from memory.history import page, report\n" \
-               "page.PANELS = page.PANELS[:2]\n" \
-               "report.write_report(Path(sys.argv[1]), [Path(name) for name in sys.argv[2:]])"
-        subprocess.run([sys.executable, "-c", code, str(tmp_path / "again"), *map(str, folders)], check=True,
-                       env={"MATPLOTLIBRC": str(tmp_path / "matplotlibrc"), "PYTHONPATH": str(ROOT)})
+        code = (
+            "import sys; from pathlib import Path; from memory.history import page, report\n"
+            "page.PANELS = page.PANELS[:2]\n"
+            "report.write_report(Path(sys.argv[1]), [Path(name) for name in sys.argv[2:]])"
+        )
+        subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / "again"), *map(str, folders)],
+            check=True,
+            env={"MATPLOTLIBRC": str(tmp_path / "matplotlibrc"), "PYTHONPATH": str(ROOT)},
+        )
         assert (tmp_path / "again" / "report.html").read_text() == first
 
     def test_drawing_leaves_no_trace_in_the_process(self, tmp_path):
@@ -265,10 +302,27 @@ def test_runs_have_letters_however_many():
     assert [charts.letter(index) for index in (0, 25, 26, 51, 52, 702)] == ["A", "Z", "AA", "AZ", "BA", "AAA"]
 
 
-@pytest.mark.parametrize("program", [
-    "def f(x):\n    return x + 1  # more\n", "x = '''a\n<b>'''\n\ny = 1", "if x:\n  1\n 2", "((", "'", "\\",
-    "a\tb\r\nc", "f'{x!r:>{y}} {{}}'", "é = 'ü<&>' + \"\U0001f600\"; x", "", "\n\n", "\x00", "1__0",
-    "\ufeffx", "\x0cx = 1\n\x0c", HOSTILE])
+@pytest.mark.parametrize(
+    "program",
+    [
+        "def f(x):\n    return x + 1  # more\n",
+        "x = '''a\n<b>'''\n\ny = 1",
+        "if x:\n  1\n 2",
+        "((",
+        "'",
+        "\\",
+        "a\tb\r\nc",
+        "f'{x!r:>{y}} {{}}'",
+        "é = 'ü<&>' + \"\U0001f600\"; x",
+        "",
+        "\n\n",
+        "\x00",
+        "1__0",
+        "\ufeffx",
+        "\x0cx = 1\n\x0c",
+        HOSTILE,
+    ],
+)
 def test_highlighting_changes_no_character(program):
     marked = highlight(program)
     assert html.unescape(re.sub(r'</?span(?: class="\w")?>', "", marked)) == html.unescape(html.escape(program))
@@ -278,7 +332,8 @@ def test_highlighting_changes_no_character(program):
 def test_highlighting_tells_kinds_apart():
     assert highlight("not len('a') # c\n") == (
         '<span class="k">not</span> <span class="b">len</span>(<span class="s">&#x27;a&#x27;</span>) '
-        '<span class="c"># c</span>\n')
+        '<span class="c"># c</span>\n'
+    )
 
 
 # --- the command ----------------------------------------------------------------------------------------------------
@@ -302,17 +357,20 @@ def test_the_command_reports_all_runs_and_says_where(tmp_path, capsys):
 
 
 @needs_matplotlib
-@pytest.mark.parametrize(("prepare", "named", "complaint"), [
-    (lambda runs: None, [], "there are no runs in"),
-    (lambda runs: make_run(runs / "one", []), [], "has no rows yet"),
-    (lambda runs: make_run(runs / "one", []), ["one"], "has no rows yet"),
-    (lambda runs: make_run(runs / "one"), ["one", "none"], "none is not there"),
-    (lambda runs: (runs / "one").mkdir(parents=True), ["one"], "one is not a run's folder: it has no metrics.csv"),
-    (lambda runs: make_run(runs / "one"), ["one/best.py"], "best.py is not there"),
-    (lambda runs: (make_run(runs / "one") / "metrics.csv").write_text(""), ["one"], "has no rows yet"),
-    (lambda runs: (make_run(runs / "one") / "metrics.csv").write_text("a,b\n1,2\n"), ["one"], "no column attempts"),
-    (lambda runs: (make_run(runs / "one") / "../report.html").mkdir(), ["one"], "cannot be written"),
-])
+@pytest.mark.parametrize(
+    ("prepare", "named", "complaint"),
+    [
+        (lambda runs: None, [], "there are no runs in"),
+        (lambda runs: make_run(runs / "one", []), [], "has no rows yet"),
+        (lambda runs: make_run(runs / "one", []), ["one"], "has no rows yet"),
+        (lambda runs: make_run(runs / "one"), ["one", "none"], "none is not there"),
+        (lambda runs: (runs / "one").mkdir(parents=True), ["one"], "one is not a run's folder: it has no metrics.csv"),
+        (lambda runs: make_run(runs / "one"), ["one/best.py"], "best.py is not there"),
+        (lambda runs: (make_run(runs / "one") / "metrics.csv").write_text(""), ["one"], "has no rows yet"),
+        (lambda runs: (make_run(runs / "one") / "metrics.csv").write_text("a,b\n1,2\n"), ["one"], "no column attempts"),
+        (lambda runs: (make_run(runs / "one") / "../report.html").mkdir(), ["one"], "cannot be written"),
+    ],
+)
 def test_a_users_mistake_is_one_line_and_exit_code_2(tmp_path, capsys, prepare, named, complaint):
     prepare(tmp_path / "runs")
     assert command(tmp_path, *(tmp_path / "runs" / name for name in named)) == 2

@@ -164,9 +164,16 @@ def test_result_is_json_whole_or_not_at_all(run, monkeypatch):
 
 
 def test_settings_are_noted_with_the_attempts_from_which_they_held(tmp_path):
-    steps = [(0, 1, [(0, 1)]), (10, 1, [(0, 1)]), (20, 2, [(0, 1), (20, 2)]), (20, 1, [(0, 1)]),
-             (30, 3, [(0, 1), (30, 3)]), (40, 1, [(0, 1), (30, 3), (40, 1)]), (10, 3, [(0, 1), (10, 3)]),
-             (0, 5, [(0, 5)])]
+    steps = [
+        (0, 1, [(0, 1)]),
+        (10, 1, [(0, 1)]),
+        (20, 2, [(0, 1), (20, 2)]),
+        (20, 1, [(0, 1)]),
+        (30, 3, [(0, 1), (30, 3)]),
+        (40, 1, [(0, 1), (30, 3), (40, 1)]),
+        (10, 3, [(0, 1), (10, 3)]),
+        (0, 5, [(0, 5)]),
+    ]
     for attempts, seed, noted in steps:
         with RunLog(tmp_path, COLUMNS, attempts) as log:
             log.settings({"run": {"seed": seed}})
@@ -174,8 +181,21 @@ def test_settings_are_noted_with_the_attempts_from_which_they_held(tmp_path):
         assert entries == noted
 
 
-@pytest.mark.parametrize("text", ["", "[", "{}", "5", '[{"attempts": 1}]', '[{"attempts": "1", "config": {}}]', "[[]]",
-                                  '[{"attempts": 1, "config": {"run": 5}}]', "[" * 100_000, "\xff"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[",
+        "{}",
+        "5",
+        '[{"attempts": 1}]',
+        '[{"attempts": "1", "config": {}}]',
+        "[[]]",
+        '[{"attempts": 1, "config": {"run": 5}}]',
+        "[" * 100_000,
+        "\xff",
+    ],
+)
 def test_settings_that_cannot_be_read_are_noted_anew(tmp_path, text):
     (tmp_path / "config.json").write_text(text)
     assert run_log.read_settings(tmp_path) == []

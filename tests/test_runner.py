@@ -16,8 +16,13 @@ from runner import main
 from tests.conftest import ROOT
 from tokenizer import read_vocabulary
 
-SMALL = {"generator.batch_size": "32", "model.hidden_dim": "16", "executor.workers": "1", "learning.elites": "8",
-         "generator.max_length": "12"}
+SMALL = {
+    "generator.batch_size": "32",
+    "model.hidden_dim": "16",
+    "executor.workers": "1",
+    "learning.elites": "8",
+    "generator.max_length": "12",
+}
 MACHINE_COLUMNS = ("_seconds", "_per_second", "_reruns")
 
 
@@ -54,14 +59,19 @@ def test_a_run_leaves_what_it_promises(home, capsys):
     assert "generator.batch_size = 32 (default 256)" in out
     assert "new best, reward" in out
     assert "not solved in 200 attempts" in out
-    folder, = folders(home)
+    (folder,) = folders(home)
     assert folder.name.startswith("hello_world-")
     table = rows(folder)
     assert [int(row["attempts"]) for row in table] == [32, 64, 96, 128, 160, 192, 200]
     result = json.loads((folder / "result.json").read_text())
     assert {key: result[key] for key in ("task", "seed", "solved", "attempts", "device", "torch_version")} == {
-        "task": "hello_world", "seed": 0, "solved": False, "attempts": 200, "device": "cpu",
-        "torch_version": torch.__version__}
+        "task": "hello_world",
+        "seed": 0,
+        "solved": False,
+        "attempts": 200,
+        "device": "cpu",
+        "torch_version": torch.__version__,
+    }
     assert result["attempts_per_second"] > 0 < result["seconds"]
     assert result["best_reward"] == pytest.approx(float(table[-1]["best_reward"]))
     assert result["program"] in (folder / "best.py").read_text()
@@ -82,7 +92,7 @@ def test_more_attempts_go_on_with_the_same_run(home, capsys):
     assert "all 200 attempts are used up; set run.max_attempts higher" in capsys.readouterr().out
     assert run(home, run__max_attempts="296") == 0
     assert "resumed at 200 attempts" in capsys.readouterr().out
-    folder, = folders(home)
+    (folder,) = folders(home)
     assert [int(row["attempts"]) for row in rows(folder)][-3:] == [232, 264, 296]
     entries = json.loads((folder / "config.json").read_text())
     assert [(entry["attempts"], entry["config"]["run"]["max_attempts"]) for entry in entries] == [(0, 200), (200, 296)]
@@ -92,7 +102,7 @@ def test_fresh_sets_aside_and_loses_nothing(home, capsys):
     assert run(home) == 0
     assert run(home, "--fresh") == 0
     assert "set aside: " in capsys.readouterr().out
-    kept, = (home / "memory").glob("set_aside-*")
+    (kept,) = (home / "memory").glob("set_aside-*")
     assert {path.name for path in kept.iterdir()} >= {"model_state.pth", "optimizer_state.pth", "run_state.pth"}
     assert len(folders(home)) == 2
 
@@ -135,18 +145,29 @@ def test_a_signal_finishes_the_step_and_the_run_goes_on_exactly(home, number, co
     assert not list((home / "memory").glob(".lock"))
 
 
-@pytest.mark.parametrize(("break_it", "settings", "complaint"), [
-    (lambda home: (home / "config.ini").write_text("[run]\ntusk = add\n"), {}, "tusk"),
-    (lambda home: None, {"run__task": "hello_wrld"}, "hello_world"),
-    (lambda home: None, {"run__device": "cuda:7"}, "cuda:7"),
-    (lambda home: None, {"generator__max_length": "2"}, "shortest program has 3 tokens"),
-    (lambda home: None, {"executor__max_output": "11"}, "12 characters, its line end included: set it to 12 or more"),
-    (lambda home: (home / "v.json").write_text(json.dumps(
-        [t for t in read_vocabulary(ROOT / "memory" / "vocab.json") if t != "while"])),
-     {"paths__vocabulary": "v.json"}, "vocabulary has no token while"),
-    (lambda home: (home / "memory").write_text("a file"), {}, "memory"),
-    (lambda home: None, {"paths__grammar": "none.grammar"}, "none.grammar"),
-])
+@pytest.mark.parametrize(
+    ("break_it", "settings", "complaint"),
+    [
+        (lambda home: (home / "config.ini").write_text("[run]\ntusk = add\n"), {}, "tusk"),
+        (lambda home: None, {"run__task": "hello_wrld"}, "hello_world"),
+        (lambda home: None, {"run__device": "cuda:7"}, "cuda:7"),
+        (lambda home: None, {"generator__max_length": "2"}, "shortest program has 3 tokens"),
+        (
+            lambda home: None,
+            {"executor__max_output": "11"},
+            "12 characters, its line end included: set it to 12 or more",
+        ),
+        (
+            lambda home: (home / "v.json").write_text(
+                json.dumps([t for t in read_vocabulary(ROOT / "memory" / "vocab.json") if t != "while"])
+            ),
+            {"paths__vocabulary": "v.json"},
+            "vocabulary has no token while",
+        ),
+        (lambda home: (home / "memory").write_text("a file"), {}, "memory"),
+        (lambda home: None, {"paths__grammar": "none.grammar"}, "none.grammar"),
+    ],
+)
 def test_a_users_mistake_is_one_message_and_exit_code_2(home, break_it, settings, complaint, capsys):
     break_it(home)
     assert run(home, **settings) == 2
@@ -215,7 +236,13 @@ def test_scoring_files(home, capsys):
 
 def test_it_starts_from_any_folder_without_a_terminal(home, tmp_path):
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-    done = subprocess.run([sys.executable, ROOT / "runner.py", *arguments(home)], cwd=tmp_path, env=environment,
-                          capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, ROOT / "runner.py", *arguments(home)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

@@ -24,8 +24,14 @@ from tests.benchmarks.whole import PARTS, Bench, Breakdown, Round, median_of, wa
 
 CPU = torch.device("cpu")
 LENGTHS = [3, 9, 1, 4, 4, 9, 2, 5, 3, 3]
-SMALL = ["run.device=cpu", "run.stop_on_success=no", "run.max_attempts=1e12", "generator.batch_size=16",
-         "generator.max_length=12", "executor.workers=1"]
+SMALL = [
+    "run.device=cpu",
+    "run.stop_on_success=no",
+    "run.max_attempts=1e12",
+    "generator.batch_size=16",
+    "generator.max_length=12",
+    "executor.workers=1",
+]
 
 
 # --- timers ---------------------------------------------------------------------------------------------------------
@@ -113,8 +119,9 @@ def test_programs_leave_the_batch_at_their_recorded_lengths():
 
 def test_the_floor_samples_and_learns_exactly_the_recorded_tokens(policy):
     read, scored = [], []
-    policy.head.register_forward_hook(lambda _, inputs, output: (scored if output.requires_grad else read).append(
-        len(output)))
+    policy.head.register_forward_hook(
+        lambda _, inputs, output: (scored if output.requires_grad else read).append(len(output))
+    )
     bare, shape = Bare(policy, 1, torch.Generator().manual_seed(0)), Shape.of(LENGTHS, CPU)
     tokens = bare.sample(shape)
     bare.learn(tokens, shape)
@@ -128,8 +135,10 @@ def test_the_floor_and_plain_torch_compute_the_same_gradients(policy):
     shape = Shape.of(LENGTHS, CPU)
     padded = torch.randint(7, (len(LENGTHS), 9), generator=torch.Generator().manual_seed(1))
     counts = shape.lengths.unsqueeze(1) > torch.arange(9)
-    ours, theirs = (kind(policy, 1, torch.Generator().manual_seed(2)).learn(tokens, shape)
-                    for kind, tokens in ((Bare, padded.t()[counts.t()]), (Plain, padded)))
+    ours, theirs = (
+        kind(policy, 1, torch.Generator().manual_seed(2)).learn(tokens, shape)
+        for kind, tokens in ((Bare, padded.t()[counts.t()]), (Plain, padded))
+    )
     for one, other in zip(ours, theirs, strict=True):
         assert torch.allclose(one, other, atol=1e-6)
     assert Plain(policy, 1, torch.Generator()).sample(shape).shape == (10, 9)
@@ -181,16 +190,28 @@ def test_medians_of_ratios_are_of_ratios_made_within_each_round():
     assert median_of(rounds, "whole / naive") == 2.5
 
 
-@pytest.mark.parametrize(("task", "right", "wrong"), [
-    ("hello_world", 'print ( "hello" , "world" )\n', 'print ( "hello" )\n'),
-    ("add", "return var_a + var_b\n", "return var_a\n"),
-    ("hello_world", "print ( 'hello' , 'world' )\n", "while True :\n    pass\n"),
-])
+@pytest.mark.parametrize(
+    ("task", "right", "wrong"),
+    [
+        ("hello_world", 'print ( "hello" , "world" )\n', 'print ( "hello" )\n'),
+        ("add", "return var_a + var_b\n", "return var_a\n"),
+        ("hello_world", "print ( 'hello' , 'world' )\n", "while True :\n    pass\n"),
+    ],
+)
 def test_the_naive_loop_knows_a_solution_and_learns_from_one_program(tokenizer, machine, tmp_path, task, right, wrong):
     config = load_config(CONFIG, SMALL)
     asked = load_task(task, tokenizer.tokens)
-    generator = CodeGenerator(tokenizer, machine, "function_body" if asked.parameters else "program",
-                              asked.parameters, config.model, config.generator, config.optimizer, config.learning, 0)
+    generator = CodeGenerator(
+        tokenizer,
+        machine,
+        "function_body" if asked.parameters else "program",
+        asked.parameters,
+        config.model,
+        config.generator,
+        config.optimizer,
+        config.learning,
+        0,
+    )
     naive = Naive(generator, tokenizer, asked, 0.3, tmp_path)
     assert naive.is_right(right)
     assert not naive.is_right(wrong)
@@ -220,20 +241,23 @@ def test_made_up_programs_all_differ_and_memory_of_them_stays_bounded():
 # --- the command line -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("arguments", "complaint"), [
-    (["--batches", "64,none"], "argument --batches: must be a whole number, not none"),
-    (["--batches", "0"], "argument --batches: must be above 0, not 0"),
-    (["--all", "--batches", "8"], "--all and --batches: one of them, please"),
-    (["--seconds", "0"], "argument --seconds: must be a number above 0 up to 3600, not 0"),
-    (["--repeats", "-1"], "argument --repeats: must be a whole number, not -1"),
-    (["--lookups", "9"], "--lookups takes 10 or more programs, and no --lengths beside it"),
-    (["--set", "generator.batch_size=9"], "--set generator.batch_size=9: say it with --batches"),
-    (["--set", "run.stop_on_success=yes"], "--set run.stop_on_success=yes: is the benchmark's own"),
-    (["--sets", "x"], "unrecognized arguments: --sets x"),
-    (["--task", "hello_word"], "there is no built-in task of that name, did you mean hello_world"),
-    (["--lengths", "1,16"], "generator.max_length is 1, but the shortest program has"),
-    (["--set", "model.hidden=3"], "did you mean hidden_dim?"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--batches", "64,none"], "argument --batches: must be a whole number, not none"),
+        (["--batches", "0"], "argument --batches: must be above 0, not 0"),
+        (["--all", "--batches", "8"], "--all and --batches: one of them, please"),
+        (["--seconds", "0"], "argument --seconds: must be a number above 0 up to 3600, not 0"),
+        (["--repeats", "-1"], "argument --repeats: must be a whole number, not -1"),
+        (["--lookups", "9"], "--lookups takes 10 or more programs, and no --lengths beside it"),
+        (["--set", "generator.batch_size=9"], "--set generator.batch_size=9: say it with --batches"),
+        (["--set", "run.stop_on_success=yes"], "--set run.stop_on_success=yes: is the benchmark's own"),
+        (["--sets", "x"], "unrecognized arguments: --sets x"),
+        (["--task", "hello_word"], "there is no built-in task of that name, did you mean hello_world"),
+        (["--lengths", "1,16"], "generator.max_length is 1, but the shortest program has"),
+        (["--set", "model.hidden=3"], "did you mean hidden_dim?"),
+    ],
+)
 def test_mistakes_are_told_in_one_line(capsys, arguments, complaint):
     assert throughput.main(arguments) == 2
     out, err = capsys.readouterr()
@@ -251,10 +275,16 @@ def test_the_tables_name_every_part_and_every_round():
     rounds = [taken(1_000, whole, 0.1) for whole in (0.2, 0.1)]
     breakdown = Breakdown(1_000, dict.fromkeys(PARTS, 0.01), 0.01 * len(PARTS))
     measured = {batch: (rounds, breakdown) for batch in (8, 64)}
-    tables: list[Table] = [throughput.rates_table(measured), throughput.rounds_table(measured),
-                           throughput.parts_table(measured, "wall")]
+    tables: list[Table] = [
+        throughput.rates_table(measured),
+        throughput.rounds_table(measured),
+        throughput.parts_table(measured, "wall"),
+    ]
     assert tables[0].rows[0] == ("8", "7,500", "10,000", "1,000", "20", "0.75", "375", "133", "14.8", "9.0", "10%")
     assert tables[1].rows[4] == ("8", "whole / floor", "0.75", "0.50", "1.00")
-    assert [row[0] for row in tables[2].rows[:len(PARTS)]] == list(PARTS)
-    assert tables[2].rows[-3:] == [("sum", "120.0", "120.0"), ("floor: sampling", "50.0", "50.0"),
-                                   ("floor: forward and backward", "50.0", "50.0")]
+    assert [row[0] for row in tables[2].rows[: len(PARTS)]] == list(PARTS)
+    assert tables[2].rows[-3:] == [
+        ("sum", "120.0", "120.0"),
+        ("floor: sampling", "50.0", "50.0"),
+        ("floor: forward and backward", "50.0", "50.0"),
+    ]

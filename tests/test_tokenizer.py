@@ -50,17 +50,32 @@ def test_decode_takes_any_ids(tokenizer):
 
 
 def test_classes():
-    expected = {"<EOS>": "SPECIAL", "NEWLINE": "LAYOUT", "10": "NUMBER", "1.5": "NUMBER", '"a"': "TEXT", "True": "WORD",
-                "None": "WORD", "var_x": "VARIABLE", "func_b": "FUNCTION", "while": "WORD", "+=": "WORD", "'": "WORD"}
+    expected = {
+        "<EOS>": "SPECIAL",
+        "NEWLINE": "LAYOUT",
+        "10": "NUMBER",
+        "1.5": "NUMBER",
+        '"a"': "TEXT",
+        "True": "WORD",
+        "None": "WORD",
+        "var_x": "VARIABLE",
+        "func_b": "FUNCTION",
+        "while": "WORD",
+        "+=": "WORD",
+        "'": "WORD",
+    }
     assert {token: token_class(token) for token in expected} == expected
 
 
-@pytest.mark.parametrize(("content", "complaint"), [
-    ("[", "not JSON"),
-    ('{"a": 1}', "list of strings"),
-    ('["<PAD>", 3]', "list of strings"),
-    (json.dumps(list(SPECIAL_TOKENS)), "missing"),
-])
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("[", "not JSON"),
+        ('{"a": 1}', "list of strings"),
+        ('["<PAD>", 3]', "list of strings"),
+        (json.dumps(list(SPECIAL_TOKENS)), "missing"),
+    ],
+)
 def test_a_broken_file_is_named(tmp_path, content, complaint):
     path = tmp_path / "vocab.json"
     path.write_text(content)

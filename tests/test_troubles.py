@@ -35,15 +35,21 @@ def run(home, memory, **settings):
     """A run of 20 steps, with a save after every second one."""
     (home / "config.ini").write_text("")
     paths = {f"paths.{name}_state": memory / f"{name}_state.pth" for name in ("model", "optimizer", "run")}
-    chosen = SMALL | {"run.task": "hello_world", "run.save_every": 64, "run.max_attempts": 32 * STEPS,
-                      "run.show_every": 0, "paths.runs": memory / "runs", **paths}
+    chosen = SMALL | {
+        "run.task": "hello_world",
+        "run.save_every": 64,
+        "run.max_attempts": 32 * STEPS,
+        "run.show_every": 0,
+        "paths.runs": memory / "runs",
+        **paths,
+    }
     chosen |= {key.replace("__", "."): value for key, value in settings.items()}
     return main([f"--config={home / 'config.ini'}", *(f"--set={key}={value}" for key, value in chosen.items())])
 
 
 def left_behind(memory):
     """Of the only run: its rows without what depends on the machine, its best programs, and what it learned."""
-    folder, = (memory / "runs").iterdir()
+    (folder,) = (memory / "runs").iterdir()
     with open(folder / "metrics.csv", newline="") as file:
         rows = [{k: v for k, v in row.items() if not k.endswith(MACHINE_COLUMNS)} for row in csv.DictReader(file)]
     result = json.loads((folder / "result.json").read_text())
@@ -116,7 +122,8 @@ def test_a_run_that_is_killed_at_its_end_has_its_result_in_the_end(home, at_step
 
 
 def test_a_run_that_is_killed_in_its_last_save_leaves_no_other_files_in_the_end(
-        home, at_step, undisturbed, monkeypatch):
+    home, at_step, undisturbed, monkeypatch
+):
     at_step({STEPS - 1: lambda: monkeypatch.setattr(checkpoint, "_rotate", kill)})
     with pytest.raises(Kill):
         run(home, home / "memory")
@@ -142,7 +149,8 @@ def test_a_disk_that_is_full_for_a_while_costs_nothing(home, disk_of, at_step, u
 
 
 def test_a_disk_that_stays_full_ends_the_run_with_one_line_and_the_next_goes_on(
-        home, disk_of, at_step, undisturbed, capsys):
+    home, disk_of, at_step, undisturbed, capsys
+):
     disk = disk_of("4m")
     at_step({11: lambda: fill(disk)})
     assert run(home, disk) == 2
@@ -167,6 +175,7 @@ def test_rows_wait_in_memory_but_not_without_end(home, disk_of, at_step, monkeyp
 
 def test_no_file_can_be_synced_for_a_while(home, at_step, undisturbed, monkeypatch, capsys):
     """The same where nothing may be mounted."""
+
     def refuse(descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -209,7 +218,8 @@ def test_a_memory_that_is_read_only_is_one_line(home, disk_of, at_step, undistur
 
 
 def test_a_memory_that_becomes_read_only_is_one_line_and_the_next_run_goes_on(
-        home, at_step, undisturbed, monkeypatch, capsys):
+    home, at_step, undisturbed, monkeypatch, capsys
+):
     def refuse(*arguments):
         raise OSError(errno.EROFS, "Read-only file system")
 
@@ -266,8 +276,10 @@ def test_a_worker_that_cannot_be_restarted_is_one_line(home, at_step, undisturbe
     assert left_behind(home / "memory") == undisturbed
 
 
-@pytest.mark.parametrize(("room", "advice"), [(9, "generator.batch_size = 8 fits; run again with it"),
-                                              (0, "not even one program fits: set run.device = cpu")])
+@pytest.mark.parametrize(
+    ("room", "advice"),
+    [(9, "generator.batch_size = 8 fits; run again with it"), (0, "not even one program fits: set run.device = cpu")],
+)
 def test_too_little_memory_on_the_device_names_a_batch_that_fits(home, at_step, room, advice, monkeypatch, capsys):
     real = CodeGenerator.generate
 
@@ -285,7 +297,8 @@ def test_too_little_memory_on_the_device_names_a_batch_that_fits(home, at_step, 
 
 
 def test_a_loss_that_is_not_finite_three_times_in_a_row_ends_the_run_and_nothing_is_lost(
-        home, at_step, monkeypatch, capsys):
+    home, at_step, monkeypatch, capsys
+):
     real = generator.policy_gradient_loss
     broken = {"now": False}
 

@@ -166,8 +166,10 @@ class JoinedRanks(Ranks):
         for rank, found in enumerate(others, start=1):
             for name, value in first.items():
                 if found.get(name) != value:
-                    raise UserError(f"rank {rank} has another {name} than rank 0 ({found.get(name)}, not {value}): all "
-                                    "machines need the same files, settings and versions")
+                    raise UserError(
+                        f"rank {rank} has another {name} than rank 0 ({found.get(name)}, not {value}): all "
+                        "machines need the same files, settings and versions"
+                    )
         if device.type == "cuda":
             torch.cuda.set_device(device)
             with self._telling():

@@ -105,7 +105,7 @@ class Compiler:
         alternative = self._grammar.choose(symbol, token)
         begin = next(i for i, s in enumerate(alternative) if token in self._first(s))
         mark, above = self._expand_bare(alternative[begin], token)
-        return mark, [*alternative[begin + 1:], *above]
+        return mark, [*alternative[begin + 1 :], *above]
 
     def _first(self, symbol: Symbol) -> frozenset[int]:
         return symbol.tokens if isinstance(symbol, Terminal) else self._grammar.first[symbol]
@@ -123,15 +123,23 @@ class Compiler:
 
     def _rules_that_keep_names(self) -> set[str]:
         found = set(self._grammar.rules)
-        while less := {rule for rule in found for alternative in self._grammar.rules[rule] for s in alternative
-                       if not (self.keeps_names(s) if isinstance(s, Terminal) else s in found)}:
+        while less := {
+            rule
+            for rule in found
+            for alternative in self._grammar.rules[rule]
+            for s in alternative
+            if not (self.keeps_names(s) if isinstance(s, Terminal) else s in found)
+        }:
             found -= less
         return found
 
     def _rules_that_end_in_optional(self) -> set[str]:
         """The rules under which the cell below can show through: optional ones, and those that may end in one."""
         found = set(self._grammar.nullable)
-        while more := {rule for rule, alternatives in self._grammar.rules.items()
-                       if rule not in found and any(a and a[-1] in found for a in alternatives)}:
+        while more := {
+            rule
+            for rule, alternatives in self._grammar.rules.items()
+            if rule not in found and any(a and a[-1] in found for a in alternatives)
+        }:
             found |= more
         return found

@@ -41,7 +41,8 @@ class Progress:
     def select(self, rows: Tensor) -> None:
         """Goes on with some of the programs only, by index."""
         self.stack, self.pointer, self.top, self.spare = (
-            part.index_select(0, rows) for part in (self.stack, self.pointer, self.top, self.spare))
+            part.index_select(0, rows) for part in (self.stack, self.pointer, self.top, self.spare)
+        )
         self.scopes.select(rows)
 
 
@@ -83,7 +84,7 @@ class LegalTokens:
                 guard, action = MARKS[move.mark]
                 condition[state, token] = self._names.condition(guard, token)
                 name_move[state, token], deeper[state, token] = self._names.move(action, token), DEEPER.get(action, 0)
-                push[state, token, :len(pushed)] = pushed
+                push[state, token, : len(pushed)] = pushed
                 rise[state, token] = len(pushed) - 1
         self.kind_sizes = self._kind_sizes(rows)
         tables = (need, pops, condition, name_move, deeper, push, rise)
@@ -135,9 +136,13 @@ class LegalTokens:
         stack[:, 1] = self._starts[start]
         known = [self._tokens.index(name) for name in defined]
         pointer = torch.ones(batch_size, dtype=torch.long, device=self.device)
-        return Progress(stack, pointer, top=torch.full_like(pointer, self._starts[start]),
-                        spare=torch.full_like(pointer, max_length - self.shortest(start)),
-                        scopes=Scopes(batch_size, known, self._names, self.device))
+        return Progress(
+            stack,
+            pointer,
+            top=torch.full_like(pointer, self._starts[start]),
+            spare=torch.full_like(pointer, max_length - self.shortest(start)),
+            scopes=Scopes(batch_size, known, self._names, self.device),
+        )
 
     def legal(self, progress: Progress, within: Within | None = None) -> Tensor:
         """(B, V) bool: the tokens that may come next. Never empty; a finished program has only <PAD>."""
@@ -171,20 +176,21 @@ class LegalTokens:
         """(B,) indexes into the flattened tables."""
         return torch.add(token, state, alpha=len(self._tokens))
 
-    def accepts(self, programs: Sequence[Sequence[int]], start: str, max_length: int,
-                defined: Sequence[str] = ()) -> list[bool]:
+    def accepts(
+        self, programs: Sequence[Sequence[int]], start: str, max_length: int, defined: Sequence[str] = ()
+    ) -> list[bool]:
         """Which of these are whole legal programs, <EOS> included, of at most `max_length` tokens."""
         if not programs:
             return []
         longest = max(map(len, programs))
         ids = torch.full((len(programs), longest), self.pad, device=self.device)
         for row, program in enumerate(programs):
-            ids[row, :len(program)] = torch.tensor(program, dtype=torch.long)
+            ids[row, : len(program)] = torch.tensor(program, dtype=torch.long)
         progress = self.begin(start, len(programs), max_length, defined)
         accepted = torch.ones(len(programs), dtype=torch.bool, device=self.device)
         for t in range(longest):
             legal = self.legal(progress)
-            accepted &= legal.gather(1, ids[:, t:t + 1]).squeeze(1)
+            accepted &= legal.gather(1, ids[:, t : t + 1]).squeeze(1)
             self.advance(progress, torch.where(accepted, ids[:, t], legal.int().argmax(dim=1)))
         return (accepted & self.is_finished(progress)).tolist()
 

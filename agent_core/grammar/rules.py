@@ -56,16 +56,20 @@ class Grammar:
     def nullable(self) -> frozenset[str]:
         """The rules that can be empty."""
         found: set[str] = set()
-        while more := {rule for rule, alternatives in self.rules.items()
-                       if rule not in found and any(all(s in found for s in a) for a in alternatives)}:
+        while more := {
+            rule
+            for rule, alternatives in self.rules.items()
+            if rule not in found and any(all(s in found for s in a) for a in alternatives)
+        }:
             found |= more
         return frozenset(found)
 
     @cached_property
     def first(self) -> dict[str, frozenset[int]]:
         """The tokens that each rule can begin with."""
-        return _fixed_point(self.rules, lambda rule, first: frozenset().union(
-            *(self._first_of(a, first) for a in self.rules[rule])))
+        return _fixed_point(
+            self.rules, lambda rule, first: frozenset().union(*(self._first_of(a, first) for a in self.rules[rule]))
+        )
 
     def first_of(self, symbols: Sequence[Symbol]) -> frozenset[int]:
         """The tokens that a sequence of symbols can begin with."""
@@ -90,18 +94,29 @@ class Grammar:
             for alternative in alternatives:
                 for i, symbol in enumerate(alternative):
                     if isinstance(symbol, str):
-                        uses[symbol].append((user, alternative[i + 1:]))
-        return _fixed_point(self.rules, lambda rule, follow: frozenset().union(*(
-            self.first_of(rest) | (follow[user] if all(map(self.is_nullable, rest)) else frozenset())
-            for user, rest in uses[rule])))
+                        uses[symbol].append((user, alternative[i + 1 :]))
+        return _fixed_point(
+            self.rules,
+            lambda rule, follow: frozenset().union(
+                *(
+                    self.first_of(rest) | (follow[user] if all(map(self.is_nullable, rest)) else frozenset())
+                    for user, rest in uses[rule]
+                )
+            ),
+        )
 
     @cached_property
     def fewest_tokens(self) -> dict[str, float]:
         """The length of the shortest text of each rule that needs no name defined; inf where there is none."""
         fewest = dict.fromkeys(self.rules, math.inf)
         while True:
-            better = {rule: min(sum(fewest[s] if isinstance(s, str) else math.inf if s.needs_name else 1 for s in a)
-                                for a in alternatives) for rule, alternatives in self.rules.items()}
+            better = {
+                rule: min(
+                    sum(fewest[s] if isinstance(s, str) else math.inf if s.needs_name else 1 for s in a)
+                    for a in alternatives
+                )
+                for rule, alternatives in self.rules.items()
+            }
             if better == fewest:
                 return fewest
             fewest = better
@@ -112,8 +127,12 @@ class Grammar:
 
     @cached_property
     def _chosen(self) -> dict[tuple[str, int], Alternative]:
-        return {(rule, token): alternative for rule, alternatives in self.rules.items()
-                for alternative in alternatives for token in self.first_of(alternative)}
+        return {
+            (rule, token): alternative
+            for rule, alternatives in self.rules.items()
+            for alternative in alternatives
+            for token in self.first_of(alternative)
+        }
 
 
 def read_grammar(path: Path, tokens: Sequence[str]) -> Grammar:
@@ -145,7 +164,7 @@ def _parse(text: str, tokens: Sequence[str], name: str) -> tuple[dict[str, list[
             rule = heading[1]
             if rule in rules:
                 raise GrammarError(f"{where}: rule {rule} is already defined in line {lines[rule]}")
-            rules[rule], lines[rule], line = [()], number, line[heading.end():]
+            rules[rule], lines[rule], line = [()], number, line[heading.end() :]
         elif line and not (rule and line[0].isspace()):
             raise GrammarError(f"{where}: expected `rule: ...`, or an indented line that continues one")
         position = 0

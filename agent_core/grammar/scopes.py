@@ -74,8 +74,9 @@ MARKS: dict[str, tuple[Guard, Action]] = {
 }
 # A shortest program cannot count on these. `loop_target` and `parameter` are not among them: the token before each
 # (`for`, and the comma) is legal only where one of them will be.
-GUARDED_MARKS = frozenset(mark for mark, (guard, _) in MARKS.items()
-                          if guard != Guard.ALWAYS and mark not in ("loop_target", "parameter"))
+GUARDED_MARKS = frozenset(
+    mark for mark, (guard, _) in MARKS.items() if guard != Guard.ALWAYS and mark not in ("loop_target", "parameter")
+)
 
 
 LOCAL = 1  # defined in this function or module
@@ -115,8 +116,16 @@ def allows(state: int, variable: bool, sealed: bool) -> list[bool]:
     """The guards, but the last two, that a name in this state makes true: of itself, from TARGET_LOCAL on of all."""
     local, outer, pinned, pending = (bool(state & bit) for bit in (LOCAL, OUTER, PINNED, PENDING))
     readable = local or outer and not (sealed and variable)
-    return [readable, not pinned, not pending, True,
-            pending and local, pending and readable, variable and not pending, variable and not pinned]
+    return [
+        readable,
+        not pinned,
+        not pending,
+        True,
+        pending and local,
+        pending and readable,
+        variable and not pending,
+        variable and not pinned,
+    ]
 
 
 class Names:
@@ -126,19 +135,29 @@ class Names:
         """Raises ValueError for more than MAX_NAMES names."""
         self.ids = [i for i, token in enumerate(tokens) if token_class(token) in ("VARIABLE", "FUNCTION")]
         if len(self.ids) > MAX_NAMES:
-            raise ValueError(f"{len(self.ids)} variables and functions in the vocabulary, "
-                             f"at most {MAX_NAMES} are allowed")
+            raise ValueError(
+                f"{len(self.ids)} variables and functions in the vocabulary, at most {MAX_NAMES} are allowed"
+            )
         self.count = max(1, len(self.ids))  # one that no token is, where there are none
         variables = [token_class(tokens[i]) == "VARIABLE" for i in self.ids] or [False]
         # A name's number is part of its state, so that one table serves all: state + _STATES * number.
         self._span = _STATES * self.count
         firsts = torch.arange(0, self._span, _STATES, dtype=torch.int32)
-        moves = torch.tensor([[after(action, named, state) for state in range(_STATES)]
-                              for action, named in product(Action, (False, True))], dtype=torch.int32)
+        moves = torch.tensor(
+            [
+                [after(action, named, state) for state in range(_STATES)]
+                for action, named in product(Action, (False, True))
+            ],
+            dtype=torch.int32,
+        )
         self.first_states = firsts.to(device)  # (N,)
         self.after = (moves.unsqueeze(1) + firsts.view(-1, 1)).flatten().to(device)  # (actions, 2, N, states)
-        facts = torch.tensor([[allows(state, variable, sealed) for variable in variables for state in range(_STATES)]
-                              for sealed in (False, True)])
+        facts = torch.tensor(
+            [
+                [allows(state, variable, sealed) for variable in variables for state in range(_STATES)]
+                for sealed in (False, True)
+            ]
+        )
         self.facts = facts.flatten(0, 1).to(device)  # (2 * N * states, guards but the last two)
         self.sealed = self._span  # what to add to the states of a program that is sealed
 
@@ -172,8 +191,9 @@ class Scopes:
     def select(self, rows: Tensor) -> None:
         """Goes on with some of the programs only, by index."""
         self._states, self._depth, self._saved = (
-            part.index_select(0, rows) for part in (self._states, self._depth, self._saved))
-        self._first_saved = self._first_saved[:len(rows)]
+            part.index_select(0, rows) for part in (self._states, self._depth, self._saved)
+        )
+        self._first_saved = self._first_saved[: len(rows)]
 
     def facts(self, sealed: Tensor | None = None) -> Tensor:
         """(B, facts) bool, to be looked up at `Names.condition`.
@@ -185,7 +205,7 @@ class Scopes:
         if sealed is not None:
             states = torch.add(states, sealed.unsqueeze(1), alpha=self._names.sealed)
         own = self._names.facts.index_select(0, states.flatten()).view(batch, self._names.count, -1)
-        some = own[:, :, Guard.TARGET_LOCAL:].any(dim=1)
+        some = own[:, :, Guard.TARGET_LOCAL :].any(dim=1)
         room = (self._depth < MAX_BLOCKS).unsqueeze(1)
         return torch.cat([own.flatten(1), some, room, room & some[:, -1:]], dim=1)
 

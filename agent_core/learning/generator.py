@@ -39,9 +39,19 @@ class Rescored(NamedTuple):
 class CodeGenerator:
     """Samples programs from an LSTM policy and improves it by REINFORCE with Adam."""
 
-    def __init__(self, tokenizer: Tokenizer, machine: LegalTokens, start: str, defined: Sequence[str],
-                 model: ModelConfig, generator: GeneratorConfig, optimizer: OptimizerConfig, learning: LearningConfig,
-                 seed: int, ranks: Ranks | None = None):
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        machine: LegalTokens,
+        start: str,
+        defined: Sequence[str],
+        model: ModelConfig,
+        generator: GeneratorConfig,
+        optimizer: OptimizerConfig,
+        learning: LearningConfig,
+        seed: int,
+        ranks: Ranks | None = None,
+    ):
         """start, defined: the grammar's start symbol and the names that exist before the first token.
 
         Weights and sampling both follow from `seed`. Every tensor lives on the machine's device. Where there are
@@ -73,16 +83,21 @@ class CodeGenerator:
         seed = torch.randint(2**31, (1,), generator=self.random, device=self.device).item()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.policy = CodePolicy(len(self._tokenizer), self._model_config.embedding_dim,
-                                     self._model_config.hidden_dim, self._model_config.num_layers).to(self.device)
+            self.policy = CodePolicy(
+                len(self._tokenizer),
+                self._model_config.embedding_dim,
+                self._model_config.hidden_dim,
+                self._model_config.num_layers,
+            ).to(self.device)
         with torch.no_grad():
             self.policy.head.bias += self._chance.log()
         self._ranks.spread(self.policy.parameters())
         self.optimizer = torch.optim.Adam(self.policy.parameters(), lr=self._optimizer_config.learning_rate)
 
     @torch.no_grad()
-    def generate(self, batch_size: int, elites: Sequence[tuple[int, ...]] = (),
-                 on_ended: OnEnded | None = None) -> Programs:
+    def generate(
+        self, batch_size: int, elites: Sequence[tuple[int, ...]] = (), on_ended: OnEnded | None = None
+    ) -> Programs:
         """Writes this rank's share of `batch_size` programs, token by token, until <EOS> or the limit.
 
         elites: known programs, as `Programs.rows` gives them, that part of the batch is regrown from. on_ended: is
@@ -90,10 +105,19 @@ class CodeGenerator:
         """
         share = self._ranks.share(batch_size)
         batch_size = share.stop - share.start
-        writing = Writing(self._machine, self._tokenizer, self._start, self._defined, batch_size,
-                          self._config.max_length, self._config.legal_tokens_only, self._floors(batch_size),
-                          draw_slack(batch_size, self._learning.fresh_slack, self.random, self.device),
-                          self._plan(share, elites), on_ended)
+        writing = Writing(
+            self._machine,
+            self._tokenizer,
+            self._start,
+            self._defined,
+            batch_size,
+            self._config.max_length,
+            self._config.legal_tokens_only,
+            self._floors(batch_size),
+            draw_slack(batch_size, self._learning.fresh_slack, self.random, self.device),
+            self._plan(share, elites),
+            on_ended,
+        )
         reader = self.policy.reader(batch_size)
         while not writing.ended:
             legal = writing.legal()  # (R, V), R programs being under way
@@ -110,8 +134,14 @@ class CodeGenerator:
         ids, counts, legal, floor = _with_specimens(programs, self._examine(elites), self._tokenizer.pad)
         return Rescored(*self._rescore(ids, counts, legal, floor), counts)  # (B + E, T) each, T that of the longest
 
-    def learn(self, rewards: Tensor, programs: Programs, elites: Sequence[tuple[int, ...]] = (),
-              rescored: Rescored | None = None, regrown: Tensor | None = None) -> dict[str, float]:
+    def learn(
+        self,
+        rewards: Tensor,
+        programs: Programs,
+        elites: Sequence[tuple[int, ...]] = (),
+        rescored: Rescored | None = None,
+        regrown: Tensor | None = None,
+    ) -> dict[str, float]:
         """One step of REINFORCE with Adam. rewards: (B,). Returns the figures of the step for the log.
 
         programs: this rank's share of the batch that the rewards are of; regrown: (B,) bool, of all of it. What each
@@ -140,14 +170,21 @@ class CodeGenerator:
         if loss.requires_grad:
             loss.backward()
         loss, policy_loss, imitation, total_entropy, choices_made = self._ranks.add_up(
-            self.policy.parameters(), loss, policy_loss, imitation, total_entropy, programs.chosen.sum())
+            self.policy.parameters(), loss, policy_loss, imitation, total_entropy, programs.chosen.sum()
+        )
         norm = nn.utils.clip_grad_norm_(self.policy.parameters(), self._optimizer_config.gradient_clip)
         sound = bool(torch.isfinite(loss) & torch.isfinite(norm))
         if sound:
             self.optimizer.step()
         mean_choice = total_entropy * batch / choices_made.clamp(min=1)
-        return {"loss": loss.item(), "policy_loss": policy_loss.item(), "imitation_loss": imitation.item(),
-                "entropy": mean_choice.item(), "gradient_norm": norm.item(), "skipped": float(not sound)}
+        return {
+            "loss": loss.item(),
+            "policy_loss": policy_loss.item(),
+            "imitation_loss": imitation.item(),
+            "entropy": mean_choice.item(),
+            "gradient_norm": norm.item(),
+            "skipped": float(not sound),
+        }
 
     def run_state(self) -> dict:
         """The randomness, and what the saved weights fit: all that must survive besides the two `state_dict`s.
@@ -156,8 +193,13 @@ class CodeGenerator:
         """
         own = {"random": self.random.get_state(), "plan_random": self.plan_random.get_state()}
         first, *others = self._ranks.gather(own)
-        return {**first, "others": others,
-                "device": self.device.type, "tokens": self._tokenizer.tokens, "model": asdict(self._model_config)}
+        return {
+            **first,
+            "others": others,
+            "device": self.device.type,
+            "tokens": self._tokenizer.tokens,
+            "model": asdict(self._model_config),
+        }
 
     def load(self, model_state: dict, optimizer_state: dict, run_state: dict, same_run: bool) -> list[str]:
         """Takes back what was saved; tokens are matched by text. Returns what there is to say about it.
@@ -172,8 +214,10 @@ class CodeGenerator:
             names = [name for name, _ in self.policy.named_parameters()]
             model_state = carry_policy(model_state, fresh, ids)
             optimizer_state = carry_optimizer(optimizer_state, names, fresh, ids)
-            notes.append(f"the vocabulary changed: {len(ids)} tokens keep what was learned, "
-                         f"{len(self._tokenizer) - len(ids)} are new, {len(run_state['tokens']) - len(ids)} are gone")
+            notes.append(
+                f"the vocabulary changed: {len(ids)} tokens keep what was learned, "
+                f"{len(self._tokenizer) - len(ids)} are new, {len(run_state['tokens']) - len(ids)} are gone"
+            )
         self.policy.load_state_dict(model_state)
         self.optimizer.load_state_dict(optimizer_state)
         for group in self.optimizer.param_groups:
@@ -185,8 +229,10 @@ class CodeGenerator:
         rank, count, notes = self._ranks.rank, self._ranks.count, []
         saved = [run_state, *run_state.get("others", [])]
         if len(saved) != count:
-            notes.append(f"saved by {len(saved)} ranks, going on with {count}: from here on the run is "
-                         "another one than it would have been there")
+            notes.append(
+                f"saved by {len(saved)} ranks, going on with {count}: from here on the run is "
+                "another one than it would have been there"
+            )
         if rank >= len(saved):
             seed = self._ranks.seed(run_state["random"].tolist())
             self.plan_random.manual_seed(seed)
@@ -196,8 +242,10 @@ class CodeGenerator:
         if run_state["device"] == self.device.type:
             self.random.set_state(saved[rank]["random"])
         else:
-            notes.append(f"saved on {run_state['device']}, going on on {self.device.type}: from here on the run "
-                         "is another one than it would have been there")
+            notes.append(
+                f"saved on {run_state['device']}, going on on {self.device.type}: from here on the run "
+                "is another one than it would have been there"
+            )
         return notes
 
     def accepts(self, rows: Sequence[tuple[int, ...]]) -> list[bool]:
@@ -217,13 +265,18 @@ class CodeGenerator:
         inputs = torch.cat([torch.full_like(ids[:, :1], self._tokenizer.sos), ids[:, :-1]], dim=1)
         places = torch.arange(1, ids.shape[1] + 1, device=self.device)
         lengths, order = (counts * places).amax(dim=1).sort(descending=True, stable=True)  # up to the last that counts
-        reached = (lengths >= places.unsqueeze(1))  # (T, B) in that order: packed
+        reached = lengths >= places.unsqueeze(1)  # (T, B) in that order: packed
         hidden = self.policy.hidden(inputs[order].t()[reached], reached.sum(dim=1).tolist())  # (N, H)
         chosen = counts[order].t()
         place, program = chosen.nonzero().unbind(1)
         program = order[program]
-        log_probs, entropies = choices(self.policy.head(hidden[chosen[reached]]), legal[program, place],
-                                       floor[program], ids[program, place], self._chance)
+        log_probs, entropies = choices(
+            self.policy.head(hidden[chosen[reached]]),
+            legal[program, place],
+            floor[program],
+            ids[program, place],
+            self._chance,
+        )
         nothing = torch.zeros(ids.shape, dtype=log_probs.dtype, device=self.device)
         return (nothing.index_put((program, place), log_probs), nothing.index_put((program, place), entropies))
 
@@ -238,15 +291,25 @@ class CodeGenerator:
         regrown = end - begin
         if not (regrown and elites and self._config.legal_tokens_only):
             return None
-        return make_plan(self._examine(elites), batch_size, regrown, self._learning.inner_share,
-                         self._learning.regrown_slack, self.plan_random, self._tokenizer.pad,
-                         len(self._tokenizer)).to(self.device)
+        return make_plan(
+            self._examine(elites),
+            batch_size,
+            regrown,
+            self._learning.inner_share,
+            self._learning.regrown_slack,
+            self.plan_random,
+            self._tokenizer.pad,
+            len(self._tokenizer),
+        ).to(self.device)
 
     def _examine(self, elites: Sequence[tuple[int, ...]]) -> list[Specimen]:
         """Known programs as tensors; each is replayed once, and forgotten when too many have been."""
         if new := [elite for elite in elites if elite not in self._specimens]:
-            found = (examine(new, self._machine, self._start, self._config.max_length, self._defined)
-                     if self._config.legal_tokens_only else unruled(new, self._tokenizer, self.device))
+            found = (
+                examine(new, self._machine, self._start, self._config.max_length, self._defined)
+                if self._config.legal_tokens_only
+                else unruled(new, self._tokenizer, self.device)
+            )
             if len(self._specimens) > _SPECIMENS:
                 self._specimens = {elite: self._specimens[elite] for elite in elites if elite in self._specimens}
             self._specimens |= zip(new, found, strict=True)

@@ -69,17 +69,27 @@ class Plan:
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> "Plan":
         within = Within(change(self.within.floor), change(self.within.stop))
-        return Plan(change(self.source), change(self.begin), change(self.end), change(self.crowding),
-                    change(self.slack), change(self.barred), within, change(self.regrown), self.last_begin)
+        return Plan(
+            change(self.source),
+            change(self.begin),
+            change(self.end),
+            change(self.crowding),
+            change(self.slack),
+            change(self.barred),
+            within,
+            change(self.regrown),
+            self.last_begin,
+        )
 
 
-def examine(programs: Sequence[Sequence[int]], machine: LegalTokens, start: str, max_length: int,
-            defined: Sequence[str]) -> list[Specimen]:
+def examine(
+    programs: Sequence[Sequence[int]], machine: LegalTokens, start: str, max_length: int, defined: Sequence[str]
+) -> list[Specimen]:
     """Replays known legal programs, each a sequence of ids that ends in <EOS>, and finds their cuts."""
     longest = max(map(len, programs))
     padded = torch.full((len(programs), longest), machine.pad, device=machine.device)
     for row, program in enumerate(programs):
-        padded[row, :len(program)] = torch.tensor(program)
+        padded[row, : len(program)] = torch.tensor(program)
     progress = machine.begin(start, len(programs), max_length, defined)
     legal, stacks, pointers, served = [], [], [], []
     for t in range(longest):
@@ -96,12 +106,19 @@ def examine(programs: Sequence[Sequence[int]], machine: LegalTokens, start: str,
         row[0] = row[0] or not any(row)
     specimens = []
     for row, program in enumerate(programs):
-        cuts = [cut for cut in _cuts(len(program), *(column[row] for column in columns), machine)
-                if choice[row][cut.begin]] or [_ALL_ANEW]
+        cuts = [
+            cut for cut in _cuts(len(program), *(column[row] for column in columns), machine) if choice[row][cut.begin]
+        ] or [_ALL_ANEW]
         per_begin = Counter(cut.begin for cut in cuts)
-        specimens.append(Specimen(torch.tensor(program), all_legal[row, :len(program)],
-                                  torch.tensor(choice[row][:len(program)], dtype=torch.float), torch.tensor(cuts),
-                                  torch.tensor([1 / per_begin[cut.begin] for cut in cuts])))
+        specimens.append(
+            Specimen(
+                torch.tensor(program),
+                all_legal[row, : len(program)],
+                torch.tensor(choice[row][: len(program)], dtype=torch.float),
+                torch.tensor(cuts),
+                torch.tensor([1 / per_begin[cut.begin] for cut in cuts]),
+            )
+        )
     return specimens
 
 
@@ -115,13 +132,21 @@ def any_token(tokenizer: Tokenizer, device: torch.device) -> Tensor:
 def unruled(programs: Sequence[Sequence[int]], tokenizer: Tokenizer, device: torch.device) -> list[Specimen]:
     """As `examine` where the grammar is left out: nothing says where a program could be cut."""
     allowed = any_token(tokenizer, device)
-    return [Specimen(torch.tensor(program), allowed.expand(len(program), -1), torch.ones(len(program)),
-                     torch.tensor([_ALL_ANEW]), torch.ones(1))
-            for program in programs]
+    return [
+        Specimen(
+            torch.tensor(program),
+            allowed.expand(len(program), -1),
+            torch.ones(len(program)),
+            torch.tensor([_ALL_ANEW]),
+            torch.ones(1),
+        )
+        for program in programs
+    ]
 
 
-def _cuts(length: int, stacks: list[list[int]], pointers: list[int], served: list[int],
-          machine: LegalTokens) -> Iterable[Cut]:
+def _cuts(
+    length: int, stacks: list[list[int]], pointers: list[int], served: list[int], machine: LegalTokens
+) -> Iterable[Cut]:
     """Every cut of one program, each stretch once. The lists hold one entry a token, as it was before that token."""
     for begin in range(length):
         floors = {}  # of each end the lowest, which leaves the stretch the most that it can become
@@ -144,8 +169,16 @@ def draw_slack(count: int, mean: float, generator: torch.Generator, device: torc
     return (chance.log() / math.log(mean / (mean + 1))).clamp(max=NEVER).long()
 
 
-def make_plan(specimens: Sequence[Specimen], batch_size: int, regrown: int, inner_share: float, mean_slack: float,
-              generator: torch.Generator, pad: int, vocabulary: int) -> Plan:
+def make_plan(
+    specimens: Sequence[Specimen],
+    batch_size: int,
+    regrown: int,
+    inner_share: float,
+    mean_slack: float,
+    generator: torch.Generator,
+    pad: int,
+    vocabulary: int,
+) -> Plan:
     """Draws for the last `regrown` programs of a batch which elite to start from and what to keep of it.
 
     inner_share: the share of them that keeps both sides of the stretch; the others keep only what is before it.
@@ -179,7 +212,14 @@ def make_plan(specimens: Sequence[Specimen], batch_size: int, regrown: int, inne
         fresh = torch.full((batch_size - regrown, *values.shape[1:]), fill, dtype=values.dtype)
         return torch.cat([fresh, values])
 
-    return Plan(placed(sources[elite], pad), placed(begin, -1), placed(end), placed(crowding),
-                placed(slack), placed(sources[elite, begin]),
-                Within(placed(floor), placed(stop.unsqueeze(1) == torch.arange(vocabulary))),
-                placed(torch.ones(regrown, dtype=torch.bool)), int(begin.max()))
+    return Plan(
+        placed(sources[elite], pad),
+        placed(begin, -1),
+        placed(end),
+        placed(crowding),
+        placed(slack),
+        placed(sources[elite, begin]),
+        Within(placed(floor), placed(stop.unsqueeze(1) == torch.arange(vocabulary))),
+        placed(torch.ones(regrown, dtype=torch.bool)),
+        int(begin.max()),
+    )

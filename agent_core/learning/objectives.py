@@ -41,8 +41,9 @@ class _Choices(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, logits: Tensor, legal: Tensor, floor: Tensor, ids: Tensor, chance: Tensor
-                ) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx, logits: Tensor, legal: Tensor, floor: Tensor, ids: Tensor, chance: Tensor
+    ) -> tuple[Tensor, Tensor]:
         ids = ids.unsqueeze(-1)
         own_logs = torch.log_softmax(_masked(logits, legal), dim=-1)
         own = own_logs.exp()

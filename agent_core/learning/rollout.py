@@ -43,9 +43,20 @@ def _rows(ids: Tensor, mask: Tensor) -> list[Row]:
 class Writing:
     """The programs that have not ended, R of the batch's B, and all that was written so far."""
 
-    def __init__(self, machine: LegalTokens, tokenizer: Tokenizer, start: str, defined: Sequence[str], batch_size: int,
-                 max_length: int, legal_tokens_only: bool, floor: Tensor, slack: Tensor, plan: Plan | None,
-                 on_ended: OnEnded | None):
+    def __init__(
+        self,
+        machine: LegalTokens,
+        tokenizer: Tokenizer,
+        start: str,
+        defined: Sequence[str],
+        batch_size: int,
+        max_length: int,
+        legal_tokens_only: bool,
+        floor: Tensor,
+        slack: Tensor,
+        plan: Plan | None,
+        on_ended: OnEnded | None,
+    ):
         """floor: (B,) the share of each program's choices that is left to chance; slack: (B,) the tokens that a
         fresh one may have beyond the fewest; on_ended: is given programs that are dropped."""
         self._machine, self._tokenizer, self._plan, self._max_length = machine, tokenizer, plan, max_length
@@ -129,23 +140,26 @@ class Writing:
 
     def programs(self) -> Programs:
         """All that was written, as long as the longest."""
-        ids, chosen, legal, probs = (column[:self._place].transpose(0, 1)
-                                     for column in (self._ids, self._chosen, self._legal, self._probs))
+        ids, chosen, legal, probs = (
+            column[: self._place].transpose(0, 1) for column in (self._ids, self._chosen, self._legal, self._probs)
+        )
         log_probs = torch.where(chosen, probs, 1.0).log()
         return Programs(ids, ids != self._tokenizer.pad, chosen, legal, log_probs, self._regrown, self._floors)
 
     def _drop_finished(self) -> Tensor:
         if self._on_ended is not None:
-            ids = self._ids[:self._place, self._rows[self._finished]].t()
+            ids = self._ids[: self._place, self._rows[self._finished]].t()
             self._on_ended(_rows(ids, ids != self._tokenizer.pad))
         left = (~self._finished).nonzero().squeeze(1)
         self.token, self._rows, self.floor, self._finished = (
-            part.index_select(0, left) for part in (self.token, self._rows, self.floor, self._finished))
+            part.index_select(0, left) for part in (self.token, self._rows, self.floor, self._finished)
+        )
         if self._progress is not None:
             self._progress.select(left)
         if self._plan is not None:
             self._plan = self._plan.select(left)
             self._kept, self._cursor, floor = (
-                part.index_select(0, left) for part in (self._kept, self._cursor, self._within.floor))
+                part.index_select(0, left) for part in (self._kept, self._cursor, self._within.floor)
+            )
             self._within = Within(floor, self._plan.within.stop)
         return left

@@ -17,8 +17,10 @@ def check_architecture(saved: dict[str, int], wanted: ModelConfig) -> None:
     for key, value in saved.items():
         now = getattr(wanted, key)
         if now != value:
-            raise UserError(f"model.{key} is {now}, but the saved model was made with {value}: "
-                            f"set model.{key} = {value} to go on with it, or start anew with --fresh")
+            raise UserError(
+                f"model.{key} is {now}, but the saved model was made with {value}: "
+                f"set model.{key} = {value} to go on with it, or start anew with --fresh"
+            )
 
 
 def match_tokens(saved: Sequence[str], now: Sequence[str]) -> dict[int, int]:
@@ -29,8 +31,7 @@ def match_tokens(saved: Sequence[str], now: Sequence[str]) -> dict[int, int]:
 
 def carry_policy(saved: dict[str, Tensor], fresh: dict[str, Tensor], ids: dict[int, int]) -> dict[str, Tensor]:
     """The saved weights with their rows where the tokens are now; new tokens keep the rows of `fresh`."""
-    return {name: _moved(tensor, fresh[name], ids) if name in _TOKEN_ROWS else tensor
-            for name, tensor in saved.items()}
+    return {name: _moved(tensor, fresh[name], ids) if name in _TOKEN_ROWS else tensor for name, tensor in saved.items()}
 
 
 def carry_optimizer(saved: dict, parameter_names: Sequence[str], fresh: dict[str, Tensor], ids: dict[int, int]) -> dict:
@@ -41,8 +42,10 @@ def carry_optimizer(saved: dict, parameter_names: Sequence[str], fresh: dict[str
     state = {}
     for index, moments in saved["state"].items():
         name = parameter_names[index]
-        state[index] = {kind: _moved(value, torch.zeros_like(fresh[name]), ids)
-                        if name in _TOKEN_ROWS and kind != "step" else value for kind, value in moments.items()}
+        state[index] = {
+            kind: _moved(value, torch.zeros_like(fresh[name]), ids) if name in _TOKEN_ROWS and kind != "step" else value
+            for kind, value in moments.items()
+        }
     return saved | {"state": state}
 
 

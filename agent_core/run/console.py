@@ -24,8 +24,13 @@ class Bar:
     def __init__(self, agent: Agent):
         self._agent = agent
         self._spoken = time.monotonic()
-        self._bar = tqdm(total=agent.config.run.max_attempts, initial=agent.progress.attempts, unit=" attempts",
-                         disable=not sys.stderr.isatty(), dynamic_ncols=True)
+        self._bar = tqdm(
+            total=agent.config.run.max_attempts,
+            initial=agent.progress.attempts,
+            unit=" attempts",
+            disable=not sys.stderr.isatty(),
+            dynamic_ncols=True,
+        )
 
     def __enter__(self) -> "Bar":
         return self
@@ -34,8 +39,10 @@ class Bar:
         self._bar.close()
 
     def update(self, figures: dict[str, float]) -> None:
-        line = (f"best {figures['best_reward']:.3f}, mean {figures['mean_reward']:.3f}, "
-                f"{figures['distinct_programs']} distinct")
+        line = (
+            f"best {figures['best_reward']:.3f}, mean {figures['mean_reward']:.3f}, "
+            f"{figures['distinct_programs']} distinct"
+        )
         self._bar.set_postfix_str(line, refresh=False)
         self._bar.update(figures["attempts"] - self._bar.n)
         if self._bar.disable and time.monotonic() - self._spoken >= QUIET_SECONDS:
@@ -79,20 +86,30 @@ def show_banner(agent: Agent, machine: LegalTokens, device: str, jail: str, line
     task, attempts = agent.task, agent.progress.attempts
     if unused := machine.unused_tokens():
         lines = [*lines, f"note: no rule of the grammar uses {', '.join(unused)}"]
-    say(f"AltLAS: {task.name}. {task.description}",
+    say(
+        f"AltLAS: {task.name}. {task.description}",
         f"device: {device}; jail: {jail}",
         f"seed {agent.config.run.seed}, {agent.generator.policy.count_parameters():,} parameters, "
         f"{len(agent.tokenizer)} tokens in the vocabulary, "
         + (f"resumed at {attempts:,} attempts" if attempts else "from the first attempt"),
-        *(f"  {line}" for line in lines))
+        *(f"  {line}" for line in lines),
+    )
 
 
 def show_verdict(result: Mapping[str, Any], folder: Path, stopped: bool) -> None:
     """How a run ended. result: what result.json holds."""
-    verdict = (f"solved {result['task']} in {result['attempts']:,} attempts; after {result['seconds']:.1f} s "
-               f"its shortest solution has {result['tokens']} tokens:"
-               if result["solved"] else
-               f"not solved in {result['attempts']:,} attempts, {result['seconds']:.1f} s; "
-               f"best reward {result['best_reward']:.3f}:")
-    say(verdict, "", *indented(result["program"]), "", f"curves, best program and result: {folder}",
-        *["stopped; the same command goes on from here"] * stopped)
+    verdict = (
+        f"solved {result['task']} in {result['attempts']:,} attempts; after {result['seconds']:.1f} s "
+        f"its shortest solution has {result['tokens']} tokens:"
+        if result["solved"]
+        else f"not solved in {result['attempts']:,} attempts, {result['seconds']:.1f} s; "
+        f"best reward {result['best_reward']:.3f}:"
+    )
+    say(
+        verdict,
+        "",
+        *indented(result["program"]),
+        "",
+        f"curves, best program and result: {folder}",
+        *["stopped; the same command goes on from here"] * stopped,
+    )

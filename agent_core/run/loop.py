@@ -79,8 +79,10 @@ class OpenBooks(Books):
             if must:
                 raise
             if not self._put_off:
-                say(f"note: {error.problem}; learning goes on, and saving is tried again every "
-                    f"{self._agent.config.run.save_every:,} attempts; saved so far: {self._saved_at:,} attempts")
+                say(
+                    f"note: {error.problem}; learning goes on, and saving is tried again every "
+                    f"{self._agent.config.run.save_every:,} attempts; saved so far: {self._saved_at:,} attempts"
+                )
             self._put_off = True
             return
         self._saved_at = self._agent.progress.attempts
@@ -121,8 +123,10 @@ class Run:
                 books.step(figures | self._speed(), improved=len(agent.history) > improvements)
                 if agent.progress.skipped and agent.progress.skipped % MAX_SKIPPED == 0:
                     self._save()
-                    raise UserError(f"loss or gradient was not finite in {MAX_SKIPPED} steps in a row; what was "
-                                    "learned before is saved; lower optimizer.learning_rate and run again")
+                    raise UserError(
+                        f"loss or gradient was not finite in {MAX_SKIPPED} steps in a row; what was "
+                        "learned before is saved; lower optimizer.learning_rate and run again"
+                    )
                 if agent.progress.attempts - self._saved_at >= config.run.save_every and not agent.finished:
                     self._save(must=False)
             books.result(self.result())  # first: a run that counts as finished has its result
@@ -133,21 +137,36 @@ class Run:
         """What result.json holds."""
         agent, best = self._agent, self._agent.memory.best
         attempts = agent.progress.solved_at or agent.progress.attempts
-        return {"task": agent.task.name, "seed": agent.config.run.seed, "ranks": agent.ranks.count,
-                "solved": agent.solved, "attempts": attempts, "seconds": round(self.seconds, 3),
-                "attempts_per_second": round(agent.progress.attempts / self.seconds, 1),
-                "best_reward": best.reward if best else 0.0, "tokens": len(best.row) if best else 0,
-                "program": agent.best_program if best else "",
-                "device": str(agent.generator.device), "torch_version": torch.__version__}
+        return {
+            "task": agent.task.name,
+            "seed": agent.config.run.seed,
+            "ranks": agent.ranks.count,
+            "solved": agent.solved,
+            "attempts": attempts,
+            "seconds": round(self.seconds, 3),
+            "attempts_per_second": round(agent.progress.attempts / self.seconds, 1),
+            "best_reward": best.reward if best else 0.0,
+            "tokens": len(best.row) if best else 0,
+            "program": agent.best_program if best else "",
+            "device": str(agent.generator.device),
+            "torch_version": torch.__version__,
+        }
 
     def _speed(self) -> dict[str, float]:
         pool = self._agent.pool
-        return {"jail_reruns": pool.reruns, "jail_wait_seconds": round(pool.wait_seconds, 3),
-                "elapsed_seconds": round(self.seconds, 3),
-                "attempts_per_second": round(self._agent.progress.attempts / self.seconds, 1)}
+        return {
+            "jail_reruns": pool.reruns,
+            "jail_wait_seconds": round(pool.wait_seconds, 3),
+            "elapsed_seconds": round(self.seconds, 3),
+            "attempts_per_second": round(self._agent.progress.attempts / self.seconds, 1),
+        }
 
     def _save(self, must: bool = True) -> None:
         generator = self._agent.generator
-        self._books.save(generator.policy.state_dict(), generator.optimizer.state_dict(),
-                         {"agent": self._agent.state(), "seconds": self.seconds}, must)
+        self._books.save(
+            generator.policy.state_dict(),
+            generator.optimizer.state_dict(),
+            {"agent": self._agent.state(), "seconds": self.seconds},
+            must,
+        )
         self._saved_at = self._agent.progress.attempts

@@ -16,8 +16,10 @@ def advice(config: Config, task: Task, tokenizer: Tokenizer, machine: LegalToken
     asked = config.generator.batch_size
     fits = fitting_batch(config, task, tokenizer, machine)
     way_out = f"generator.batch_size = {fits} fits" if fits else "not even one program fits: set run.device = cpu"
-    return (f"the device has too little memory for generator.batch_size = {asked}; {way_out}; "
-            "run again with it: what was saved before is whole")
+    return (
+        f"the device has too little memory for generator.batch_size = {asked}; {way_out}; "
+        "run again with it: what was saved before is whole"
+    )
 
 
 def fitting_batch(config: Config, task: Task, tokenizer: Tokenizer, machine: LegalTokens) -> int:
@@ -26,8 +28,17 @@ def fitting_batch(config: Config, task: Task, tokenizer: Tokenizer, machine: Leg
     while size := size // 2:
         gc.collect()
         try:
-            generator = CodeGenerator(tokenizer, machine, start, defined, config.model, config.generator,
-                                      config.optimizer, config.learning, config.run.seed)
+            generator = CodeGenerator(
+                tokenizer,
+                machine,
+                start,
+                defined,
+                config.model,
+                config.generator,
+                config.optimizer,
+                config.learning,
+                config.run.seed,
+            )
             generator.learn(torch.zeros(size), generator.generate(size))
             return size
         except torch.OutOfMemoryError:

@@ -60,7 +60,7 @@ def _in_cases(task: Task, score: Score) -> str:
 def _in_constraints(task: Task, score: Score) -> str:
     """Which constraint does not hold: their flags come last, the tokens' before the length's."""
     count = len(task.required_tokens) + (task.max_tokens is not None)
-    held = score.solved_cases[len(score.solved_cases) - count:]
+    held = score.solved_cases[len(score.solved_cases) - count :]
     missing = [token for token, share in zip(task.required_tokens, held, strict=False) if not share]
     if missing:
         return f"all is right, but it must use {', '.join(map(printable, missing))}"

@@ -80,7 +80,7 @@ class Scorer:
             known = self.version
             doubted.clear()
             if run is not None:
-                runs, run = self._tamed(run.finish(modules[len(run.sources):])), None
+                runs, run = self._tamed(run.finish(modules[len(run.sources) :])), None
             else:
                 runs = self._run(modules, self._paid, function)
             runs = self._counted(runs, modules, function)
@@ -108,9 +108,16 @@ class Scorer:
             runs[i] = counted(runs[i], [next(others) for _ in STAND_INS])
         return runs
 
-    def _confirm(self, scores: list[Score], runs: Sequence[RunResult], modules: Sequence[str],
-                 token_counts: Sequence[int], function: str) -> None:
+    def _confirm(
+        self,
+        scores: list[Score],
+        runs: Sequence[RunResult],
+        modules: Sequence[str],
+        token_counts: Sequence[int],
+        function: str,
+    ) -> None:
         """Runs alone what would be the best so far, until one is; those that are not get the score they deserve."""
+
         def rank(i: int) -> tuple[float, int]:
             return scores[i].reward, -token_counts[i]
 
@@ -120,7 +127,7 @@ class Scorer:
             checks = self._checks() if scores[i].solved else []
             again = self._again([modules[i]], checks, function, alone=True)[0]
             agreed = _agreed(runs[i], again)
-            if not all(map(self._right, checks, again.cases[len(self._paid):])):
+            if not all(map(self._right, checks, again.cases[len(self._paid) :])):
                 agreed = replace(agreed, status="crashed", cases=(), message=_DIFFERS)
             scores[i] = self._judge(agreed, modules[i], token_counts[i], function)
             self._confirmed = max(self._confirmed, rank(i))
@@ -239,8 +246,9 @@ class Scorer:
     def _right(self, case: Case, answer: CaseResult) -> bool:
         return answer.status == "finished" and same(answer.value, case.expected, self.task.numeric == "loose")
 
-    def _again(self, modules: Sequence[str], checks: Sequence[Case], function: str, alone: bool = False
-               ) -> list[RunResult]:
+    def _again(
+        self, modules: Sequence[str], checks: Sequence[Case], function: str, alone: bool = False
+    ) -> list[RunResult]:
         """The modules run on the paid cases in reverse and then the checks; the answers in their usual order.
 
         The status is that of the paid cases, whatever the checks did.

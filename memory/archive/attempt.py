@@ -59,8 +59,15 @@ class Found:
     @classmethod
     def of(cls, rows: Sequence[Row], attempts: Sequence[Attempt]) -> "Found":
         rewards, solved, statuses, behaviours, _, _ = zip(*attempts, strict=True) if attempts else [()] * 6
-        return cls(rows, list(map(len, rows)), rewards, solved, statuses, behaviours,
-                   list(zip(count(), rows, attempts, strict=False)))
+        return cls(
+            rows,
+            list(map(len, rows)),
+            rewards,
+            solved,
+            statuses,
+            behaviours,
+            list(zip(count(), rows, attempts, strict=False)),
+        )
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,10 @@ class Attempts:
 
     def novelty(self, found: Found, power: float) -> list[float]:
         """The share of its reward that each program is paid: a behaviour seen n times so far pays n ** -power."""
-        return [1.0 if solved else self._seen.get(behaviour, 1) ** -power
-                for solved, behaviour in zip(found.solved, found.behaviours, strict=True)]
+        return [
+            1.0 if solved else self._seen.get(behaviour, 1) ** -power
+            for solved, behaviour in zip(found.solved, found.behaviours, strict=True)
+        ]
 
     @property
     def elites(self) -> list[Row]:
@@ -159,9 +161,14 @@ class Attempts:
     def state(self) -> dict:
         """All of it, packed: the scores are many, and a save should not double what they take."""
         best = self.best and (self.best.row, self.best.reward, self.best.solved, self.best.attempts)
-        return {"scores": _packed(self._scores), "niches": self._elites.niches, "best": best,
-                "places": self._places, "set_aside": self.set_aside,
-                "seen": (torch.tensor(list(self._seen), dtype=torch.long), torch.tensor(list(self._seen.values())))}
+        return {
+            "scores": _packed(self._scores),
+            "niches": self._elites.niches,
+            "best": best,
+            "places": self._places,
+            "set_aside": self.set_aside,
+            "seen": (torch.tensor(list(self._seen), dtype=torch.long), torch.tensor(list(self._seen.values()))),
+        }
 
     def load_state(self, state: dict, more_scores: Sequence[dict] = ()) -> None:
         """more_scores: of other memories, as their states have them."""
@@ -179,8 +186,10 @@ class Attempts:
 def _packed(scores: dict[Row, Attempt]) -> dict:
     """Scores as a few tensors, in their order; what many share is numbered."""
     found = scores.values()
-    statuses, niches = ({value: i for i, value in enumerate(dict.fromkeys(values))}
-                        for values in ((a.status for a in found), (a.niche for a in found)))
+    statuses, niches = (
+        {value: i for i, value in enumerate(dict.fromkeys(values))}
+        for values in ((a.status for a in found), (a.niche for a in found))
+    )
 
     def column(values: Iterable, kind: type) -> torch.Tensor:
         """Straight from the values: a list of them all would take more than what is saved."""

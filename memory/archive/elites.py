@@ -54,8 +54,8 @@ class Elites:
         placed = self._recursive_ones() if places else []
         others = self._alike(placed)
         # Never more than there are others: after a restart they would be all that there is to learn from.
-        placed = placed[:min(self._count // 2, max(1, len(others)))]
-        return [row for _, _, row in sorted(placed + others[:self._count - len(placed)])]
+        placed = placed[: min(self._count // 2, max(1, len(others)))]
+        return [row for _, _, row in sorted(placed + others[: self._count - len(placed)])]
 
     def all_rows(self) -> list[Row]:
         """Those of all niches, for which there may be no place among the elites."""
@@ -75,7 +75,7 @@ class Elites:
 
     def _fittest(self, niche: Niche, entries: Sequence[Entry]) -> list[Entry]:
         """What a niche keeps of these."""
-        best = sorted(entries)[:self._per_niche]
+        best = sorted(entries)[: self._per_niche]
         if not niche[0]:
             return best
         shortest = min(entries, key=_BY_LENGTH)
@@ -86,7 +86,7 @@ class Elites:
         alike, kept = defaultdict(list), set(placed)
         for niche, entries in self.niches.items():
             alike[niche[1:]] += (entry for entry in entries if entry not in kept)
-        return sorted(chain.from_iterable(sorted(entries)[:self._per_niche] for entries in alike.values()))
+        return sorted(chain.from_iterable(sorted(entries)[: self._per_niche] for entries in alike.values()))
 
     def _recursive_ones(self) -> list[Entry]:
         """Those that call themselves and have a place: one of each degree of closeness in turn, from the closest down,
@@ -99,7 +99,7 @@ class Elites:
         for recursion in sorted(kinds, reverse=True):
             degrees.setdefault(recursion // GROWING, []).append(kinds[recursion])
         turns = chain.from_iterable(zip_longest(*map(_by_turns, degrees.values())))
-        return [entry for entry in turns if entry][:self._recursive]
+        return [entry for entry in turns if entry][: self._recursive]
 
 
 def _by_turns(kinds: Iterable[list[Entry]]) -> list[Entry]:

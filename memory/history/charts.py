@@ -84,13 +84,22 @@ def draw(panel: Panel, runs: Sequence[RunFolder]) -> str | None:
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # whatever the reader's matplotlibrc says
-        matplotlib.rcParams.update({"svg.hashsalt": panel.column, "svg.fonttype": "none", "font.size": 11,
-                                    "axes.spines.top": False, "axes.spines.right": False})
+        matplotlib.rcParams.update(
+            {
+                "svg.hashsalt": panel.column,
+                "svg.fonttype": "none",
+                "font.size": 11,
+                "axes.spines.top": False,
+                "axes.spines.right": False,
+            }
+        )
         width, height = panel.size
         figure = Figure(figsize=(width / 72, height / 72), facecolor="none")  # a point is a pixel of the page
         left, right, bottom, top = 44, 26, 24, 8
-        axes = figure.add_axes((left / width, bottom / height, (width - left - right) / width,
-                                (height - bottom - top) / height), facecolor="none")
+        axes = figure.add_axes(
+            (left / width, bottom / height, (width - left - right) / width, (height - bottom - top) / height),
+            facecolor="none",
+        )
         _set_scales(axes, panel, runs)
         for index, run in enumerate(runs):
             if panel.column in run.curves:
@@ -100,10 +109,15 @@ def draw(panel: Panel, runs: Sequence[RunFolder]) -> str | None:
             axes.set_ylim(bottom=0)
         _name_curves(axes, panel, runs)
         file = io.StringIO()
-        figure.savefig(file, format="svg", transparent=True,
-                       metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-    tips = {f"{letter(i)}-{best.attempts}": f"run {letter(i)}, attempt {best.attempts:,}, reward {best.reward:.4g}\n"
-            f"{best.program}" for i, run in enumerate(runs) for best in run.bests}
+        figure.savefig(
+            file, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        )
+    tips = {
+        f"{letter(i)}-{best.attempts}": f"run {letter(i)}, attempt {best.attempts:,}, reward {best.reward:.4g}\n"
+        f"{best.program}"
+        for i, run in enumerate(runs)
+        for best in run.bests
+    }
     return _for_a_page(file.getvalue(), f"{panel.title}: {panel.note}, over attempts", tips)
 
 
@@ -146,9 +160,16 @@ def _draw_run(axes: "Axes", panel: Panel, run: RunFolder, index: int) -> None:
         axes.plot(attempts[order], values, drawstyle="steps-post", **{**line, "linewidth": 2})
         if found:
             first = axes.get_xlim()[0]  # on a log scale not 0: what the first batch found is at the edge
-            dots = axes.scatter([max(first, best.attempts) for best in found], [best.reward for best in found],
-                                s=[100 if best.reward >= 1 else 42 for best in found], zorder=3, clip_on=False,
-                                edgecolor=PAPER, linewidth=1.2, **style)
+            dots = axes.scatter(
+                [max(first, best.attempts) for best in found],
+                [best.reward for best in found],
+                s=[100 if best.reward >= 1 else 42 for best in found],
+                zorder=3,
+                clip_on=False,
+                edgecolor=PAPER,
+                linewidth=1.2,
+                **style,
+            )
             dots.set_urls([f"#{letter(index)}-{best.attempts}" for best in found])
     else:
         axes.plot(attempts, values, **line)
@@ -159,8 +180,16 @@ def _draw_restarts(axes: "Axes", panel: Panel, runs: Sequence[RunFolder]) -> Non
     restarted = [(index, run) for index, run in enumerate(runs) if run.restarts]
     for lane, (index, run) in enumerate(restarted):
         places = _apart(run.restarts, axes, panel.size[0] / APART)
-        axes.plot(places, [0.04 + 0.12 * lane / len(restarted)] * len(places), "|", color=colour(index), markersize=9,
-                  markeredgewidth=2, clip_on=False, transform=axes.get_xaxis_transform())
+        axes.plot(
+            places,
+            [0.04 + 0.12 * lane / len(restarted)] * len(places),
+            "|",
+            color=colour(index),
+            markersize=9,
+            markeredgewidth=2,
+            clip_on=False,
+            transform=axes.get_xaxis_transform(),
+        )
 
 
 def _apart(places: Sequence[int], axes: "Axes", room: float) -> numpy.ndarray:
@@ -189,13 +218,23 @@ def _name_curves(axes: "Axes", panel: Panel, runs: Sequence[RunFolder]) -> None:
         while any(abs(x - other_x) < near and abs(y - other_y) < gap * 0.99 for other_x, other_y in placed):
             y += step
         placed.append((x, y))
-        axes.annotate(letter(index), (x, y), (8, 0), xycoords="axes fraction", textcoords="offset points", va="center",
-                      color=colour(index), weight="bold", annotation_clip=False, parse_math=False)
+        axes.annotate(
+            letter(index),
+            (x, y),
+            (8, 0),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            va="center",
+            color=colour(index),
+            weight="bold",
+            annotation_clip=False,
+            parse_math=False,
+        )
 
 
 def _for_a_page(svg: str, label: str, tips: dict[str, str]) -> str:
     """The element alone, without what only a file of its own needs, in the page's fonts and colours."""
-    svg = re.sub(r"<style.*?</style>", "", svg[svg.index("<svg"):], flags=re.DOTALL)
+    svg = re.sub(r"<style.*?</style>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)  # the same in every panel, and nothing points there
     svg = re.sub(r" font-family: [^;\"]*;| target=\"_blank\"", "", svg)
     size = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg)

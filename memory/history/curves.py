@@ -69,7 +69,7 @@ class Curves:
             return
         try:
             with open(self._path, "ab", buffering=0) as file:
-                left = self._waiting.getbuffer()[file.write(self._waiting.getbuffer()):].tobytes()
+                left = self._waiting.getbuffer()[file.write(self._waiting.getbuffer()) :].tobytes()
         except OSError:
             if self._waiting.tell() > _MOST_WAITING:
                 self._records = None

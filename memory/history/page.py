@@ -34,19 +34,35 @@ def make_page(runs: Sequence[RunFolder], notes: Sequence[str] = ()) -> str:
         marks += "A tick at the bottom is a restart with fresh weights. "
     solved = sum(run.solved_at is not None for run in runs)
     title = f"{len(runs)} run{'s' if len(runs) > 1 else ''} of {_listed(dict.fromkeys(run.task for run in runs))}"
-    return "\n".join([
-        "<!DOCTYPE html>", '<html lang="en">', "<head>", '<meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>AltLAS: {escape(title)}</title>", f"<style>\n{STYLE.read_text(encoding='utf-8')}</style>",
-        "</head>", "<body>",
-        f"<h1>{escape(title)}</h1>", f"<p>{solved} of {len(runs)} solved.</p>",
-        *(f"<p>{escape(note)}</p>" for note in notes),
-        _runs_table(runs), _settings_table(runs, differing),
-        f"<h2>Learning curves</h2>\n<p>Over attempts{scale}. {marks}</p>", _legend(runs, differing),
-        '<div class="panels">', *(_panel(panel, svg) for panel, svg in panels), "</div>",
-        "<h2>Best programs</h2>", *(_run(run, index, differing) for index, run in enumerate(runs)),
-        "</body>", "</html>", ""])
+    return "\n".join(
+        [
+            "<!DOCTYPE html>",
+            '<html lang="en">',
+            "<head>",
+            '<meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>AltLAS: {escape(title)}</title>",
+            f"<style>\n{STYLE.read_text(encoding='utf-8')}</style>",
+            "</head>",
+            "<body>",
+            f"<h1>{escape(title)}</h1>",
+            f"<p>{solved} of {len(runs)} solved.</p>",
+            *(f"<p>{escape(note)}</p>" for note in notes),
+            _runs_table(runs),
+            _settings_table(runs, differing),
+            f"<h2>Learning curves</h2>\n<p>Over attempts{scale}. {marks}</p>",
+            _legend(runs, differing),
+            '<div class="panels">',
+            *(_panel(panel, svg) for panel, svg in panels),
+            "</div>",
+            "<h2>Best programs</h2>",
+            *(_run(run, index, differing) for index, run in enumerate(runs)),
+            "</body>",
+            "</html>",
+            "",
+        ]
+    )
 
 
 def differences(runs: Sequence[RunFolder]) -> dict[str, str]:
@@ -112,22 +128,47 @@ def _runs_table(runs: Sequence[RunFolder]) -> str:
     rows = []
     for index, run in enumerate(runs):
         last = run.last
-        rows.append([
-            f'<a href="#{letter(index)}">{_key(index)}</a>', escape(run.task), escape(_seed(run) or _shown(None)),
-            _outcome(run), f"{run.attempts:,}", _duration(last.get("elapsed_seconds")),
-            _plain(last.get("attempts_per_second"), 0), _plain(last.get("best_reward"), 3),
-            _plain(last.get("best_tokens"), 0), _plain(last.get("restarts"), 0),
-            escape(_shown(run.result.get("device") if run.ended else None))])
-    return _table(["Run", "Task", "#Seed", "Outcome", "#Attempts", "#Time", "#Attempts/s", "#Best reward", "#Tokens",
-                   "#Restarts", "Device"], rows)
+        rows.append(
+            [
+                f'<a href="#{letter(index)}">{_key(index)}</a>',
+                escape(run.task),
+                escape(_seed(run) or _shown(None)),
+                _outcome(run),
+                f"{run.attempts:,}",
+                _duration(last.get("elapsed_seconds")),
+                _plain(last.get("attempts_per_second"), 0),
+                _plain(last.get("best_reward"), 3),
+                _plain(last.get("best_tokens"), 0),
+                _plain(last.get("restarts"), 0),
+                escape(_shown(run.result.get("device") if run.ended else None)),
+            ]
+        )
+    return _table(
+        [
+            "Run",
+            "Task",
+            "#Seed",
+            "Outcome",
+            "#Attempts",
+            "#Time",
+            "#Attempts/s",
+            "#Best reward",
+            "#Tokens",
+            "#Restarts",
+            "Device",
+        ],
+        rows,
+    )
 
 
 def _settings_table(runs: Sequence[RunFolder], differing: Mapping[str, str]) -> str:
     """A row a run: the settings in which the runs differ; nothing where there are none."""
     if not differing:
         return ""
-    heads = [f"<small>{escape(section)}</small>{escape(key)}" for section, _, key in
-             (name.partition(".") for name in differing)]
+    heads = [
+        f"<small>{escape(section)}</small>{escape(key)}"
+        for section, _, key in (name.partition(".") for name in differing)
+    ]
     rows = [[_key(index), *(_setting(run, *one) for one in differing.items())] for index, run in enumerate(runs)]
     return "<h3>Settings that differ</h3>\n" + _table(["Run", *heads], rows)
 
@@ -137,8 +178,16 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     sides = [' class="number"' if head.startswith("#") else "" for head in heads]
     first = "".join(f"<th{side}>{head.removeprefix('#')}</th>" for side, head in zip(sides, heads, strict=True))
     lines = ["".join(f"<td{side}>{cell}</td>" for side, cell in zip(sides, row, strict=True)) for row in rows]
-    return "\n".join(['<div class="scroll"><table>', f"<thead><tr>{first}</tr></thead>", "<tbody>",
-                      *(f"<tr>{line}</tr>" for line in lines), "</tbody>", "</table></div>"])
+    return "\n".join(
+        [
+            '<div class="scroll"><table>',
+            f"<thead><tr>{first}</tr></thead>",
+            "<tbody>",
+            *(f"<tr>{line}</tr>" for line in lines),
+            "</tbody>",
+            "</table></div>",
+        ]
+    )
 
 
 def _outcome(run: RunFolder) -> str:
@@ -157,8 +206,11 @@ def _setting(run: RunFolder, name: str, usual: str) -> str:
 
 def _label(run: RunFolder, differing: Mapping[str, str]) -> str:
     """A run in a few words: task, seed, and the settings that set it apart from most."""
-    apart = [f"{escape(name.partition('.')[2])} <b>{escape(_course(run, name))}</b>"
-             for name, usual in differing.items() if _course(run, name) not in ("", usual)]
+    apart = [
+        f"{escape(name.partition('.')[2])} <b>{escape(_course(run, name))}</b>"
+        for name, usual in differing.items()
+        if _course(run, name) not in ("", usual)
+    ]
     seed = [f"seed {escape(_seed(run))}"] if _seed(run) else []
     return ", ".join([escape(run.task), *seed, *apart])
 
@@ -177,17 +229,26 @@ def _run(run: RunFolder, index: int, differing: Mapping[str, str]) -> str:
     *before, best = run.bests or [None]
     cards = [_card(best, index, " best")] if best else ["<li>no program yet</li>"]
     cards += [_card(one, index) for one in before]
-    return "\n".join([
-        f'<section class="run" id="{letter(index)}">', f"<header>{_key(index)}<h3>{_label(run, differing)}</h3>",
-        f"<span>{_outcome(run)}</span><code>{escape(run.folder.name)}</code></header>", '<ol class="bests">', *cards,
-        "</ol>", "</section>"])
+    return "\n".join(
+        [
+            f'<section class="run" id="{letter(index)}">',
+            f"<header>{_key(index)}<h3>{_label(run, differing)}</h3>",
+            f"<span>{_outcome(run)}</span><code>{escape(run.folder.name)}</code></header>",
+            '<ol class="bests">',
+            *cards,
+            "</ol>",
+            "</section>",
+        ]
+    )
 
 
 def _card(best: Best, index: int, also: str = "") -> str:
     edge = f' style="border-left-color: {colour(index)}"' if also else ""
-    return (f'<li class="card{also}" id="{letter(index)}-{best.attempts}"{edge}>'
-            f'<div class="when"><span>attempt {best.attempts:,}</span><span>reward {best.reward:.4g}</span></div>'
-            f"<pre>{highlight(best.program)}</pre></li>")
+    return (
+        f'<li class="card{also}" id="{letter(index)}-{best.attempts}"{edge}>'
+        f'<div class="when"><span>attempt {best.attempts:,}</span><span>reward {best.reward:.4g}</span></div>'
+        f"<pre>{highlight(best.program)}</pre></li>"
+    )
 
 
 def _key(index: int) -> str:

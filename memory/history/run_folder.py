@@ -20,8 +20,20 @@ from utils import UserError
 POINTS = 1_000  # of a curve: more than a screen shows
 CHUNK = 1 << 22  # bytes of metrics.csv that are looked at together
 PER_BATCH = ("distinct_programs", "distinct_behaviours", "new_programs")  # counts, read as shares of their batch
-COLUMNS = ("attempts", "mean_reward", "best_reward", "best_tokens", *PER_BATCH, "finished", "elites", "elite_reward",
-           "restarts", "entropy", "elapsed_seconds", "attempts_per_second")
+COLUMNS = (
+    "attempts",
+    "mean_reward",
+    "best_reward",
+    "best_tokens",
+    *PER_BATCH,
+    "finished",
+    "elites",
+    "elite_reward",
+    "restarts",
+    "entropy",
+    "elapsed_seconds",
+    "attempts_per_second",
+)
 
 
 @dataclass(frozen=True)
@@ -68,8 +80,13 @@ class RunFolder:
 def read_run(folder: Path) -> RunFolder:
     """Raises UserError for what is no run's folder, or has no rows yet."""
     curves, last, restarts = _read_metrics(folder / "metrics.csv")
-    settings = [(entry["attempts"], {f"{section}.{key}": value for section, values in entry["config"].items()
-                                     for key, value in values.items()}) for entry in read_settings(folder)]
+    settings = [
+        (
+            entry["attempts"],
+            {f"{section}.{key}": value for section, values in entry["config"].items() for key, value in values.items()},
+        )
+        for entry in read_settings(folder)
+    ]
     return RunFolder(folder, curves, last, restarts, _read_bests(folder / "best.py"), _read_result(folder), settings)
 
 

@@ -144,7 +144,7 @@ class RunLog:
         try:
             left = memoryview(line)
             while left:  # a disk that takes only a part says why when it is asked to take the rest
-                left = left[self._file.write(left):]
+                left = left[self._file.write(left) :]
         except OSError as error:
             os.ftruncate(self._file.fileno(), end)
             raise not_written(self._path, error) from error
@@ -184,9 +184,12 @@ def read_settings(folder: Path) -> list[dict[str, Any]]:
 
 def _is_entry(entry: Any) -> bool:
     """Whether it is an entry of config.json: attempts, and settings by section and key."""
-    return (isinstance(entry, dict) and isinstance(entry.get("attempts"), int)
-            and isinstance(entry.get("config"), dict)
-            and all(isinstance(section, dict) for section in entry["config"].values()))
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("attempts"), int)
+        and isinstance(entry.get("config"), dict)
+        and all(isinstance(section, dict) for section in entry["config"].values())
+    )
 
 
 def _line(values: Iterable[Any]) -> bytes:

@@ -41,9 +41,11 @@ def left(agent: Agent) -> tuple:
 
 def compare(first: str, second: str, seed: int, cap: int, settings: list[str]) -> tuple[int, int, int]:
     """Attempts for the first task, for the second after it, and for the second alone."""
+
     def config(task: str) -> Config:
-        return load_config(CONFIG, [*settings, f"run.task={task}", f"run.seed={seed}", f"run.max_attempts={cap}",
-                                    "run.device=cpu"])
+        return load_config(
+            CONFIG, [*settings, f"run.task={task}", f"run.seed={seed}", f"run.max_attempts={cap}", "run.device=cpu"]
+        )
 
     with Executor(config(first).executor) as executor:
         before = learn(config(first), executor)

@@ -31,8 +31,16 @@ CONFIG = ROOT / "config.ini"
 SECTIONS = ("model", "generator", "optimizer", "learning", "scorer")
 EXECUTOR_SETTINGS = ("max_steps", "memory_mb", "max_output")
 
-_PLAIN = ("learning.elites=0", "learning.imitation_weight=0", "learning.novelty=0", "learning.exploration_floor=0",
-          "learning.regrown_share=0", "learning.restart_after=0", "learning.fresh_slack=0", "learning.even_kinds=0")
+_PLAIN = (
+    "learning.elites=0",
+    "learning.imitation_weight=0",
+    "learning.novelty=0",
+    "learning.exploration_floor=0",
+    "learning.regrown_share=0",
+    "learning.restart_after=0",
+    "learning.fresh_slack=0",
+    "learning.even_kinds=0",
+)
 _UNIFORM = (*_PLAIN, "learning.entropy_weight=0", "optimizer.learning_rate=1e-30")
 _PARTS = {
     "-imitation": "learning.imitation_weight=0",
@@ -80,13 +88,24 @@ class Cell:
         return (self.task, self.seed, self.variant, self.digest)
 
     def config(self) -> Config:
-        own = (f"run.task={self.task}", f"run.seed={self.seed}", f"run.max_attempts={self.cap}", "run.device=cpu",
-               "run.stop_on_success=yes", "executor.workers=1")
+        own = (
+            f"run.task={self.task}",
+            f"run.seed={self.seed}",
+            f"run.max_attempts={self.cap}",
+            "run.device=cpu",
+            "run.stop_on_success=yes",
+            "executor.workers=1",
+        )
         return load_config(CONFIG, [*self.overrides, *own])
 
 
-def make_cells(tasks: Sequence[Task], seeds: dict[str, Sequence[int]], variants: Sequence[str], caps: dict[str, int],
-               settings: Sequence[str]) -> list[Cell]:
+def make_cells(
+    tasks: Sequence[Task],
+    seeds: dict[str, Sequence[int]],
+    variants: Sequence[str],
+    caps: dict[str, int],
+    settings: Sequence[str],
+) -> list[Cell]:
     """Every task x seed x variant, first seeds first. seeds, caps: by the name of the task.
 
     A variant that differs in nothing from `full` under these settings is left out. Raises ConfigError.
@@ -97,11 +116,14 @@ def make_cells(tasks: Sequence[Task], seeds: dict[str, Sequence[int]], variants:
         overrides[variant] = (*settings, *variant_overrides(variant, full))
         config = load_config(CONFIG, overrides[variant])
         digests |= {(variant, task.name): settings_digest(config, task) for task in tasks}
-    return [Cell(task.name, seed, variant, caps[task.name], overrides[variant], digests[variant, task.name])
-            for seed in sorted({seed for task in tasks for seed in seeds[task.name]})
-            for task in tasks if seed in seeds[task.name]
-            for variant in variants
-            if variant == "full" or digests[variant, task.name] != digests["full", task.name]]
+    return [
+        Cell(task.name, seed, variant, caps[task.name], overrides[variant], digests[variant, task.name])
+        for seed in sorted({seed for task in tasks for seed in seeds[task.name]})
+        for task in tasks
+        if seed in seeds[task.name]
+        for variant in variants
+        if variant == "full" or digests[variant, task.name] != digests["full", task.name]
+    ]
 
 
 def settings_digest(config: Config, task: Task) -> str:
@@ -163,7 +185,7 @@ def holds(config: Config, task: Task, program: str, tokens: int) -> bool:
     nothing of the run, in workers that have not either."""
     with Executor(config.executor) as executor:
         scorer = Scorer(task, executor, config.scorer)
-        score, = scorer.score([program], [tokens], task.function_name or "")
+        (score,) = scorer.score([program], [tokens], task.function_name or "")
         return score.solved and not scorer.counterexamples
 
 

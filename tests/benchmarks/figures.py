@@ -43,11 +43,20 @@ class Summary:
         return " ".join(f"{n:,}" if good else "-" for n, good in zip(self.attempts, self.solutions, strict=True))
 
     def as_json(self) -> dict:
-        return {"variant": self.variant, "task": self.task, "cap": self.cap, "solved": self.solved,
-                "runs": len(self.seeds), "median_attempts": self.median_attempts,
-                "attempts": dict(zip(map(str, self.seeds), self.attempts, strict=True)),
-                "median_seconds": self.median_seconds, "checked": self.checked, "reward": self.reward,
-                "tokens": self.tokens, "program": self.program}
+        return {
+            "variant": self.variant,
+            "task": self.task,
+            "cap": self.cap,
+            "solved": self.solved,
+            "runs": len(self.seeds),
+            "median_attempts": self.median_attempts,
+            "attempts": dict(zip(map(str, self.seeds), self.attempts, strict=True)),
+            "median_seconds": self.median_seconds,
+            "checked": self.checked,
+            "reward": self.reward,
+            "tokens": self.tokens,
+            "program": self.program,
+        }
 
 
 def summarise(found: Sequence[dict]) -> list[Summary]:
@@ -59,10 +68,21 @@ def summarise(found: Sequence[dict]) -> list[Summary]:
     for (variant, task, cap), runs in groups.items():
         runs.sort(key=lambda run: run["seed"])
         best = min(runs, key=lambda run: (-run["reward"], run["tokens"]))
-        summaries.append(Summary(
-            variant, task, cap, tuple(run["seed"] for run in runs), tuple(run["attempts"] for run in runs),
-            tuple(run["solved"] for run in runs), round(median(run["seconds"] for run in runs), 1),
-            sum(run["checked"] for run in runs), best["program"], best["tokens"], best["reward"]))
+        summaries.append(
+            Summary(
+                variant,
+                task,
+                cap,
+                tuple(run["seed"] for run in runs),
+                tuple(run["attempts"] for run in runs),
+                tuple(run["solved"] for run in runs),
+                round(median(run["seconds"] for run in runs), 1),
+                sum(run["checked"] for run in runs),
+                best["program"],
+                best["tokens"],
+                best["reward"],
+            )
+        )
     return summaries
 
 
@@ -94,9 +114,17 @@ def compare(summaries: Sequence[Summary]) -> list[Comparison]:
         pairs = [(s, full[s.task, s.cap]) for s in summaries if s.variant == variant and (s.task, s.cap) in full]
         if pairs:
             ratio, low, high = ratio_interval([(ours.attempts, theirs.attempts) for ours, theirs in pairs])
-            comparisons.append(Comparison(variant, sum(ours.solved for ours, _ in pairs),
-                                          sum(theirs.solved for _, theirs in pairs),
-                                          sum(len(ours.seeds) for ours, _ in pairs), ratio, low, high))
+            comparisons.append(
+                Comparison(
+                    variant,
+                    sum(ours.solved for ours, _ in pairs),
+                    sum(theirs.solved for _, theirs in pairs),
+                    sum(len(ours.seeds) for ours, _ in pairs),
+                    ratio,
+                    low,
+                    high,
+                )
+            )
     return comparisons
 
 
@@ -135,9 +163,13 @@ class Table:
         columns = zip(self.headings, *self.rows, strict=True)
         widths = [max(map(len, column)) for column in columns]
         lines = [self.headings, tuple("-" * width for width in widths), *self.rows]
-        return "\n".join("  ".join(
-            cell.rjust(width) if heading in self.right else cell.ljust(width)
-            for cell, width, heading in zip(line, widths, self.headings, strict=True)).rstrip() for line in lines)
+        return "\n".join(
+            "  ".join(
+                cell.rjust(width) if heading in self.right else cell.ljust(width)
+                for cell, width, heading in zip(line, widths, self.headings, strict=True)
+            ).rstrip()
+            for line in lines
+        )
 
     def markdown(self) -> str:
         rule = tuple("---:" if heading in self.right else "---" for heading in self.headings)
@@ -147,8 +179,19 @@ class Table:
 
 def results_table(summaries: Sequence[Summary]) -> Table:
     headings = ("task", "variant", "solved", "median attempts", "median s", "checks hold", "tokens", "attempts by seed")
-    rows = [(s.task, s.variant, f"{s.solved}/{len(s.seeds)}", median_text(s), f"{s.median_seconds:,.1f}",
-             f"{s.checked}/{s.solved}", str(s.tokens) if s.solved else "-", s.by_seed) for s in summaries]
+    rows = [
+        (
+            s.task,
+            s.variant,
+            f"{s.solved}/{len(s.seeds)}",
+            median_text(s),
+            f"{s.median_seconds:,.1f}",
+            f"{s.checked}/{s.solved}",
+            str(s.tokens) if s.solved else "-",
+            s.by_seed,
+        )
+        for s in summaries
+    ]
     return Table(headings, rows, frozenset(headings[2:7]))
 
 
@@ -171,15 +214,30 @@ def rungs_table(summaries: Sequence[Summary], rung_of: dict[str, str]) -> Table:
     rows = []
     for (rung, variant), members in groups.items():
         worst = min(members, key=lambda s: (s.solved / len(s.seeds), -s.median_attempts))
-        rows.append((rung, variant, str(len(members)),
-                     f"{sum(s.solved for s in members)}/{sum(len(s.seeds) for s in members)}",
-                     " ".join(f"{cap:,}" for cap in sorted({s.cap for s in members})),
-                     f"{worst.task} {worst.solved}/{len(worst.seeds)}"))
+        rows.append(
+            (
+                rung,
+                variant,
+                str(len(members)),
+                f"{sum(s.solved for s in members)}/{sum(len(s.seeds) for s in members)}",
+                " ".join(f"{cap:,}" for cap in sorted({s.cap for s in members})),
+                f"{worst.task} {worst.solved}/{len(worst.seeds)}",
+            )
+        )
     return Table(headings, rows, frozenset(headings[2:5]))
 
 
 def comparison_table(comparisons: Sequence[Comparison]) -> Table:
     headings = ("variant", "solved", "full solved", "attempts, times full's", "95 % interval", "the part")
-    rows = [(c.variant, f"{c.solved}/{c.runs}", str(c.solved_full), f"{c.ratio:.2f}", f"{c.low:.2f} to {c.high:.2f}",
-             c.verdict) for c in comparisons]
+    rows = [
+        (
+            c.variant,
+            f"{c.solved}/{c.runs}",
+            str(c.solved_full),
+            f"{c.ratio:.2f}",
+            f"{c.low:.2f} to {c.high:.2f}",
+            c.verdict,
+        )
+        for c in comparisons
+    ]
     return Table(headings, rows, frozenset(headings[1:5]))

@@ -69,8 +69,9 @@ class Bare:
         gradients of the weights."""
         batch, device = shape.sizes[0], tokens.device
         sos = tokens.new_full((batch,), self.sos)
-        before = torch.cat([sos, *(part[:size] for part, size in zip(tokens.split(shape.sizes), shape.sizes[1:],
-                                                                     strict=False))])
+        before = torch.cat(
+            [sos, *(part[:size] for part, size in zip(tokens.split(shape.sizes), shape.sizes[1:], strict=False))]
+        )
         logits = self.policy.head(self.policy.hidden(before, shape.sizes))  # (N, V)
         log_probs = torch.log_softmax(logits, dim=-1).gather(1, tokens.unsqueeze(1)).squeeze(1)
         advantages = torch.randn(batch, generator=self.random, device=device)

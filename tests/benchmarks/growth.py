@@ -50,8 +50,17 @@ def cost(cell: Cell) -> Cost:
     config = load_config(CONFIG, [*cell.overrides, *own])
     parts = Parts.of(config)
     start, defined = parts.task.start
-    generator = CodeGenerator(parts.tokenizer, parts.machine, start, defined, config.model, config.generator,
-                              config.optimizer, config.learning, config.run.seed)
+    generator = CodeGenerator(
+        parts.tokenizer,
+        parts.machine,
+        start,
+        defined,
+        config.model,
+        config.generator,
+        config.optimizer,
+        config.learning,
+        config.run.seed,
+    )
     rewards = torch.rand(cell.batch, generator=torch.Generator().manual_seed(config.run.seed))
     clock = time.process_time if cell.processor_time else time.perf_counter
     generator.learn(rewards[:1], generator.generate(1))  # the first step pays for much that others do not
@@ -76,21 +85,39 @@ def most_resident() -> float:
     return int(line.split()[1]) / 1_024
 
 
-def lengths_table(overrides: Sequence[str], batches: Sequence[int], max_lengths: Sequence[int], seconds: float,
-                  processor_time: bool) -> Table:
+def lengths_table(
+    overrides: Sequence[str], batches: Sequence[int], max_lengths: Sequence[int], seconds: float, processor_time: bool
+) -> Table:
     """A row for each batch and length. Raises UserError where one of them cannot be run."""
-    cells = [Cell(tuple(overrides), batch, length, seconds, processor_time)
-             for batch in batches for length in max_lengths]
+    cells = [
+        Cell(tuple(overrides), batch, length, seconds, processor_time) for batch in batches for length in max_lengths
+    ]
     for cell in cells:  # a mistake in the settings is told before the first is run
         Parts.of(load_config(CONFIG, [*overrides, f"generator.max_length={cell.max_length}"]))
-    headings = ("batch", "max_length", "tokens a program", "sampling, µs a token", "learning, µs a token",
-                "µs a program", "peak MiB", "KiB a place (B x T)")
+    headings = (
+        "batch",
+        "max_length",
+        "tokens a program",
+        "sampling, µs a token",
+        "learning, µs a token",
+        "µs a program",
+        "peak MiB",
+        "KiB a place (B x T)",
+    )
     rows = []
     for cell, found in in_parallel(cost, cells, 1, lambda: False):
         if isinstance(found, Broken):
             raise UserError(f"batch {cell.batch}, max_length {cell.max_length}: {found.problem.strip()}")
         each = [1e6 * seconds / cell.batch / found.tokens for seconds in (found.sampling, found.learning)]
-        rows.append((f"{cell.batch:,}", str(cell.max_length), f"{found.tokens:.1f}", *(f"{us:.2f}" for us in each),
-                     f"{1e6 * (found.sampling + found.learning) / cell.batch:,.0f}", f"{found.memory:,.0f}",
-                     f"{1_024 * found.memory / cell.batch / cell.max_length:.2f}"))
+        rows.append(
+            (
+                f"{cell.batch:,}",
+                str(cell.max_length),
+                f"{found.tokens:.1f}",
+                *(f"{us:.2f}" for us in each),
+                f"{1e6 * (found.sampling + found.learning) / cell.batch:,.0f}",
+                f"{found.memory:,.0f}",
+                f"{1_024 * found.memory / cell.batch / cell.max_length:.2f}",
+            )
+        )
     return Table(headings, rows, frozenset(headings))

@@ -41,9 +41,18 @@ from tests.benchmarks.lives import Life, anywhere, at_the_end, at_the_start, in_
 
 TASKS = ("hello_world", "maximum")
 KILLS_A_RUN = 10
-SETTINGS = {"run.stop_on_success": "no", "run.save_every": "48", "run.show_every": "0", "run.threads": "1",
-            "generator.batch_size": "16", "generator.max_length": "14", "model.hidden_dim": "16",
-            "executor.workers": "1", "learning.elites": "8", "learning.restart_after": "300"}
+SETTINGS = {
+    "run.stop_on_success": "no",
+    "run.save_every": "48",
+    "run.show_every": "0",
+    "run.threads": "1",
+    "generator.batch_size": "16",
+    "generator.max_length": "14",
+    "model.hidden_dim": "16",
+    "executor.workers": "1",
+    "learning.elites": "8",
+    "learning.restart_after": "300",
+}
 CLOCK = ("jail_reruns", "jail_wait_seconds", "elapsed_seconds", "attempts_per_second")
 AIMS = (at_the_start, anywhere, anywhere, in_a_save, in_a_save, in_a_save, in_another_file)
 SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER: the orphans of a child become this process's children
@@ -183,8 +192,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 shutil.copytree(folder, kept := f"{folder}kept")
                 print(f"see {kept}/{number}, and {kept}/{task} that was left alone")
                 raise
-            print(f"{done.total()} of {options.kills} kills, {time.monotonic() - began:.0f} s: run {number} on {task} "
-                  f"ended as if it had not been killed ({len(run.rows()) - 1} rows)", flush=True)
+            print(
+                f"{done.total()} of {options.kills} kills, {time.monotonic() - began:.0f} s: run {number} on {task} "
+                f"ended as if it had not been killed ({len(run.rows()) - 1} rows)",
+                flush=True,
+            )
             if done.total() >= options.kills:
                 break
     print(", ".join(f"{name.replace('_', ' ')} {count}" for name, count in done.most_common()))

@@ -38,8 +38,12 @@ from tests.benchmarks.parallel import Broken, cores, in_parallel  # noqa: E402
 from utils import UserError, write_atomically  # noqa: E402
 
 RESULTS = ROOT / "memory" / "runs" / "ladder" / "results.jsonl"
-SMALL = {"tasks": ("hello_world", "add", "is_even", "maximum"), "variants": ("uniform", "reinforce", "full"),
-         "seeds": 2, "cap": 30_000}
+SMALL = {
+    "tasks": ("hello_world", "add", "is_even", "maximum"),
+    "variants": ("uniform", "reinforce", "full"),
+    "seeds": 2,
+    "cap": 30_000,
+}
 ABLATION = {"tasks": ("is_even", "maximum", "abs_diff", "reverse"), "variants": VARIANTS, "seeds": 5, "cap": 100_000}
 WHOLE = {"variants": ("full",)}
 WHOLE_SEEDS = dict(zip(RUNGS, (10, 10, 10, 5, 3), strict=True))
@@ -66,26 +70,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=f"variants: {', '.join(VARIANTS)};\nall for all of them, parts for those that lack one part. "
-               "Lists are written with commas;\none that begins with a minus needs an equals sign: "
-               "--variants=-novelty,full")
+        "Lists are written with commas;\none that begins with a minus needs an equals sign: "
+        "--variants=-novelty,full",
+    )
     parser.add_argument("--tasks", type=listed, metavar="A,B", help="these tasks only")
     parser.add_argument("--rungs", type=listed, metavar="A,B", help=f"the tasks of these rungs: {', '.join(RUNGS)}")
     parser.add_argument("--seeds", type=seeds_of, metavar="N", help="how many seeds, or which: 10, 3-7 or 0,2,5")
     parser.add_argument("--variants", type=listed, metavar="A,B", help="these variants only, see below")
     parser.add_argument("--cap", type=positive, metavar="N", help="attempts until a run counts as failed")
-    parser.add_argument("--set", action="append", default=[], metavar="section.key=value",
-                        help="a setting for all runs, before what the variant sets; may be repeated")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="section.key=value",
+        help="a setting for all runs, before what the variant sets; may be repeated",
+    )
     preset = parser.add_mutually_exclusive_group()
-    preset.add_argument("--all", action="store_true",
-                        help="every task with the seeds and caps of its rung: "
-                             + ", ".join(f"{rung} {WHOLE_SEEDS[rung]} x {WHOLE_CAPS[rung]:,}" for rung in RUNGS))
-    preset.add_argument("--ablation", action="store_true",
-                        help=f"every variant on {', '.join(ABLATION['tasks'])}: {ABLATION['seeds']} seeds, "
-                             f"{ABLATION['cap']:,} attempts each")
-    parser.add_argument("--jobs", type=positive, default=cores(), metavar="N",
-                        help="runs at a time, one core each (default: the cores there are)")
+    preset.add_argument(
+        "--all",
+        action="store_true",
+        help="every task with the seeds and caps of its rung: "
+        + ", ".join(f"{rung} {WHOLE_SEEDS[rung]} x {WHOLE_CAPS[rung]:,}" for rung in RUNGS),
+    )
+    preset.add_argument(
+        "--ablation",
+        action="store_true",
+        help=f"every variant on {', '.join(ABLATION['tasks'])}: {ABLATION['seeds']} seeds, "
+        f"{ABLATION['cap']:,} attempts each",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=positive,
+        default=cores(),
+        metavar="N",
+        help="runs at a time, one core each (default: the cores there are)",
+    )
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="PATH", help=f"default: {RESULTS}")
     parser.add_argument("--report", action="store_true", help="make no run, show those that are there")
     parser.add_argument("--markdown", action="store_true", help="tables as the README has them")
@@ -197,8 +219,10 @@ def report(found: Sequence[dict], tasks: Sequence[Task], options: argparse.Names
         show_program(summary, options.markdown)
     now = code_digest()
     if older := sum(run["code"] != now for run in found):
-        say(f"note: {older} of {len(found)} runs were made by other code than there is now; "
-            "another --results starts anew")
+        say(
+            f"note: {older} of {len(found)} runs were made by other code than there is now; "
+            "another --results starts anew"
+        )
     with contextlib.suppress(UserError):
         text = json.dumps([summary.as_json() for summary in summaries], indent=1, ensure_ascii=False)
         write_atomically(options.results.with_suffix(".summary.json"), (text + "\n").encode())

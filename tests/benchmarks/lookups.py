@@ -84,8 +84,9 @@ def fill(count: int, make: Callable[[], Attempts]) -> Iterator[Tenth]:
         yield Tenth(done, new, **each, resident=resident("self"))
 
 
-def _put(memory: Attempts, rows: Sequence[Row], scores: Sequence[MadeUp], before: Sequence[Row], done: int
-         ) -> tuple[list[Row], Costs]:
+def _put(
+    memory: Attempts, rows: Sequence[Row], scores: Sequence[MadeUp], before: Sequence[Row], done: int
+) -> tuple[list[Row], Costs]:
     """What a step does with its programs, those of the batch before looked up, too. Returns those that were unknown."""
     began = time.process_time()
     unknown = memory.unknown((*before, *rows), version=0)
@@ -103,11 +104,21 @@ def lookups_table(count: int, config: Config) -> tuple[Table, str]:
     scorer, learning = config.scorer, config.learning
     tenths = list(fill(count, lambda: Attempts(scorer.memory_limit, learning.elites, learning.elites_per_niche)))
     headings = ("programs", "look-up, µs", "fresh", "remember, µs", "fresh", "record, µs", "fresh", "resident MiB")
-    rows = [(f"{tenth.programs:,}", *(f"{us:.2f}" for pair in zip(tenth.old, tenth.fresh, strict=True) for us in pair),
-             f"{tenth.resident:,.1f}") for tenth in tenths]
+    rows = [
+        (
+            f"{tenth.programs:,}",
+            *(f"{us:.2f}" for pair in zip(tenth.old, tenth.fresh, strict=True) for us in pair),
+            f"{tenth.resident:,.1f}",
+        )
+        for tenth in tenths
+    ]
     first, last = tenths[0], tenths[-1]
-    ratios = ", ".join(f"{name} {old / fresh:.2f}" for name, old, fresh in
-                       zip(("look-up", "remember", "record"), last.old, last.fresh, strict=True) if fresh)
+    ratios = ", ".join(
+        f"{name} {old / fresh:.2f}"
+        for name, old, fresh in zip(("look-up", "remember", "record"), last.old, last.fresh, strict=True)
+        if fresh
+    )
     return Table(headings, rows, frozenset(headings)), (
         f"after {last.programs:,} programs, times a fresh memory's cost: {ratios}; resident "
-        f"{last.resident - first.resident:+,.1f} MiB since the first tenth; {scorer.memory_limit:,} scores are kept")
+        f"{last.resident - first.resident:+,.1f} MiB since the first tenth; {scorer.memory_limit:,} scores are kept"
+    )

@@ -46,8 +46,9 @@ class Naive:
     def _output(self, module: str) -> str:
         """What a new interpreter prints; nothing where it does not end in time."""
         command = [sys.executable, "-I", "-S", "-E", "-c", module]
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                              cwd=self._folder) as child:
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=self._folder
+        ) as child:
             if hasattr(resource, "prlimit"):
                 resource.prlimit(child.pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
             try:

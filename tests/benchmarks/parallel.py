@@ -26,8 +26,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_parallel(work: Callable[[Any], object], items: Sequence, jobs: int,
-                stopped: Callable[[], bool]) -> Iterator[tuple[Any, object]]:
+def in_parallel(
+    work: Callable[[Any], object], items: Sequence, jobs: int, stopped: Callable[[], bool]
+) -> Iterator[tuple[Any, object]]:
     """Each item and what `work` made of it, in the order in which they end; `Broken` where it raised or died.
 
     work: a function of a module, so that other processes find it. stopped: asked now and then; once it says yes,

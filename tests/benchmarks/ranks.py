@@ -59,8 +59,11 @@ def main() -> None:
             print(f"round {number + 1}, {count} ranks: {speeds[count][-1]:,.0f} attempts/s", flush=True)
     ratios = [many / one for one, many in zip(*speeds.values(), strict=True)]
     one, many = (statistics.median(found) for found in speeds.values())
-    print(f"medians: 1 rank {one:,.0f} attempts/s, {options.ranks} ranks {many:,.0f}; ratio of a round "
-          f"{statistics.median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f})", flush=True)
+    print(
+        f"medians: 1 rank {one:,.0f} attempts/s, {options.ranks} ranks {many:,.0f}; ratio of a round "
+        f"{statistics.median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f})",
+        flush=True,
+    )
     torchrun(options.ranks, __file__, *(f"--set={setting}" for setting in options.set))
 
 
@@ -79,7 +82,7 @@ def speed(count: int, steps: int, settings: list[str]) -> float:
         config.write_text(f"[run]\nmax_attempts = {attempts}\n")
         chosen = [f"--set={setting}" for setting in (*SETTINGS, *settings)]
         torchrun(count, ROOT / "runner.py", "--config", config, *chosen, output=subprocess.DEVNULL)
-        table, = Path(folder).glob("memory/runs/*/metrics.csv")
+        (table,) = Path(folder).glob("memory/runs/*/metrics.csv")
         with open(table, newline="") as file:
             rows = list(csv.DictReader(file))
     first, last = rows[WARM_UP], rows[-1]
@@ -102,8 +105,10 @@ def time_exchange(config: Config) -> None:
         spent = {"programs and scores": [], "gradients": []}
         for _ in range(WARM_UP + 200):
             share = ranks.share(total)
-            rows = [tuple(chance.randrange(4, len(tokenizer)) for _ in range(chance.randrange(2, length)))
-                    for _ in range(share.stop - share.start)]
+            rows = [
+                tuple(chance.randrange(4, len(tokenizer)) for _ in range(chance.randrange(2, length)))
+                for _ in range(share.stop - share.start)
+            ]
             memory.remember(rows, [Score(0.1, False, "finished", "", "", hash(row), flags, 0, 0) for row in rows])
             for parameter in policy.parameters():
                 parameter.grad = torch.ones_like(parameter)
@@ -116,8 +121,9 @@ def time_exchange(config: Config) -> None:
             spent["programs and scores"].append(middle - began)
             spent["gradients"].append(time.perf_counter() - middle)
         if ranks.leads:
-            found = ", ".join(f"{name} {statistics.median(times[WARM_UP:]) * 1e3:.2f} ms"
-                              for name, times in spent.items())
+            found = ", ".join(
+                f"{name} {statistics.median(times[WARM_UP:]) * 1e3:.2f} ms" for name, times in spent.items()
+            )
             print(f"exchange of a step, {ranks.count} ranks, a batch of {total}: {found}")
 
 

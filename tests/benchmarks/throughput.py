@@ -58,8 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             show(table, options)
             print(verdict)
         elif options.lengths:
-            table = growth.lengths_table(overrides(options), options.batches, options.lengths, options.seconds,
-                                         options.processor_time)
+            table = growth.lengths_table(
+                overrides(options), options.batches, options.lengths, options.seconds, options.processor_time
+            )
             show(table, options)
         else:
             measure(options)
@@ -78,19 +79,43 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--batches", type=numbers, metavar="A,B", help="batch sizes (default: that of config.ini)")
     parser.add_argument("--all", action="store_true", help=f"batches of {', '.join(f'{n:,}' for n in ALL)}")
     parser.add_argument("--repeats", type=positive, default=5, metavar="N", help="rounds (default: 5)")
-    parser.add_argument("--seconds", type=seconds, default=2.0, metavar="S",
-                        help="of the whole loop, and of the naive one, in each round (default: 2)")
-    parser.add_argument("--warm-up", type=number, default=20_000, metavar="N",
-                        help="attempts before anything is measured (default: 20,000)")
-    parser.add_argument("--set", action="append", default=[], metavar="section.key=value",
-                        help="another setting than the default; may be repeated")
-    parser.add_argument("--processor-time", action="store_true",
-                        help="where the time goes, and --lengths, by what this process computed, waiting not counted")
-    parser.add_argument("--lengths", type=numbers, nargs="?", const=LENGTHS, metavar="A,B",
-                        help="what programs of up to so many tokens cost instead "
-                             f"(default: {','.join(map(str, LENGTHS))})")
-    parser.add_argument("--lookups", type=positive, metavar="N",
-                        help="fill the memory with so many programs instead, 10 or more")
+    parser.add_argument(
+        "--seconds",
+        type=seconds,
+        default=2.0,
+        metavar="S",
+        help="of the whole loop, and of the naive one, in each round (default: 2)",
+    )
+    parser.add_argument(
+        "--warm-up",
+        type=number,
+        default=20_000,
+        metavar="N",
+        help="attempts before anything is measured (default: 20,000)",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="section.key=value",
+        help="another setting than the default; may be repeated",
+    )
+    parser.add_argument(
+        "--processor-time",
+        action="store_true",
+        help="where the time goes, and --lengths, by what this process computed, waiting not counted",
+    )
+    parser.add_argument(
+        "--lengths",
+        type=numbers,
+        nargs="?",
+        const=LENGTHS,
+        metavar="A,B",
+        help=f"what programs of up to so many tokens cost instead (default: {','.join(map(str, LENGTHS))})",
+    )
+    parser.add_argument(
+        "--lookups", type=positive, metavar="N", help="fill the memory with so many programs instead, 10 or more"
+    )
     parser.add_argument("--markdown", action="store_true", help="tables as the README has them")
     options = parser.parse_args(arguments)
     if options.all and options.batches:
@@ -132,24 +157,32 @@ def seconds(text: str) -> float:
 
 
 def overrides(options: argparse.Namespace) -> list[str]:
-    return ["run.device=cpu", *options.set, f"run.task={options.task}", "run.stop_on_success=no",
-            "run.max_attempts=1e12"]
+    return [
+        "run.device=cpu",
+        *options.set,
+        f"run.task={options.task}",
+        "run.stop_on_success=no",
+        "run.max_attempts=1e12",
+    ]
 
 
 def measure(options: argparse.Namespace) -> None:
     """Everything, for each batch size, and the tables of it. Raises UserError."""
     config = load_config(CONFIG, overrides(options))
-    configs = {batch: load_config(CONFIG, [*overrides(options), f"generator.batch_size={batch}"])
-               for batch in options.batches}
+    configs = {
+        batch: load_config(CONFIG, [*overrides(options), f"generator.batch_size={batch}"]) for batch in options.batches
+    }
     kind, clock = ("processor", time.process_time) if options.processor_time else ("wall", time.perf_counter)
     parts = Parts.of(config)
     seed_everything(config.run.seed)
     measured: Measured = {}
     with Executor(config.executor) as executor, tempfile.TemporaryDirectory() as folder:
-        print(f"{config.run.task} on {parts.device} ({parts.reason}), {cores()} cores, "
-              f"{torch.get_num_threads()} of them PyTorch's {torch.__version__}, {len(executor._workers)} workers "
-              f"({executor.layers}); {options.warm_up:,} attempts before, {options.repeats} x {options.seconds:g} s\n",
-              flush=True)
+        print(
+            f"{config.run.task} on {parts.device} ({parts.reason}), {cores()} cores, "
+            f"{torch.get_num_threads()} of them PyTorch's {torch.__version__}, {len(executor._workers)} workers "
+            f"({executor.layers}); {options.warm_up:,} attempts before, {options.repeats} x {options.seconds:g} s\n",
+            flush=True,
+        )
         state = warmed_up(config, parts, executor, Path(folder) / "warm", options.warm_up)
         for batch, own in configs.items():
             with contextlib.closing(Bench(own, parts, executor, Path(folder) / str(batch), state)) as bench:
@@ -161,8 +194,10 @@ def measure(options: argparse.Namespace) -> None:
     for batch, (_, breakdown) in measured.items():
         total = sum(breakdown.seconds.values())
         verdict = "as they should" if abs(total / breakdown.total - 1) <= CLOSE else "WHICH IS NOT THE SAME"
-        print(f"batch {batch:,}: the parts sum to {1e6 * total / breakdown.attempts:,.1f} µs a program, its steps took "
-              f"{1e6 * breakdown.total / breakdown.attempts:,.1f}, {verdict}")
+        print(
+            f"batch {batch:,}: the parts sum to {1e6 * total / breakdown.attempts:,.1f} µs a program, its steps took "
+            f"{1e6 * breakdown.total / breakdown.attempts:,.1f}, {verdict}"
+        )
 
 
 def rates_table(measured: Measured) -> Table:
@@ -173,9 +208,16 @@ def rates_table(measured: Measured) -> Table:
     for batch, (rounds, _) in measured.items():
         attempts, tokens = sum(r.attempts for r in rounds), sum(r.tokens for r in rounds)
         each = 1e6 / median_of(rounds, "whole loop")
-        rows.append((f"{batch:,}", *(figure(name, median_of(rounds, name)) for name in names),
-                     f"{each:,.0f}", f"{each * attempts / tokens:.1f}", f"{tokens / attempts:.1f}",
-                     f"{sum(r.new for r in rounds) / attempts:.0%}"))
+        rows.append(
+            (
+                f"{batch:,}",
+                *(figure(name, median_of(rounds, name)) for name in names),
+                f"{each:,.0f}",
+                f"{each * attempts / tokens:.1f}",
+                f"{tokens / attempts:.1f}",
+                f"{sum(r.new for r in rounds) / attempts:.0%}",
+            )
+        )
     return Table(headings, rows, frozenset(headings))
 
 
@@ -183,8 +225,11 @@ def rounds_table(measured: Measured) -> Table:
     """What every round gave."""
     count = max(len(rounds) for rounds, _ in measured.values())
     headings = ("batch", "attempts/s", "median", *(f"round {i}" for i in range(1, count + 1)))
-    rows = [(f"{batch:,}", name, figure(name, median_of(rounds, name)), *(figure(name, r.rates[name]) for r in rounds))
-            for batch, (rounds, _) in measured.items() for name in rounds[0].rates]
+    rows = [
+        (f"{batch:,}", name, figure(name, median_of(rounds, name)), *(figure(name, r.rates[name]) for r in rounds))
+        for batch, (rounds, _) in measured.items()
+        for name in rounds[0].rates
+    ]
     return Table(headings, rows, frozenset(headings) - {"attempts/s"})
 
 
@@ -205,8 +250,9 @@ def parts_table(measured: Measured, kind: str) -> Table:
     sums = [(sum(b.seconds.values()) / b.attempts) for _, b in measured.values()]
     rows.append(("sum", *(f"{1e6 * each:,.1f}" for each in sums)))
     for name, what in (("floor: sampling", "sampling"), ("floor: forward and backward", "learning")):
-        each = [median(getattr(found, kind)[what] / found.attempts for found in rounds)
-                for rounds, _ in measured.values()]
+        each = [
+            median(getattr(found, kind)[what] / found.attempts for found in rounds) for rounds, _ in measured.values()
+        ]
         rows.append((name, *(f"{1e6 * seconds:,.1f}" for seconds in each)))
     return Table(headings, rows, frozenset(headings[1:]))
 

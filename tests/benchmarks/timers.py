@@ -28,8 +28,11 @@ class Timers:
         if name not in vars(owner):
             raise AttributeError(f"{owner.__name__} has no {name} to be timed")
         original = inspect.getattr_static(owner, name)
-        timed = property(self._timed(original.fget, part)) if isinstance(original, property) else (
-            self._timed(original, part))
+        timed = (
+            property(self._timed(original.fget, part))
+            if isinstance(original, property)
+            else (self._timed(original, part))
+        )
         self._originals.append((owner, name, original))
         self.seconds.setdefault(part, 0.0)
         setattr(owner, name, timed)

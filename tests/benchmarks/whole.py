@@ -65,8 +65,14 @@ PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
     "network: sampling": ((CodeGenerator, "generate"),),
     "network: forward": ((CodeGenerator, "_rescore"),),
     "network: backward": ((torch.Tensor, "backward"),),
-    "legal tokens": ((rollout.Writing, "__init__"), (rollout.Writing, "legal"), (rollout.Writing, "take"),
-                     (rollout.Writing, "programs"), (CodeGenerator, "_plan"), (CodeGenerator, "_examine")),
+    "legal tokens": (
+        (rollout.Writing, "__init__"),
+        (rollout.Writing, "legal"),
+        (rollout.Writing, "take"),
+        (rollout.Writing, "programs"),
+        (CodeGenerator, "_plan"),
+        (CodeGenerator, "_examine"),
+    ),
     "text": ((Agent, "_new_modules"),),
     "look-up": ((Attempts, "unknown"), (rollout, "_rows")),
     "jail wait": ((Executor, "start"), (dispatch.Run, "add"), (dispatch.Run, "finish")),
@@ -96,8 +102,15 @@ class Round:
         whole, naive = self.attempts / wall["whole"], self.naive_attempts / wall["naive"]
         floor = self.attempts / (wall["sampling"] + wall["learning"])
         computing = (processor["sampling"] + processor["learning"]) / processor["whole"]
-        return {"whole loop": whole, "floor": floor, "plain torch": self.attempts / wall["plain"], "naive loop": naive,
-                "whole / floor": whole / floor, "whole / naive": whole / naive, "whole / floor, computing": computing}
+        return {
+            "whole loop": whole,
+            "floor": floor,
+            "plain torch": self.attempts / wall["plain"],
+            "naive loop": naive,
+            "whole / floor": whole / floor,
+            "whole / naive": whole / naive,
+            "whole / floor, computing": computing,
+        }
 
 
 @dataclass(frozen=True)
@@ -121,8 +134,9 @@ class Bench:
         self._bare, self._plain = Bare(policy, sos, random), Plain(policy, sos, random)
         self._naive_agent = Agent(config, parts.task, parts.tokenizer, parts.machine, executor)
         self._state = state
-        self._naive = Naive(self._naive_agent.generator, parts.tokenizer, parts.task, config.executor.timeout_seconds,
-                            folder)
+        self._naive = Naive(
+            self._naive_agent.generator, parts.tokenizer, parts.task, config.executor.timeout_seconds, folder
+        )
 
     def round(self, seconds: float) -> Round:
         """The whole loop for that long, each step followed by its floors; then the naive loop for that long."""
@@ -146,6 +160,7 @@ class Bench:
 
     def breakdown(self, seconds: float, clock: Callable[[], float]) -> Breakdown:
         """Where the time of the whole loop goes, measured for so many seconds of the wall."""
+
         def settled() -> float:
             self._settle()
             return clock()
