@@ -20,7 +20,7 @@ from agent_core.distributed.ranks import RankLost, Ranks, SaidElsewhere, join
 from agent_core.grammar.legal_tokens import LegalTokens
 from agent_core.grammar.rules import read_grammar
 from agent_core.run.console import let_go_of_the_unsaid, say, show_banner, show_verdict
-from agent_core.run.loop import Books, OpenBooks, Run
+from agent_core.run.loop import NullRecorder, RunRecorder, TrainingRun
 from agent_core.run.memory_advice import advice
 from agent_core.sandbox.executor import Executor
 from agent_core.scoring.mismatch import departure, printable
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     parts = Parts.of(config)
-    say(f"error: {advice(config, parts.task, parts.tokenizer, parts.machine)}", file=sys.stderr)
+    say(f"error: {advice(config, parts.task, parts.tokenizer, parts.legal_tokens)}", file=sys.stderr)
     return 2
 
 
@@ -116,7 +116,7 @@ class Parts:
     """What a config says to build, before anything runs."""
 
     tokenizer: Tokenizer
-    machine: LegalTokens
+    legal_tokens: LegalTokens
     task: Task
     device: torch.device
     reason: str
@@ -172,7 +172,7 @@ def train(config: Config, options: argparse.Namespace, ranks: Ranks) -> int:
         Executor(config.executor, ranks.local_count) as executor,
     ):
         saved = load(store, options.fresh, ranks)
-        agent = Agent(config, parts.task, parts.tokenizer, parts.machine, executor, ranks)
+        agent = Agent(config, parts.task, parts.tokenizer, parts.legal_tokens, executor, ranks)
         notes, folder, seconds = (), None, 0.0
         if saved:
             notes = (*saved.notes, *agent.load(saved.model_state, saved.optimizer_state, saved.run_state["agent"]))
@@ -181,18 +181,19 @@ def train(config: Config, options: argparse.Namespace, ranks: Ranks) -> int:
                 folder, seconds = Path(saved.run_state["folder"]), saved.run_state["seconds"]
         if ranks.leads:
             shared = [f"{ranks.count} ranks share each batch"] * (ranks.count > 1)
-            lines = [*shared, *differences(config, options.config), *(f"note: {note}" for note in notes)]
-            show_banner(agent, parts.machine, f"{parts.device} ({parts.reason})", executor.layers, lines)
+            remarks = (f"note: {note}" for note in (*config.notes, *notes))
+            lines = [*shared, *differences(config, options.config), *remarks]
+            show_banner(agent, parts.legal_tokens, f"{parts.device} ({parts.reason})", executor.layers, lines)
         if agent.finished:
             if ranks.leads:
                 store.settle()
                 say(f"all {agent.progress.attempts:,} attempts are used up; set run.max_attempts higher to go on")
             return 0
-        books = Books()
+        books = NullRecorder()
         if ranks.leads:
             folder = folder or new_run_folder(config.paths.runs, parts.task.name)
-            books = OpenBooks(agent, store, folder)
-        run = Run(agent, books, seconds)
+            books = RunRecorder(agent, store, folder)
+        run = TrainingRun(agent, books, seconds)
         stopped = run.learn(lambda: stop.signal)
         if ranks.leads:
             show_verdict(run.result(), folder, stopped=bool(stopped))
@@ -223,7 +224,7 @@ def facts(config: Config, parts: Parts) -> dict[str, Any]:
     return {
         **settings,
         "task": parts.task.digest,
-        "grammar": parts.machine.grammar.digest,
+        "grammar": parts.legal_tokens.grammar.digest,
         "vocabulary": hashlib.blake2b("\0".join(parts.tokenizer.tokens).encode(), digest_size=8).hexdigest(),
     }
 
@@ -262,7 +263,7 @@ def show_samples(config: Config, count: int) -> int:
     parts = Parts.of(config)
     store = CheckpointStore(config.paths.model_state, config.paths.optimizer_state, config.paths.run_state)
     with Executor(config.executor) as executor:
-        agent = Agent(config, parts.task, parts.tokenizer, parts.machine, executor)
+        agent = Agent(config, parts.task, parts.tokenizer, parts.legal_tokens, executor)
         if saved := store.load():
             agent.load(saved.model_state, saved.optimizer_state, saved.run_state["agent"])
         else:

@@ -11,13 +11,13 @@ from agent_core.grammar.legal_tokens import LegalTokens
 from agent_core.learning.generator import CodeGenerator
 from agent_core.learning.vocabulary_change import carry_program, match_tokens
 from agent_core.progress import Improvement, Progress, step_figures
-from agent_core.sandbox.executor import Executor, Run
+from agent_core.sandbox.executor import BatchRun, Executor
 from agent_core.scoring.mismatch import departure
 from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config
 from agent_core.settings.fields import show
 from agent_core.tasks.task import Task
-from memory.archive.attempts import Attempts, Row
+from memory.archive.attempts import Attempts, TokenIds
 from tokenizer import Tokenizer
 
 
@@ -33,17 +33,17 @@ class Agent:
         config: Config,
         task: Task,
         tokenizer: Tokenizer,
-        machine: LegalTokens,
+        legal_tokens: LegalTokens,
         executor: Executor,
         ranks: Ranks | None = None,
     ):
         self.config = config
         self.task = task
         self.tokenizer = tokenizer
-        self._machine = machine
+        self._legal_tokens = legal_tokens
         self.generator = CodeGenerator(
             tokenizer,
-            machine,
+            legal_tokens,
             *task.start,
             config.model,
             config.generator,
@@ -60,7 +60,7 @@ class Agent:
         self.pool = Pool(self.ranks, self.memory, self.scorer, config.generator.max_length, len(tokenizer))
         self.progress = Progress()
         self.history: list[Improvement] = []
-        self._latest: list[Row] = []
+        self._latest: list[TokenIds] = []
 
     @property
     def solved(self) -> bool:
@@ -89,7 +89,7 @@ class Agent:
         self._latest = rows = programs.rows()
         run.add(self._new_modules(rows, modules), last=True)
         rescored = self.generator.rescore(programs, elites)  # needs no rewards: meanwhile the jail gets on
-        batch = self._score(Share(rows, programs.regrown, count, len(modules)), modules, run)
+        batch = self._score(Share(rows, programs.mutated, count, len(modules)), modules, run)
         before, found = progress.attempts, batch.found
         self.memory.record(found, before)
         shares = self.memory.novelty(found, learning.novelty)
@@ -100,7 +100,7 @@ class Agent:
                 for reward, share, length in zip(found.rewards, shares, found.lengths, strict=True)
             ]
         )
-        figures = self.generator.learn(paid, programs, elites, rescored, batch.regrown)
+        figures = self.generator.learn(paid, programs, elites, rescored, batch.mutated)
 
         progress.steps += 1
         progress.attempts += count
@@ -209,7 +209,7 @@ class Agent:
         executor = {key: config["executor"][key] for key in ("max_steps", "memory_mb", "max_output")}
         return {
             "tokens": self.tokenizer.tokens,
-            "grammar": self._machine.grammar.digest,
+            "grammar": self._legal_tokens.grammar.digest,
             "scorer": scorer,
             "executor": executor,
             "niches": "pace, calls that matter, cases",
@@ -227,7 +227,7 @@ class Agent:
         memory.clear()
         self.scorer.doubt()
         usable = [row for row in candidates if legal[row]]
-        modules: dict[Row, str] = {}
+        modules: dict[TokenIds, str] = {}
         self._new_modules(usable[self.ranks.share(len(usable))], modules)
         self._score(Share([], torch.zeros(0, dtype=torch.bool), 0, 0), modules, everyones=usable)
         aside = {now[row] for row in set_aside}
@@ -256,14 +256,14 @@ class Agent:
         score = self.scorer.look(self.task.module(self.tokenizer.decode(row)), len(row))
         return departure(self.task, score)
 
-    def _new_modules(self, rows: Sequence[Row], modules: dict[Row, str]) -> list[str]:
+    def _new_modules(self, rows: Sequence[TokenIds], modules: dict[TokenIds, str]) -> list[str]:
         """The modules of those that have no score under the paid cases of now, added to `modules` where they lack."""
         new = [row for row in self.memory.unknown(rows, self.scorer.version) if row not in modules]
         modules |= {row: self.task.module(self.tokenizer.decode(row)) for row in new}
         return [modules[row] for row in new]
 
     def _score(
-        self, own: Share, modules: dict[Row, str], run: Run | None = None, everyones: Sequence[Row] = ()
+        self, own: Share, modules: dict[TokenIds, str], run: BatchRun | None = None, everyones: Sequence[TokenIds] = ()
     ) -> Batch:
         """Has every program scored that is not remembered, and everything anew that a counterexample puts in doubt.
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from agent_core.distributed.ranks import Ranks
 from agent_core.scoring.scorer import NOTHING, Scorer
 from agent_core.tasks.values import as_text
-from memory.archive.attempts import Attempt, Attempts, Found, Row
+from memory.archive.attempts import Attempts, Evaluation, ScoredBatch, TokenIds
 
 STATUSES = ("finished", "crashed", "endless", "refused")
 _HEAD = numpy.dtype([("joined", "i8"), ("new", "i8"), ("reruns", "i8"), ("wait", "f8"), ("confirmed", "f8", 2)])
@@ -27,8 +27,8 @@ _HEAD = numpy.dtype([("joined", "i8"), ("new", "i8"), ("reruns", "i8"), ("wait",
 class Share:
     """One rank's programs of a batch."""
 
-    rows: list[Row]
-    regrown: Tensor  # (B,) bool, of these
+    rows: list[TokenIds]
+    mutated: Tensor  # (B,) bool, of these
     total: int  # programs in the whole batch
     new: int  # of these, had no score before
 
@@ -37,8 +37,8 @@ class Share:
 class Batch:
     """The programs of all ranks, in the order of ranks."""
 
-    found: Found
-    regrown: Tensor  # (B,) bool
+    found: ScoredBatch
+    mutated: Tensor  # (B,) bool
     new: int
 
 
@@ -55,7 +55,7 @@ class Pool:
         self._id = numpy.dtype("u2" if vocabulary <= 1 << 16 else "i4")
         self.reruns, self.wait_seconds = 0, 0.0
 
-    def gather(self, own: Share, everyones: Sequence[Row], version: int, renew: bool = False) -> Batch | None:
+    def gather(self, own: Share, everyones: Sequence[TokenIds], version: int, renew: bool = False) -> Batch | None:
         """The whole batch; None where counterexamples are new since `version`.
 
         own: this rank's programs, all remembered. everyones: more programs, the same on all ranks, of which each has
@@ -65,7 +65,7 @@ class Pool:
         if self._ranks.count == 1:
             self.reruns, self.wait_seconds = executor.reruns, executor.wait_seconds
             unchanged = self._scorer.version == version
-            return Batch(self._memory.found(own.rows), own.regrown, own.new) if unchanged else None
+            return Batch(self._memory.found(own.rows), own.mutated, own.new) if unchanged else None
         state, mine = self._scorer.state(), everyones[self._ranks.share(len(everyones))]
         joined = state["counterexamples"][version:]
         head = numpy.array([(len(joined), own.new, executor.reruns, executor.wait_seconds, state["confirmed"])], _HEAD)
@@ -74,7 +74,7 @@ class Pool:
         programs, scores = numpy.zeros(most[0], program), numpy.zeros(most[1], score)
         if not joined:  # else void
             self._fill(programs, own.rows, renew)
-            programs["regrown"][: len(own.rows)] = own.regrown.cpu()
+            programs["mutated"][: len(own.rows)] = own.mutated.cpu()
             self._fill_scores(scores, self._memory.known(mine))
         told = self._ranks.exchange(b"".join(array.tobytes() for array in (head, programs, scores)))
         heads = numpy.concatenate([numpy.frombuffer(data, _HEAD, 1) for data in told])
@@ -101,13 +101,13 @@ class Pool:
         program = [
             ("digest", "i8"),
             ("length", "i4"),
-            ("regrown", "?"),
+            ("mutated", "?"),
             ("promising", "?"),
             ("ids", self._id, self._max_length),
         ]
         return numpy.dtype(score), numpy.dtype(score + program)
 
-    def _fill(self, part: numpy.ndarray, rows: Sequence[Row], renew: bool) -> None:
+    def _fill(self, part: numpy.ndarray, rows: Sequence[TokenIds], renew: bool) -> None:
         """Writes the programs into the first places."""
         part, attempts = part[: len(rows)], self._memory.known(rows)
         self._fill_scores(part, attempts)
@@ -118,7 +118,7 @@ class Pool:
         ids[numpy.arange(self._max_length) < lengths[:, None]] = list(chain.from_iterable(rows))
         part["ids"] = ids
 
-    def _fill_scores(self, part: numpy.ndarray, attempts: Sequence[Attempt]) -> None:
+    def _fill_scores(self, part: numpy.ndarray, attempts: Sequence[Evaluation]) -> None:
         part = part[: len(attempts)]
         part["reward"] = [attempt.reward for attempt in attempts]
         part["behaviour"] = [attempt.behaviour for attempt in attempts]
@@ -140,13 +140,13 @@ class Pool:
         attempts = list(_attempts(promising, version))
         self._memory.take(rows, attempts)
         statuses = [STATUSES[status] for status in programs["status"].tolist()]
-        found = Found(
+        found = ScoredBatch(
             *(programs[name].tolist() for name in ("digest", "length", "reward", "solved")),
             statuses,
             programs["behaviour"].tolist(),
             list(zip(places.tolist(), rows, attempts, strict=True)),
         )
-        return Batch(found, torch.from_numpy(programs["regrown"]), new)
+        return Batch(found, torch.from_numpy(programs["mutated"]), new)
 
     def _take_over(self, before: list, joined: list) -> None:
         """Adds the counterexamples of all ranks to those of before, each once."""
@@ -157,11 +157,11 @@ class Pool:
         self._scorer.load_state({"counterexamples": before + list(merged.values()), "confirmed": list(NOTHING)})
 
 
-def _attempts(scores: numpy.ndarray, version: int) -> Iterator[Attempt]:
+def _attempts(scores: numpy.ndarray, version: int) -> Iterator[Evaluation]:
     niches = map(tuple, scores["niche"].tolist())
     statuses = [STATUSES[status] for status in scores["status"].tolist()]
     return map(
-        Attempt,
+        Evaluation,
         scores["reward"].tolist(),
         scores["solved"].tolist(),
         statuses,

@@ -34,7 +34,7 @@ def grammar(config, tokenizer):
 
 
 @pytest.fixture(scope="session")
-def machine(grammar, tokenizer):
+def legal_tokens(grammar, tokenizer):
     return LegalTokens(grammar, tokenizer.tokens, torch.device("cpu"))
 
 

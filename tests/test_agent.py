@@ -28,7 +28,7 @@ def executor(config):
         yield pool
 
 
-def make_agent(executor, tokenizer, machine, task="hello_world", **changes):
+def make_agent(executor, tokenizer, legal_tokens, task="hello_world", **changes):
     overrides = [
         f"run.task={task}",
         "generator.batch_size=64",
@@ -37,7 +37,7 @@ def make_agent(executor, tokenizer, machine, task="hello_world", **changes):
         *(f"{key.replace('__', '.')}={value}" for key, value in changes.items()),
     ]
     config = load_config(ROOT / "config.ini", overrides)
-    return Agent(config, load_task(config.run.task, tokenizer.tokens), tokenizer, machine, executor)
+    return Agent(config, load_task(config.run.task, tokenizer.tokens), tokenizer, legal_tokens, executor)
 
 
 def saved(agent):
@@ -53,8 +53,10 @@ def steps(agent, count):
     return [agent.step() for _ in range(count)]
 
 
-def test_twice_the_same_seed_gives_the_same_run(executor, tokenizer, machine):
-    first, second, other = (steps(make_agent(executor, tokenizer, machine, run__seed=seed), 6) for seed in (1, 1, 2))
+def test_twice_the_same_seed_gives_the_same_run(executor, tokenizer, legal_tokens):
+    first, second, other = (
+        steps(make_agent(executor, tokenizer, legal_tokens, run__seed=seed), 6) for seed in (1, 1, 2)
+    )
     assert first == second
     assert first != other
     assert tuple(first[0]) == FIGURES
@@ -63,11 +65,11 @@ def test_twice_the_same_seed_gives_the_same_run(executor, tokenizer, machine):
 
 
 @pytest.mark.parametrize("task", ["hello_world", "maximum"])
-def test_workers_and_overlap_change_nothing(config, tokenizer, machine, task):
+def test_workers_and_overlap_change_nothing(config, tokenizer, legal_tokens, task):
     runs = []
     for workers, overlap in ((1, True), (2, False), (2, True), (4, True)):
         with Executor(dataclasses.replace(config.executor, workers=workers, overlap=overlap)) as pool:
-            agent = make_agent(pool, tokenizer, machine, task)
+            agent = make_agent(pool, tokenizer, legal_tokens, task)
             runs.append((steps(agent, 6), agent.state()["memory"]["scores"]["ids"].tolist()))
     assert runs[1:] == runs[:1] * 3
 
@@ -75,15 +77,15 @@ def test_workers_and_overlap_change_nothing(config, tokenizer, machine, task):
 @pytest.mark.parametrize(
     ("task", "before", "counterexamples"), [("hello_world", 5, 0), ("maximum", 5, 0), ("add", 9, 1)]
 )
-def test_resume_equals_straight_run_bit_for_bit(executor, tokenizer, machine, task, before, counterexamples):
+def test_resume_equals_straight_run_bit_for_bit(executor, tokenizer, legal_tokens, task, before, counterexamples):
     restart_after = 64 * before + 1
-    straight = make_agent(executor, tokenizer, machine, task, learning__restart_after=restart_after)
+    straight = make_agent(executor, tokenizer, legal_tokens, task, learning__restart_after=restart_after)
     expected = steps(straight, 16)
     assert expected[before - 1]["counterexamples"] == counterexamples
     assert expected[before]["restarts"] < expected[-1]["restarts"]  # so the clock of the restart is resumed, too
-    stopped = make_agent(executor, tokenizer, machine, task, learning__restart_after=restart_after)
+    stopped = make_agent(executor, tokenizer, legal_tokens, task, learning__restart_after=restart_after)
     rows = steps(stopped, before)
-    resumed = make_agent(executor, tokenizer, machine, task, learning__restart_after=restart_after)
+    resumed = make_agent(executor, tokenizer, legal_tokens, task, learning__restart_after=restart_after)
     assert resumed.load(*saved(stopped)) == []
     rows += steps(resumed, 16 - before)
     assert rows == expected
@@ -92,16 +94,16 @@ def test_resume_equals_straight_run_bit_for_bit(executor, tokenizer, machine, ta
         assert torch.equal(a, b)
 
 
-def test_it_learns(executor, tokenizer, machine):
-    agent = make_agent(executor, tokenizer, machine, generator__batch_size=128)
+def test_it_learns(executor, tokenizer, legal_tokens):
+    agent = make_agent(executor, tokenizer, legal_tokens, generator__batch_size=128)
     rows = steps(agent, 30)
     first, last = (sum(row["mean_reward"] for row in part) / 10 for part in (rows[:10], rows[-10:]))
     assert last > 2 * first
 
 
-def test_programs_of_an_untrained_policy_know_their_names(executor, tokenizer, machine):
+def test_programs_of_an_untrained_policy_know_their_names(executor, tokenizer, legal_tokens):
     """20,000 programs compile (crashes at compile time would be syntax errors), and none fails for a missing name."""
-    agent = make_agent(executor, tokenizer, machine, generator__max_length=20)
+    agent = make_agent(executor, tokenizer, legal_tokens, generator__max_length=20)
     crashes = 0
     for _ in range(10):
         rows = agent.generator.generate(2_000).rows()
@@ -112,10 +114,10 @@ def test_programs_of_an_untrained_policy_know_their_names(executor, tokenizer, m
     assert 0 < crashes < 20_000
 
 
-def test_killing_workers_in_the_middle_changes_nothing(config, executor, tokenizer, machine):
-    expected = steps(make_agent(executor, tokenizer, machine), 16)
+def test_killing_workers_in_the_middle_changes_nothing(config, executor, tokenizer, legal_tokens):
+    expected = steps(make_agent(executor, tokenizer, legal_tokens), 16)
     with Executor(dataclasses.replace(config.executor, workers=2)) as pool:
-        agent, stop = make_agent(pool, tokenizer, machine), threading.Event()
+        agent, stop = make_agent(pool, tokenizer, legal_tokens), threading.Event()
         kills = []
 
         def kill_now_and_then():
@@ -135,13 +137,13 @@ def test_killing_workers_in_the_middle_changes_nothing(config, executor, tokeniz
     assert rows == expected
 
 
-def test_the_attempts_that_are_left_bound_the_last_batch(executor, tokenizer, machine):
-    agent = make_agent(executor, tokenizer, machine, run__max_attempts=100)
+def test_the_attempts_that_are_left_bound_the_last_batch(executor, tokenizer, legal_tokens):
+    agent = make_agent(executor, tokenizer, legal_tokens, run__max_attempts=100)
     assert [row["attempts"] for row in steps(agent, 2)] == [64, 100]
 
 
-def test_a_restart_clears_the_policy_and_keeps_the_best(executor, tokenizer, machine):
-    agent = make_agent(executor, tokenizer, machine, learning__restart_after=256)
+def test_a_restart_clears_the_policy_and_keeps_the_best(executor, tokenizer, legal_tokens):
+    agent = make_agent(executor, tokenizer, legal_tokens, learning__restart_after=256)
     steps(agent, 4)
     best, before = agent.memory.best, agent.generator.policy.head.weight.clone()
     figures = agent.step()
@@ -151,16 +153,16 @@ def test_a_restart_clears_the_policy_and_keeps_the_best(executor, tokenizer, mac
     assert agent.memory.best.reward >= best.reward
 
 
-def test_restarts_come_by_the_sequence_of_luby(executor, tokenizer, machine):
+def test_restarts_come_by_the_sequence_of_luby(executor, tokenizer, legal_tokens):
     assert [luby(i) for i in range(1, 16)] == [1, 1, 2, 1, 1, 2, 4, 1, 1, 2, 1, 1, 2, 4, 8]
-    agent = make_agent(executor, tokenizer, machine, learning__restart_after=64)
+    agent = make_agent(executor, tokenizer, legal_tokens, learning__restart_after=64)
     assert [row["restarts"] for row in steps(agent, 9)] == [0, 1, 2, 2, 3, 4, 5, 5, 6]
 
 
-def test_another_task_carries_the_weights_over(executor, tokenizer, machine):
-    agent = make_agent(executor, tokenizer, machine)
+def test_another_task_carries_the_weights_over(executor, tokenizer, legal_tokens):
+    agent = make_agent(executor, tokenizer, legal_tokens)
     steps(agent, 3)
-    other = make_agent(executor, tokenizer, machine, "add")
+    other = make_agent(executor, tokenizer, legal_tokens, "add")
     notes = other.load(*saved(agent))
     assert "carrying over what it learned on hello_world" in notes[0]
     assert other.progress.attempts == 0
@@ -168,13 +170,13 @@ def test_another_task_carries_the_weights_over(executor, tokenizer, machine):
     assert torch.equal(other.generator.policy.head.weight, agent.generator.policy.head.weight)
 
 
-def test_a_changed_learning_rate_wins_and_is_said(executor, tokenizer, machine):
-    agent = make_agent(executor, tokenizer, machine)
+def test_a_changed_learning_rate_wins_and_is_said(executor, tokenizer, legal_tokens):
+    agent = make_agent(executor, tokenizer, legal_tokens)
     steps(agent, 2)
-    changed = make_agent(executor, tokenizer, machine, optimizer__learning_rate=0.5)
+    changed = make_agent(executor, tokenizer, legal_tokens, optimizer__learning_rate=0.5)
     assert any("learning_rate is 0.5 now, it was 0.003" in note for note in changed.load(*saved(agent)))
     assert changed.generator.optimizer.param_groups[0]["lr"] == 0.5
-    changed = make_agent(executor, tokenizer, machine, learning__entropy_weight=0, generator__batch_size=32)
+    changed = make_agent(executor, tokenizer, legal_tokens, learning__entropy_weight=0, generator__batch_size=32)
     assert changed.load(*saved(agent)) == [
         "generator.batch_size is 32 now, it was 64 when this was saved",
         "learning.entropy_weight is 0 now, it was 0.01 when this was saved",
@@ -182,9 +184,9 @@ def test_a_changed_learning_rate_wins_and_is_said(executor, tokenizer, machine):
 
 
 @pytest.mark.parametrize("key", ["hidden_dim", "embedding_dim", "num_layers"])
-def test_another_architecture_is_refused_with_both_values(executor, tokenizer, machine, key):
-    agent = make_agent(executor, tokenizer, machine)
-    other = make_agent(executor, tokenizer, machine, **{f"model__{key}": 3})
+def test_another_architecture_is_refused_with_both_values(executor, tokenizer, legal_tokens, key):
+    agent = make_agent(executor, tokenizer, legal_tokens)
+    other = make_agent(executor, tokenizer, legal_tokens, **{f"model__{key}": 3})
     with pytest.raises(UserError, match=rf"model.{key} is 3, .* made with {getattr(agent.config.model, key)}.*--fresh"):
         other.load(*saved(agent))
 
@@ -218,11 +220,11 @@ def test_tokens_keep_what_was_learned_by_their_text(executor, tokenizer, config)
     steps(other, 2)
 
 
-def test_elites_that_are_no_programs_any_more_are_let_go(executor, tokenizer, machine, config):
-    agent = make_agent(executor, tokenizer, machine, learning__elites_per_niche=8)
+def test_elites_that_are_no_programs_any_more_are_let_go(executor, tokenizer, legal_tokens, config):
+    agent = make_agent(executor, tokenizer, legal_tokens, learning__elites_per_niche=8)
     steps(agent, 6)
     assert any(len(row) > 6 for row in agent.memory.elites)
-    shorter = make_agent(executor, tokenizer, machine, generator__max_length=6)
+    shorter = make_agent(executor, tokenizer, legal_tokens, generator__max_length=6)
     notes = shorter.load(*saved(agent))
     assert any("scored anew" in note for note in notes)
     assert all(len(row) <= 6 for row in shorter.memory.elites)
@@ -241,11 +243,11 @@ def test_elites_that_are_no_programs_any_more_are_let_go(executor, tokenizer, ma
 
 
 @pytest.mark.parametrize("task", ["hello_world", "maximum"])
-def test_what_was_written_without_the_grammar_is_let_go_with_it(executor, tokenizer, machine, task):
-    free = make_agent(executor, tokenizer, machine, task, generator__legal_tokens_only="no")
+def test_what_was_written_without_the_grammar_is_let_go_with_it(executor, tokenizer, legal_tokens, task):
+    free = make_agent(executor, tokenizer, legal_tokens, task, generator__legal_tokens_only="no")
     while not free.memory.elites:
         free.step()
-    legal = make_agent(executor, tokenizer, machine, task)
+    legal = make_agent(executor, tokenizer, legal_tokens, task)
     notes = legal.load(*saved(free))
     assert any("scored anew" in note for note in notes)
     assert all(legal.generator.accepts(legal.memory.elites))
@@ -253,16 +255,16 @@ def test_what_was_written_without_the_grammar_is_let_go_with_it(executor, tokeni
 
 
 @pytest.mark.parametrize("max_length", [3, 4, 5])
-def test_elites_that_could_not_be_otherwise_are_regrown_as_they_are(executor, tokenizer, machine, max_length):
-    agent = make_agent(executor, tokenizer, machine, generator__max_length=max_length)
+def test_elites_that_could_not_be_otherwise_are_regrown_as_they_are(executor, tokenizer, legal_tokens, max_length):
+    agent = make_agent(executor, tokenizer, legal_tokens, generator__max_length=max_length)
     rows = steps(agent, 3)
     assert agent.memory.elites
     assert rows[-1]["skipped"] == 0
 
 
-def test_changed_rules_leave_recursion_its_places_and_doubt_what_was_confirmed(executor, tokenizer, machine):
+def test_changed_rules_leave_recursion_its_places_and_doubt_what_was_confirmed(executor, tokenizer, legal_tokens):
     settings = {"task": "factorial", "learning__restart_after": 64, "generator__max_length": 12}
-    agent = make_agent(executor, tokenizer, machine, **settings)
+    agent = make_agent(executor, tokenizer, legal_tokens, **settings)
     texts = ["return", "var_a", "and", "func_a", "(", "0", ")", "NEWLINE", "<EOS>"]
     row = tuple(map(tokenizer.tokens.index, texts))
     text = agent.task.module(tokenizer.decode(row))
@@ -272,7 +274,7 @@ def test_changed_rules_leave_recursion_its_places_and_doubt_what_was_confirmed(e
         while agent.progress.restarts < restarts:
             agent.step()
         assert (row in agent.memory.set_aside) == (restarts == 1)
-        changed = make_agent(executor, tokenizer, machine, **settings | {"generator__max_length": 13})
+        changed = make_agent(executor, tokenizer, legal_tokens, **settings | {"generator__max_length": 13})
         assert any("scored anew" in note for note in changed.load(*saved(agent)))
         assert changed.memory.set_aside == agent.memory.set_aside
         assert set(agent.memory.elites) <= set(changed.memory.elites)  # with places where there were some
@@ -280,8 +282,8 @@ def test_changed_rules_leave_recursion_its_places_and_doubt_what_was_confirmed(e
         assert confirmed <= changed.memory.best.reward
 
 
-def test_the_best_is_never_below_an_elite_even_after_a_counterexample(executor, tokenizer, machine):
-    agent = make_agent(executor, tokenizer, machine, "maximum", generator__batch_size=256, learning__elites=32)
+def test_the_best_is_never_below_an_elite_even_after_a_counterexample(executor, tokenizer, legal_tokens):
+    agent = make_agent(executor, tokenizer, legal_tokens, "maximum", generator__batch_size=256, learning__elites=32)
     while not agent.scorer.version or agent.progress.attempts < 60 * 256:
         agent.step()
         if best := agent.memory.best:
@@ -291,24 +293,24 @@ def test_the_best_is_never_below_an_elite_even_after_a_counterexample(executor, 
             assert agent.history[-1].program == agent.best_program
 
 
-def test_solved_before_goes_on_from_the_weights(executor, tokenizer, machine):
-    agent = make_agent(executor, tokenizer, machine)
+def test_solved_before_goes_on_from_the_weights(executor, tokenizer, legal_tokens):
+    agent = make_agent(executor, tokenizer, legal_tokens)
     steps(agent, 2)
     agent.memory.best = dataclasses.replace(agent.memory.best, solved=True)
     agent.progress.solved_at = 77
-    resumed = make_agent(executor, tokenizer, machine)
+    resumed = make_agent(executor, tokenizer, legal_tokens)
     assert resumed.load(*saved(agent)) == []  # it is still being polished
-    again = make_agent(executor, tokenizer, machine, run__polish_attempts=51)
+    again = make_agent(executor, tokenizer, legal_tokens, run__polish_attempts=51)
     assert "solved before, in 77 attempts" in again.load(*saved(agent))[0]
     assert again.progress.attempts == 0
-    endless = make_agent(executor, tokenizer, machine, run__stop_on_success="no")
+    endless = make_agent(executor, tokenizer, legal_tokens, run__stop_on_success="no")
     assert endless.load(*saved(agent)) == []
     assert endless.progress.attempts == 128
 
 
-def test_after_the_first_solution_shorter_ones_are_sought(executor, tokenizer, machine, easy_task):
-    settings = {"learning__length_price": 0.02, "run__polish_attempts": 1_000, "learning__fresh_slack": 0.0}
-    agent = make_agent(executor, tokenizer, machine, easy_task, **settings)
+def test_after_the_first_solution_shorter_ones_are_sought(executor, tokenizer, legal_tokens, easy_task):
+    settings = {"learning__length_price": 0.02, "run__polish_attempts": 1_000, "learning__fresh_length_budget": 0.0}
+    agent = make_agent(executor, tokenizer, legal_tokens, easy_task, **settings)
     while not agent.solved:
         agent.step()
     solved_at, tokens = agent.progress.solved_at, agent.step()["mean_tokens"]
@@ -320,7 +322,7 @@ def test_after_the_first_solution_shorter_ones_are_sought(executor, tokenizer, m
     assert last["mean_tokens"] < tokens
     assert agent.best_program.endswith("return var_a")
     changes = {"generator__max_length": 3, "run__polish_attempts": 2_000}
-    shorter = make_agent(executor, tokenizer, machine, easy_task, **settings | changes)
+    shorter = make_agent(executor, tokenizer, legal_tokens, easy_task, **settings | changes)
     assert any("scored anew" in note for note in shorter.load(*saved(agent)))
     assert (shorter.solved, shorter.progress.solved_at) == (False, None)  # no solution is so short
     lengths = [len(improvement.program) for improvement in agent.history if improvement.reward == 1.0]
@@ -328,10 +330,12 @@ def test_after_the_first_solution_shorter_ones_are_sought(executor, tokenizer, m
 
 
 @pytest.mark.parametrize(("novelty", "price"), [(0.3, 0.005), (0.0, 0.0)])
-def test_what_programs_are_paid(executor, tokenizer, machine, easy_task, monkeypatch, novelty, price):
+def test_what_programs_are_paid(executor, tokenizer, legal_tokens, easy_task, monkeypatch, novelty, price):
     """Less the more often a behaviour was seen; once there is a solution, less by a price for each token."""
     agent, paid = (
-        make_agent(executor, tokenizer, machine, easy_task, learning__novelty=novelty, learning__length_price=price),
+        make_agent(
+            executor, tokenizer, legal_tokens, easy_task, learning__novelty=novelty, learning__length_price=price
+        ),
         [],
     )
     learn = agent.generator.learn
@@ -347,8 +351,8 @@ def test_what_programs_are_paid(executor, tokenizer, machine, easy_task, monkeyp
         assert (earned.sum() < sum(found.rewards)) == (novelty > 0)
 
 
-def test_samples_teach_nothing(executor, tokenizer, machine):
-    agent = make_agent(executor, tokenizer, machine)
+def test_samples_teach_nothing(executor, tokenizer, legal_tokens):
+    agent = make_agent(executor, tokenizer, legal_tokens)
     before = saved(agent)[0]
     samples = agent.sample(5)
     assert len(samples) == 5

@@ -255,3 +255,27 @@ def test_no_such_file_and_a_folder_instead_of_one(tmp_path):
         load_config(tmp_path / "nope.ini")
     with pytest.raises(UserError, match="the config file cannot be read: Is a directory"):
         load_config(tmp_path)
+
+
+def test_a_setting_under_its_old_name_works_and_is_said(tmp_path):
+    file = tmp_path / "config.ini"
+    file.write_text("[learning]\neven_kinds = 0.25\nregrown_share = 0.1\n")
+    config = load_config(file, ["learning.exploration_floor=0.2"])
+    assert (config.learning.class_balance, config.learning.mutation_share, config.learning.epsilon) == (0.25, 0.1, 0.2)
+    assert config.notes[1] == "learning.even_kinds is called learning.class_balance now; both names work"
+    assert len(config.notes) == 3
+    assert "notes" not in config.plain()
+
+
+def test_an_override_wins_over_the_file_whatever_name_it_uses(tmp_path):
+    file = tmp_path / "config.ini"
+    file.write_text("[learning]\nclass_balance = 0.25\nregrown_share = 0.1\n")
+    config = load_config(file, ["learning.even_kinds=0.75", "learning.mutation_share=0.9"])
+    assert (config.learning.class_balance, config.learning.mutation_share) == (0.75, 0.9)
+
+
+def test_a_setting_under_both_its_names_is_a_mistake(tmp_path):
+    file = tmp_path / "config.ini"
+    file.write_text("[learning]\nclass_balance = 0.25\neven_kinds = 0.1\n")
+    with pytest.raises(ConfigError, match="line 3: learning.even_kinds is the old name of learning.class_balance"):
+        load_config(file)

@@ -38,7 +38,7 @@ parent, other = socket.socketpair()
 other_fd = os.dup(other.fileno())
 os.dup2(parent.fileno(), 3)
 job["settings"]["filter"] = bytes.fromhex(job["settings"]["filter"])
-worker = zygote.Worker(job["settings"])
+worker = zygote.Zygote(job["settings"])
 
 def say(text):
     os.write(3, str(text).encode())

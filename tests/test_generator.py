@@ -1,4 +1,4 @@
-"""Sampling and learning: exact gradients on a language small enough to enumerate, regrowth, devices."""
+"""Sampling and learning: exact gradients on a language small enough to enumerate, mutation, devices."""
 
 import dataclasses
 import itertools
@@ -11,28 +11,30 @@ from torch.overrides import TorchFunctionMode
 from agent_core.grammar.legal_tokens import LegalTokens
 from agent_core.grammar.rules import parse_grammar
 from agent_core.learning.generator import CodeGenerator
-from agent_core.learning.mutation import Cut
+from agent_core.learning.mutation import Span
 from agent_core.learning.objectives import policy_gradient_loss, policy_probs
-from agent_core.learning.rollout import Programs
+from agent_core.learning.rollout import Rollouts
 from agent_core.settings.config import GeneratorConfig, LearningConfig, ModelConfig, OptimizerConfig
 from tokenizer import LAYOUT_TOKENS, SPECIAL_TOKENS, Tokenizer
 
 CPU = torch.device("cpu")
 PLAIN = LearningConfig(
     entropy_weight=0.0,
-    exploration_floor=0.0,
+    epsilon=0.0,
     imitation_weight=0.0,
-    regrown_share=0.0,
-    regrown_slack=0.0,
-    fresh_slack=0.0,
+    mutation_share=0.0,
+    mutation_length_budget=0.0,
+    fresh_length_budget=0.0,
 )
 SUMS = "program: sum EOS\nfunction_body: sum EOS\nsum: NUMBER more\nmore: '+' NUMBER more | nothing\n"
 
 
-def make_generator(tokenizer, machine, learning=PLAIN, max_length=24, start="program", defined=(), seed=0, **settings):
+def make_generator(
+    tokenizer, legal_tokens, learning=PLAIN, max_length=24, start="program", defined=(), seed=0, **settings
+):
     return CodeGenerator(
         tokenizer,
-        machine,
+        legal_tokens,
         start,
         defined,
         ModelConfig(embedding_dim=8, hidden_dim=16),
@@ -53,8 +55,8 @@ def tiny():
 def tiny_generator(tiny, **learning):
     generator = make_generator(*tiny, learning=dataclasses.replace(PLAIN, **learning), max_length=6)
     generator.policy.double()
-    floor = generator._learning.exploration_floor  # the same for all, so that equal programs are equally likely
-    generator._floors = lambda batch_size: torch.full((batch_size,), floor)
+    epsilon = generator._learning.epsilon  # the same for all, so that equal programs are equally likely
+    generator._epsilons = lambda batch_size: torch.full((batch_size,), epsilon)
     return generator
 
 
@@ -74,22 +76,22 @@ def outcomes(generator, elites=(), count=40_000):
     keys = torch.cat([programs.ids, programs.chosen.long()], dim=1)
     _, first = torch.unique(keys, dim=0, return_inverse=True)
     index = torch.tensor([(first == i).nonzero()[0].item() for i in range(first.max() + 1)])
-    return Programs(*(getattr(programs, field.name)[index] for field in dataclasses.fields(Programs)))
+    return Rollouts(*(getattr(programs, field.name)[index] for field in dataclasses.fields(Rollouts)))
 
 
-@pytest.mark.parametrize("floor", [0.0, 0.2])
-def test_the_gradient_of_reinforce_is_that_of_the_expected_reward(tiny, floor):
-    generator = tiny_generator(tiny, exploration_floor=floor)
+@pytest.mark.parametrize("epsilon", [0.0, 0.2])
+def test_the_gradient_of_reinforce_is_that_of_the_expected_reward(tiny, epsilon):
+    generator = tiny_generator(tiny, epsilon=epsilon)
     programs = outcomes(generator)
     assert sorted(programs.rows()) == sorted(every_program(tiny))
     rewards = torch.rand(14, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    log_probs, _ = generator._rescore(programs.ids, programs.chosen, programs.legal, programs.floor)
+    log_probs, _ = generator._rescore(programs.ids, programs.chosen, programs.legal, programs.epsilon)
     log_prob = log_probs.sum(dim=1)
     probability = log_prob.exp()
     assert probability.sum().item() == pytest.approx(1.0, abs=1e-12)
     expected = gradient(generator, (probability * rewards).sum())
 
-    log_probs, _ = generator._rescore(programs.ids, programs.chosen, programs.legal, programs.floor)
+    log_probs, _ = generator._rescore(programs.ids, programs.chosen, programs.legal, programs.epsilon)
     # Weighted by its probability, each program appears as often as sampling would bring it; 14 undoes the mean.
     weights = probability.detach() * 14 * (rewards - 0.3)  # any baseline: it drops out of the expectation
     found = gradient(generator, policy_gradient_loss(log_probs, weights, programs.chosen))
@@ -97,19 +99,19 @@ def test_the_gradient_of_reinforce_is_that_of_the_expected_reward(tiny, floor):
     assert expected.abs().max() > 1e-4
 
 
-@pytest.mark.parametrize("floor", [0.0, 0.2])
+@pytest.mark.parametrize("epsilon", [0.0, 0.2])
 @pytest.mark.parametrize("which", range(6))
-def test_regrowth_is_a_distribution_whose_gradient_is_exact(tiny, floor, which):
+def test_mutation_is_a_distribution_whose_gradient_is_exact(tiny, epsilon, which):
     """For each single cut: the chosen tokens, the decision to stop among them, have probabilities that sum to one."""
     tokenizer, _ = tiny
-    generator = tiny_generator(tiny, exploration_floor=floor, regrown_share=1.0, inner_share=1.0)
+    generator = tiny_generator(tiny, epsilon=epsilon, mutation_share=1.0, inner_share=1.0)
     elite = tuple(tokenizer.tokens.index(token) for token in ("0", "+", "1", "<EOS>"))
-    specimen = generator._examine([elite])[0]
-    one = slice(which % len(specimen.cuts), which % len(specimen.cuts) + 1)
-    cut = Cut(*specimen.cuts[one][0].tolist())
-    generator._specimens[elite] = dataclasses.replace(specimen, cuts=specimen.cuts[one], cut_weights=torch.ones(1))
+    parent = generator._examine([elite])[0]
+    one = slice(which % len(parent.spans), which % len(parent.spans) + 1)
+    cut = Span(*parent.spans[one][0].tolist())
+    generator._parents[elite] = dataclasses.replace(parent, cuts=parent.spans[one], span_weights=torch.ones(1))
     programs = outcomes(generator, [elite], 4_000)
-    log_prob = generator._rescore(programs.ids, programs.chosen, programs.legal, programs.floor)[0].sum(dim=1)
+    log_prob = generator._rescore(programs.ids, programs.chosen, programs.legal, programs.epsilon)[0].sum(dim=1)
     assert log_prob.exp().sum().item() == pytest.approx(1.0, abs=1e-12)
     assert torch.allclose(log_prob.float(), programs.log_probs.sum(dim=1), atol=1e-5)
     score = gradient(generator, (log_prob.exp().detach() * log_prob).sum())  # the expected score function is zero
@@ -129,25 +131,25 @@ def test_regrowth_is_a_distribution_whose_gradient_is_exact(tiny, floor, which):
         (0.5, "function_body", ("var_a", "func_a")),
     ],
 )
-def test_sampling_and_rescoring_agree(tokenizer, machine, share, start, defined):
-    learning = dataclasses.replace(PLAIN, exploration_floor=0.05, regrown_share=share)
-    generator = make_generator(tokenizer, machine, learning, start=start, defined=defined)
+def test_sampling_and_rescoring_agree(tokenizer, legal_tokens, share, start, defined):
+    learning = dataclasses.replace(PLAIN, epsilon=0.05, mutation_share=share)
+    generator = make_generator(tokenizer, legal_tokens, learning, start=start, defined=defined)
     elites = list(dict.fromkeys(generator.generate(32).rows()))
     programs = generator.generate(128, elites)
-    again, _ = generator._rescore(programs.ids, programs.chosen, programs.legal, programs.floor)
+    again, _ = generator._rescore(programs.ids, programs.chosen, programs.legal, programs.epsilon)
     assert torch.allclose(again[programs.chosen], programs.log_probs[programs.chosen], atol=1e-5)
     assert (programs.log_probs[~programs.chosen] == 0).all()
-    assert programs.regrown.sum() == int(128 * share)
-    assert (programs.chosen[~programs.regrown] == programs.mask[~programs.regrown]).all()
+    assert programs.mutated.sum() == int(128 * share)
+    assert (programs.chosen[~programs.mutated] == programs.mask[~programs.mutated]).all()
 
 
 @pytest.mark.parametrize("inner", [0.0, 1.0])
 @pytest.mark.parametrize("max_length", [8, 20])
-def test_regrown_programs_are_legal_and_end_in_time(tokenizer, machine, inner, max_length):
-    learning = dataclasses.replace(PLAIN, regrown_share=1.0, inner_share=inner)
-    generator = make_generator(tokenizer, machine, learning, max_length)
+def test_mutated_programs_are_legal_and_end_in_time(tokenizer, legal_tokens, inner, max_length):
+    learning = dataclasses.replace(PLAIN, mutation_share=1.0, inner_share=inner)
+    generator = make_generator(tokenizer, legal_tokens, learning, max_length)
     elites = list(dict.fromkeys(generator.generate(100).rows()))
-    for _ in range(3):  # regrown from what was regrown
+    for _ in range(3):  # mutated from what was mutated
         programs = generator.generate(300, elites)
         elites = list(dict.fromkeys(programs.rows()))
         assert all(generator.accepts(elites))
@@ -159,59 +161,63 @@ def test_regrown_programs_are_legal_and_end_in_time(tokenizer, machine, inner, m
     assert len(elites) > 100
 
 
-def test_what_is_regrown_is_short_where_the_slack_is(tokenizer, machine):
+def test_what_is_mutated_is_short_where_the_length_budget_is(tokenizer, legal_tokens):
     elite = tuple(tokenizer.encode("print(max(1, 2) + 3)\n").tolist())
     written = []
     for slack in (1.0, 5.0, 0.0):
-        learning = dataclasses.replace(PLAIN, regrown_share=1.0, inner_share=0.5, regrown_slack=slack)
-        chosen = make_generator(tokenizer, machine, learning, max_length=48).generate(1_000, [elite]).chosen
+        learning = dataclasses.replace(PLAIN, mutation_share=1.0, inner_share=0.5, mutation_length_budget=slack)
+        chosen = make_generator(tokenizer, legal_tokens, learning, max_length=48).generate(1_000, [elite]).chosen
         written.append(chosen.sum(dim=1).float().mean().item())
     assert written[0] < written[1] - 1 < written[2] - 4
 
 
-def test_fresh_programs_are_short_where_their_slack_is_and_regrown_ones_keep_their_length(tokenizer, machine):
+def test_fresh_programs_are_short_where_their_length_budget_is_and_mutated_ones_keep_their_length(
+    tokenizer, legal_tokens
+):
     lengths = []
     for slack in (2.0, 8.0, 0.0):
-        generator = make_generator(tokenizer, machine, dataclasses.replace(PLAIN, fresh_slack=slack), max_length=48)
+        generator = make_generator(
+            tokenizer, legal_tokens, dataclasses.replace(PLAIN, fresh_length_budget=slack), max_length=48
+        )
         rows = generator.generate(1_000).rows()
         assert all(generator.accepts(rows))
         lengths.append(sum(map(len, rows)) / 1_000)
     assert lengths[0] < 5.5 < 9 < lengths[1] < 12 < 24 < lengths[2]
     elite = tuple(tokenizer.encode("print(max(1, 2) + 3)\nprint(max(1, 2) + 3)\n").tolist())
-    learning = dataclasses.replace(PLAIN, fresh_slack=1.0, regrown_share=0.5, inner_share=1.0)
-    programs = make_generator(tokenizer, machine, learning, max_length=48).generate(1_000, [elite])
+    learning = dataclasses.replace(PLAIN, fresh_length_budget=1.0, mutation_share=0.5, inner_share=1.0)
+    programs = make_generator(tokenizer, legal_tokens, learning, max_length=48).generate(1_000, [elite])
     length = programs.mask.sum(dim=1).float()
-    assert length[~programs.regrown].mean() < 5 < 15 < length[programs.regrown].mean()
+    assert length[~programs.mutated].mean() < 5 < 15 < length[programs.mutated].mean()
 
 
-@pytest.mark.parametrize("by_chance", [0.0, 1.0])
-def test_chance_and_a_fresh_policy_are_even_over_kinds_of_tokens(tokenizer, machine, by_chance):
-    progress = machine.begin("program", 1, 24)
+@pytest.mark.parametrize("by_prior", [0.0, 1.0])
+def test_chance_and_a_fresh_policy_are_even_over_token_classes(tokenizer, legal_tokens, by_prior):
+    progress = legal_tokens.begin("program", 1, 24)
     for token in ("print", "("):
-        machine.advance(progress, torch.tensor([tokenizer.tokens.index(token)]))
+        legal_tokens.advance(progress, torch.tensor([tokenizer.tokens.index(token)]))
     shares = {}
     for even in (1.0, 0.5, 0.0):
-        generator = make_generator(tokenizer, machine, dataclasses.replace(PLAIN, even_kinds=even))
-        logits = torch.zeros(1, len(tokenizer)) if by_chance else generator.policy.head.bias.detach().unsqueeze(0)
-        probs = policy_probs(logits, machine.legal(progress), torch.tensor([by_chance]), generator._chance)[0]
+        generator = make_generator(tokenizer, legal_tokens, dataclasses.replace(PLAIN, class_balance=even))
+        logits = torch.zeros(1, len(tokenizer)) if by_prior else generator.policy.head.bias.detach().unsqueeze(0)
+        probs = policy_probs(logits, legal_tokens.legal(progress), torch.tensor([by_prior]), generator._prior)[0]
         shares[even] = {token: probs[i].item() for i, token in enumerate(tokenizer.tokens) if probs[i] > 0}
     everything = {even: sum(size ** (1 - even) for size in (16, 8, 9, 1, 1, 1, 1, 1)) for even in shares}
-    near = {"rel": 0.4 if not by_chance else 1e-5}  # what the random weights of a fresh head add
+    near = {"rel": 0.4 if not by_prior else 1e-5}  # what the random weights of a fresh head add
     for even, share in shares.items():
         for token, size in (("2", 16), ('"no"', 8), ("len", 9), ("[", 1), (")", 1)):  # and "(", "-" and "not"
             assert share[token] == pytest.approx(size**-even / everything[even], **near)
 
 
-def test_programs_wander_off_by_shares_of_their_own(tokenizer, machine):
-    learning = dataclasses.replace(PLAIN, exploration_floor=0.4)
-    floor = make_generator(tokenizer, machine, learning).generate(1_000).floor
-    assert 0 <= floor.min() < 0.02 < 0.38 < floor.max() <= 0.4
-    assert (make_generator(tokenizer, machine).generate(10).floor == 0).all()
+def test_programs_wander_off_by_shares_of_their_own(tokenizer, legal_tokens):
+    learning = dataclasses.replace(PLAIN, epsilon=0.4)
+    epsilon = make_generator(tokenizer, legal_tokens, learning).generate(1_000).epsilon
+    assert 0 <= epsilon.min() < 0.02 < 0.38 < epsilon.max() <= 0.4
+    assert (make_generator(tokenizer, legal_tokens).generate(10).epsilon == 0).all()
 
 
-def test_regrowth_swaps_a_sub_expression_for_others(tokenizer, machine):
-    learning = dataclasses.replace(PLAIN, regrown_share=1.0, inner_share=1.0)
-    generator = make_generator(tokenizer, machine, learning)
+def test_mutation_swaps_a_sub_expression_for_others(tokenizer, legal_tokens):
+    learning = dataclasses.replace(PLAIN, mutation_share=1.0, inner_share=1.0)
+    generator = make_generator(tokenizer, legal_tokens, learning)
     elite = tuple(tokenizer.encode("print(max(1, 2) + 3)\n").tolist())
     texts = {tokenizer.decode(row).replace(" ", "") for row in generator.generate(4_000, [elite]).rows()}
     middles = [text for text in texts if text.startswith("print(max(1,") and text.endswith(")+3)\n")]
@@ -220,9 +226,9 @@ def test_regrowth_swaps_a_sub_expression_for_others(tokenizer, machine):
 
 
 @pytest.mark.parametrize("inner", [0.0, 1.0])
-def test_what_is_regrown_differs_from_the_elite_at_its_first_token(tokenizer, machine, inner):
-    learning = dataclasses.replace(PLAIN, regrown_share=1.0, inner_share=inner, regrown_slack=4.0)
-    generator = make_generator(tokenizer, machine, learning)
+def test_what_is_mutated_differs_from_the_elite_at_its_first_token(tokenizer, legal_tokens, inner):
+    learning = dataclasses.replace(PLAIN, mutation_share=1.0, inner_share=inner, mutation_length_budget=4.0)
+    generator = make_generator(tokenizer, legal_tokens, learning)
     elite = tuple(tokenizer.encode("print(max(1, 2) + 3)\n").tolist())
     programs = generator.generate(2_000, [elite])
     rows = programs.rows()
@@ -269,14 +275,14 @@ def test_imitation_makes_the_elites_likelier(tiny):
     assert share() > 4 * before
 
 
-def test_elites_may_be_longer_than_all_programs_of_a_batch(tokenizer, machine):
-    generator = make_generator(tokenizer, machine, dataclasses.replace(PLAIN, imitation_weight=0.1))
+def test_elites_may_be_longer_than_all_programs_of_a_batch(tokenizer, legal_tokens):
+    generator = make_generator(tokenizer, legal_tokens, dataclasses.replace(PLAIN, imitation_weight=0.1))
     elite = max(generator.generate(64).rows(), key=len)
     programs = generator.generate(64)
-    short = Programs(
-        *(getattr(programs, field.name)[:, :3] for field in dataclasses.fields(Programs)[:-2]),
-        programs.regrown,
-        programs.floor,
+    short = Rollouts(
+        *(getattr(programs, field.name)[:, :3] for field in dataclasses.fields(Rollouts)[:-2]),
+        programs.mutated,
+        programs.epsilon,
     )
     figures = generator.learn(torch.rand(64), short, [elite])
     assert not figures["skipped"]
@@ -302,34 +308,34 @@ def test_a_step_that_is_not_finite_changes_nothing(tiny, reward):
     assert all(torch.equal(a, b) for a, b in zip(before, generator.policy.parameters(), strict=True))
 
 
-def test_the_seed_decides_weights_and_programs(tokenizer, machine):
-    first, second, other = (make_generator(tokenizer, machine, seed=seed) for seed in (3, 3, 4))
+def test_the_seed_decides_weights_and_programs(tokenizer, legal_tokens):
+    first, second, other = (make_generator(tokenizer, legal_tokens, seed=seed) for seed in (3, 3, 4))
     assert first.generate(16).rows() == second.generate(16).rows()
     assert first.generate(16).rows() != other.generate(16).rows()
 
 
-def test_without_the_grammar_anything_may_be_written(tokenizer, machine):
-    generator = make_generator(tokenizer, machine, legal_tokens_only=False, max_length=12)
+def test_without_the_grammar_anything_may_be_written(tokenizer, legal_tokens):
+    generator = make_generator(tokenizer, legal_tokens, legal_tokens_only=False, max_length=12)
     programs = generator.generate(500)
     assert programs.ids.shape[1] == 12
-    assert not any(machine.accepts(programs.rows(), "program", 12))
+    assert not any(legal_tokens.accepts(programs.rows(), "program", 12))
     assert all(generator.accepts(programs.rows()))
     for special in (tokenizer.sos, tokenizer.unk):
         assert not (programs.ids == special).any()
     assert ((programs.ids == tokenizer.pad) == ~programs.mask).all()
     assert any(row[-1] == tokenizer.eos for row in programs.rows())
-    generator._learning = dataclasses.replace(PLAIN, imitation_weight=0.1, regrown_share=0.5)
+    generator._learning = dataclasses.replace(PLAIN, imitation_weight=0.1, mutation_share=0.5)
     elites = programs.rows()[:4]
     assert generator.learn(torch.rand(500), generator.generate(500, elites), elites)["imitation_loss"] > 0
 
 
-def test_every_tensor_lives_on_the_device_of_the_machine(tokenizer, machine, grammar, monkeypatch):
+def test_every_tensor_lives_on_the_device_of_the_machine(tokenizer, legal_tokens, grammar, monkeypatch):
     """The meta device holds no data, so a tensor made elsewhere cannot be mixed in without an error."""
-    learning = LearningConfig(regrown_share=0.5, imitation_weight=0.1, exploration_floor=0.1)
+    learning = LearningConfig(mutation_share=0.5, imitation_weight=0.1, epsilon=0.1)
     settings = {"learning": learning, "max_length": 12}
-    here = make_generator(tokenizer, machine, **settings)
+    here = make_generator(tokenizer, legal_tokens, **settings)
     elites = list(dict.fromkeys(here.generate(8).rows()))
-    specimens = here._examine(elites)
+    parents = here._examine(elites)
 
     meta = torch.device("meta")
     monkeypatch.setattr(torch, "Generator", lambda device=None: torch.default_generator)
@@ -337,17 +343,17 @@ def test_every_tensor_lives_on_the_device_of_the_machine(tokenizer, machine, gra
     monkeypatch.setattr(torch.Tensor, "__int__", lambda tensor: 0)
     there = make_generator(tokenizer, LegalTokens(grammar, tokenizer.tokens, meta), **settings)
     there.plan_random = here.plan_random
-    there._specimens = {
-        elite: dataclasses.replace(specimen, legal=specimen.legal.to(meta))
-        for elite, specimen in zip(elites, specimens, strict=True)
+    there._parents = {
+        elite: dataclasses.replace(parent, legal=parent.legal.to(meta))
+        for elite, parent in zip(elites, parents, strict=True)
     }
     assert {parameter.device for parameter in there.policy.parameters()} == {meta}
     for known in ((), elites):
         programs = there.generate(8, known)
-        assert {getattr(programs, field.name).device for field in dataclasses.fields(Programs)} == {meta}
+        assert {getattr(programs, field.name).device for field in dataclasses.fields(Rollouts)} == {meta}
 
 
-def test_learning_makes_no_tensor_without_saying_where(tokenizer, machine):
+def test_learning_makes_no_tensor_without_saying_where(tokenizer, legal_tokens):
     makers = {torch.zeros, torch.ones, torch.empty, torch.full, torch.tensor, torch.arange, torch.rand, torch.randint}
     silent = []
 
@@ -357,8 +363,8 @@ def test_learning_makes_no_tensor_without_saying_where(tokenizer, machine):
                 silent.append(function.__name__)
             return function(*args, **(kwargs or {}))
 
-    learning = LearningConfig(regrown_share=0.5, imitation_weight=0.1)
-    generator = make_generator(tokenizer, machine, learning=learning)
+    learning = LearningConfig(mutation_share=0.5, imitation_weight=0.1)
+    generator = make_generator(tokenizer, legal_tokens, learning=learning)
     programs = generator.generate(8)
     elites = list(dict.fromkeys(programs.rows()))
     generator._examine(elites)

@@ -61,14 +61,14 @@ def test_plain_reinforce_keeps_the_entropy_bonus_and_the_baseline_and_nothing_el
     learning = load_config(CONFIG, variant_overrides("reinforce", full)).learning
     kept = ("entropy_weight", "advantage_floor")
     assert [getattr(learning, name) for name in kept] == [getattr(full.learning, name) for name in kept]
-    off = ("elites", "imitation_weight", "novelty", "exploration_floor", "regrown_share", "restart_after")
+    off = ("elites", "imitation_weight", "novelty", "epsilon", "mutation_share", "restart_after")
     assert [getattr(learning, name) for name in off] == [0] * len(off)
 
 
-def test_the_uniform_variant_stays_uniform_while_it_learns(tokenizer, machine):
+def test_the_uniform_variant_stays_uniform_while_it_learns(tokenizer, legal_tokens):
     config = load_config(CONFIG, [*variant_overrides("uniform", load_config(CONFIG)), "generator.batch_size=8"])
     generator = CodeGenerator(
-        tokenizer, machine, "program", (), config.model, config.generator, config.optimizer, config.learning, 0
+        tokenizer, legal_tokens, "program", (), config.model, config.generator, config.optimizer, config.learning, 0
     )
     forget_preferences(generator.policy)
     for _ in range(2):

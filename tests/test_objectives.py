@@ -89,9 +89,9 @@ def test_entropy_of_uniform_and_of_certain_choices():
 
 def test_advantages_compare_with_the_own_group_only():
     rewards = torch.tensor([0.0, 1.0, 0.5, 0.7])
-    regrown = torch.tensor([False, False, True, True])
-    assert group_advantages(rewards, regrown, 0.01).tolist() == pytest.approx([-1.0, 1.0, -1.0, 1.0], abs=1e-5)
-    assert group_advantages(rewards, regrown, 1.0).tolist() == pytest.approx([-0.5, 0.5, -0.1, 0.1])
+    mutated = torch.tensor([False, False, True, True])
+    assert group_advantages(rewards, mutated, 0.01).tolist() == pytest.approx([-1.0, 1.0, -1.0, 1.0], abs=1e-5)
+    assert group_advantages(rewards, mutated, 1.0).tolist() == pytest.approx([-0.5, 0.5, -0.1, 0.1])
 
 
 def test_advantages_of_equals_and_of_one_are_zero():

@@ -24,7 +24,7 @@ from agent_core.distributed.ranks import Ranks, join
 from agent_core.grammar.legal_tokens import LegalTokens
 from agent_core.grammar.rules import read_grammar
 from agent_core.learning.generator import CodeGenerator
-from agent_core.learning.rollout import Programs
+from agent_core.learning.rollout import Rollouts
 from agent_core.sandbox.executor import Executor
 from agent_core.settings.config import load_config
 from agent_core.tasks.task import load_task
@@ -134,8 +134,10 @@ def make_parts(task="hello_world", **changes):
     overrides += [f"run.task={task}", *(f"{key.replace('__', '.')}={value}" for key, value in changes.items())]
     config = load_config(ROOT / "config.ini", overrides)
     tokenizer = Tokenizer.from_file(config.paths.vocabulary)
-    machine = LegalTokens(read_grammar(config.paths.grammar, tokenizer.tokens), tokenizer.tokens, torch.device("cpu"))
-    return config, load_task(config.run.task, tokenizer.tokens), tokenizer, machine
+    legal_tokens = LegalTokens(
+        read_grammar(config.paths.grammar, tokenizer.tokens), tokenizer.tokens, torch.device("cpu")
+    )
+    return config, load_task(config.run.task, tokenizer.tokens), tokenizer, legal_tokens
 
 
 # --- one rank of its own ---------------------------------------------------------------------------------------------
@@ -178,13 +180,13 @@ def test_without_torchrun_there_is_one_rank(monkeypatch):
 
 
 def share_of(programs, share):
-    return Programs(*(getattr(programs, name)[share] for name in Programs.__dataclass_fields__))
+    return Rollouts(*(getattr(programs, name)[share] for name in Rollouts.__dataclass_fields__))
 
 
 def gradients_of_both(batches):
     """The gradient of one rank on all programs, and that of all ranks on their shares, before it is clipped."""
-    config, task, tokenizer, machine = make_parts(optimizer__gradient_clip=1e9)
-    made = (tokenizer, machine, *task.start, config.model, config.generator, config.optimizer, config.learning, 3)
+    config, task, tokenizer, legal_tokens = make_parts(optimizer__gradient_clip=1e9)
+    made = (tokenizer, legal_tokens, *task.start, config.model, config.generator, config.optimizer, config.learning, 3)
     found = []
     with join() as ranks:
         alone, one_of_many = CodeGenerator(*made), CodeGenerator(*made, ranks)
@@ -196,7 +198,7 @@ def gradients_of_both(batches):
             own = share_of(programs, ranks.share(batch))
             figures = [
                 alone.learn(rewards, programs, elites),
-                one_of_many.learn(rewards, own, elites, regrown=programs.regrown),
+                one_of_many.learn(rewards, own, elites, mutated=programs.mutated),
             ]
             one, many = (
                 torch.cat([p.grad.reshape(-1) for p in generator.policy.parameters()])
@@ -225,9 +227,9 @@ def digest(agent):
 
 
 def steps(task, count, changes):
-    config, task, tokenizer, machine = make_parts(task, **changes)
+    config, task, tokenizer, legal_tokens = make_parts(task, **changes)
     with join() as ranks, Executor(config.executor) as executor:
-        agent = Agent(config, task, tokenizer, machine, executor, ranks)
+        agent = Agent(config, task, tokenizer, legal_tokens, executor, ranks)
         table = [agent.step() for _ in range(count)]
         mine = agent._latest
         return digest(agent), table, [len(row) for row in mine], agent.scorer.version, agent.progress.restarts
@@ -273,9 +275,9 @@ def test_all_ranks_end_every_step_alike(home):
 
 def found_apart(task):
     """Each rank writes a would-be solution that fails another check, and one that holds."""
-    config, task, tokenizer, machine = make_parts(task)
+    config, task, tokenizer, legal_tokens = make_parts(task)
     with join() as ranks, Executor(config.executor) as executor:
-        agent = Agent(config, task, tokenizer, machine, executor, ranks)
+        agent = Agent(config, task, tokenizer, legal_tokens, executor, ranks)
         texts = (f"var_a % {8 + ranks.rank}", "var_a + 0", "1")
         own = [tuple(tokenizer.encode(f"return {text}\n").tolist()) for text in texts]
         modules = {}

@@ -14,7 +14,7 @@ from memory.history import charts, curves, run_folder
 from memory.history.page import highlight
 from memory.history.report import write_report
 from memory.history.run_folder import read_run
-from memory.history.run_log import Best, RunLog
+from memory.history.run_log import BestRecord, RunLog
 from runner import main
 from tests.conftest import ROOT
 from utils import UserError
@@ -39,7 +39,7 @@ CONFIG = {
     "paths": {"runs": "/here"},
 }
 RESULT = {"task": "add", "seed": 0, "solved": False, "attempts": 1_000, "device": "cpu"}
-HISTORY = (Best(3, 0.25, "print(1)"), Best(250, 0.5, "def add(a, b):\n    return a"))
+HISTORY = (BestRecord(3, 0.25, "print(1)"), BestRecord(250, 0.5, "def add(a, b):\n    return a"))
 HOSTILE = "</pre><script src='http://evil.org/x.js'></script>$\\frac$ & \"<img src=x onerror=alert(1)>\" \x00 \ud800"
 
 needs_matplotlib = pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="needs matplotlib")
@@ -130,7 +130,7 @@ def test_what_a_run_wrote_is_read_back(tmp_path):
     ["", "x = 1", "if x:\n\n    '''\n# attempt 3, reward 0.5\n'''", "# only a comment", "a\n#     b\n    c\n"],
 )
 def test_any_history_is_read_back(tmp_path, program):
-    history = (Best(1, 0.1, program), Best(2_345_678, 1.0, program))
+    history = (BestRecord(1, 0.1, program), BestRecord(2_345_678, 1.0, program))
     run = read_run(make_run(tmp_path / "run", history=history))
     assert [best._replace(program=best.program.rstrip("\n")) for best in run.bests] == [
         best._replace(program=program.rstrip("\n")) for best in history
@@ -151,7 +151,7 @@ def test_a_resumed_run_has_outgrown_its_result(tmp_path):
 
 
 def test_solved_is_when_the_first_program_earned_1(tmp_path):
-    history = (*HISTORY, Best(640, 1.0, "return a + b + 0"), Best(900, 1.0, "return a + b"))
+    history = (*HISTORY, BestRecord(640, 1.0, "return a + b + 0"), BestRecord(900, 1.0, "return a + b"))
     rows = [row(attempts, best_reward=1.0) for attempts in (500, 1_000)]
     assert read_run(make_run(tmp_path / "run", rows, history, result=None)).solved_at == 640
 
@@ -222,7 +222,7 @@ class TestPage:
         config["learning"][HOSTILE] = 1
         other = changed(learning__novelty=0.1)
         other["learning"][HOSTILE] = 2
-        folder = make_run(tmp_path / "<b>&$x^", history=[Best(1, 0.1, program), Best(2, 0.2, program)])
+        folder = make_run(tmp_path / "<b>&$x^", history=[BestRecord(1, 0.1, program), BestRecord(2, 0.2, program)])
         (folder / "config.json").write_text(json.dumps([{"attempts": 0, "config": config}]))
         (folder / "result.json").write_text(json.dumps(RESULT | {"task": HOSTILE, "seed": HOSTILE, "device": HOSTILE}))
         make_run(tmp_path / "other", config=other)

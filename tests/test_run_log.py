@@ -14,7 +14,7 @@ import sys
 import pytest
 
 from memory.history import curves, run_log
-from memory.history.run_log import Best, RunLog, new_run_folder
+from memory.history.run_log import BestRecord, RunLog, new_run_folder
 from utils import UserError
 
 COLUMNS = ["attempts", "mean_reward", "best_reward", "note"]
@@ -136,7 +136,11 @@ os.kill(os.getpid(), 9)
 
 
 def test_best_is_a_python_file_with_its_history(run):
-    history = [Best(3, 0.25, "print(1)"), Best(1_234, 0.5, "if 1:\n    print(2)"), Best(5_000, 1.0, 'print("hello")')]
+    history = [
+        BestRecord(3, 0.25, "print(1)"),
+        BestRecord(1_234, 0.5, "if 1:\n    print(2)"),
+        BestRecord(5_000, 1.0, 'print("hello")'),
+    ]
     with RunLog(run, COLUMNS, 40) as log:
         log.best(history)
     text = (run / "best.py").read_text()
@@ -234,7 +238,7 @@ class TestWithTheRealCurves:
         monkeypatch.setattr(builtins, "__import__", without)
         with RunLog(tmp_path, COLUMNS) as log:
             log.row(row(50))
-            log.best([Best(1, 0.5, "print(1)")])
+            log.best([BestRecord(1, 0.5, "print(1)")])
         assert sorted(path.name for path in tmp_path.iterdir()) == ["best.py", "metrics.csv"]
 
     def test_with_tensorboard_they_can_be_read(self, tmp_path):
@@ -242,7 +246,7 @@ class TestWithTheRealCurves:
             with RunLog(tmp_path, COLUMNS, start) as log:
                 for attempts in range(start + 10, 50, 10):
                     log.row(row(attempts))
-                log.best([Best(35, 0.5, "x = 1\nprint(x)")])
+                log.best([BestRecord(35, 0.5, "x = 1\nprint(x)")])
         events = read(tmp_path)
         assert events.Tags()["scalars"] == ["reward/mean", "reward/best"]
         assert [event.step for event in events.Scalars("reward/mean")] == [10, 20, 30, 40]

@@ -148,9 +148,11 @@ def test_the_floor_and_plain_torch_compute_the_same_gradients(policy):
 # --- the loops ------------------------------------------------------------------------------------------------------
 
 
-def test_a_round_measures_all_loops_on_the_same_programs_and_the_parts_sum_to_the_step(tokenizer, machine, tmp_path):
+def test_a_round_measures_all_loops_on_the_same_programs_and_the_parts_sum_to_the_step(
+    tokenizer, legal_tokens, tmp_path
+):
     config = load_config(CONFIG, SMALL)
-    parts = Parts(tokenizer, machine, load_task("hello_world", tokenizer.tokens), CPU, "")
+    parts = Parts(tokenizer, legal_tokens, load_task("hello_world", tokenizer.tokens), CPU, "")
     methods = {place: vars(place[0])[place[1]] for places in PARTS.values() for place in places}
     with Executor(config.executor) as executor:
         state = warmed_up(config, parts, executor, tmp_path / "warm", 32)
@@ -198,12 +200,14 @@ def test_medians_of_ratios_are_of_ratios_made_within_each_round():
         ("hello_world", "print ( 'hello' , 'world' )\n", "while True :\n    pass\n"),
     ],
 )
-def test_the_naive_loop_knows_a_solution_and_learns_from_one_program(tokenizer, machine, tmp_path, task, right, wrong):
+def test_the_naive_loop_knows_a_solution_and_learns_from_one_program(
+    tokenizer, legal_tokens, tmp_path, task, right, wrong
+):
     config = load_config(CONFIG, SMALL)
     asked = load_task(task, tokenizer.tokens)
     generator = CodeGenerator(
         tokenizer,
-        machine,
+        legal_tokens,
         "function_body" if asked.parameters else "program",
         asked.parameters,
         config.model,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_core.tasks.values import as_json, as_text, is_number, is_tame, same
+from agent_core.tasks.values import as_json, as_text, is_number, is_small, same
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -86,8 +86,8 @@ def test_tame_values_are_neither_deep_nor_huge():
     wide: list = [0]
     for _ in range(15):
         wide = [wide, wide]
-    assert not is_tame(deep)
-    assert not is_tame(wide)
-    assert not is_tame("a" * 10**7)
-    assert not is_tame({(1, 2): [deep]})
-    assert all(map(is_tame, (1, "a" * 4_000, [[1], {"a": [2]}], list(range(4_000)), None, {3})))
+    assert not is_small(deep)
+    assert not is_small(wide)
+    assert not is_small("a" * 10**7)
+    assert not is_small({(1, 2): [deep]})
+    assert all(map(is_small, (1, "a" * 4_000, [[1], {"a": [2]}], list(range(4_000)), None, {3})))

@@ -17,38 +17,38 @@ from agent_core.grammar.rules import START_SYMBOLS, Grammar, GrammarError
 from agent_core.grammar.scopes import DEEPER, MARKS, Guard, Names, Scopes
 from tokenizer import PAD, SPECIAL_TOKENS, token_class
 
-NEVER = 1 << 14  # tokens needed after an illegal token: more than any program has
+UNLIMITED = 1 << 14  # tokens needed after an illegal token: more than any program has
 
 
 @dataclass
 class Within:
-    """Programs of which only a stretch is written anew: it ends with the first token served from below `floor`."""
+    """Programs of which only a stretch is written anew: it ends with the first token served from below `base_cell`."""
 
-    floor: Tensor  # (B,) index of the lowest cell of the stretch; 0 for a program that is written to its end
+    base_cell: Tensor  # (B,) index of the lowest cell of the stretch; 0 for a program that is written to its end
     stop: Tensor  # (B, V) bool, the one token that may end the stretch: the one that comes after it
 
 
 @dataclass
-class Progress:
+class StackState:
     """Where each program of a batch stands. Changed in place by `LegalTokens.advance`."""
 
     stack: Tensor  # (B, D) int16, states
     pointer: Tensor  # (B,) index of the top cell
     top: Tensor  # (B,) state of the top cell
-    spare: Tensor  # (B,) tokens that may be written beyond those of the shortest completion
+    length_budget: Tensor  # (B,) tokens that may be written beyond those of the shortest completion
     scopes: Scopes
 
     def select(self, rows: Tensor) -> None:
         """Goes on with some of the programs only, by index."""
-        self.stack, self.pointer, self.top, self.spare = (
-            part.index_select(0, rows) for part in (self.stack, self.pointer, self.top, self.spare)
+        self.stack, self.pointer, self.top, self.length_budget = (
+            part.index_select(0, rows) for part in (self.stack, self.pointer, self.top, self.length_budget)
         )
         self.scopes.select(rows)
 
 
 def _up_to(table: numpy.ndarray) -> numpy.ndarray:
-    """Of a table (states, V): where it is at most n, for n from -1 to its largest number but NEVER. (states * n, V)"""
-    steps = numpy.arange(-1, table[table < NEVER].max() + 1)
+    """(states * n, V) bool: where a table (states, V) is at most n, n from -1 to its largest number but UNLIMITED."""
+    steps = numpy.arange(-1, table[table < UNLIMITED].max() + 1)
     return (table[:, None] <= steps[:, None]).reshape(-1, table.shape[1])
 
 
@@ -70,7 +70,7 @@ class LegalTokens:
 
         states, vocabulary = len(rows), len(tokens)
         self.deepest_push = max(len(pushed) for row in rows for _, pushed in row.values())
-        need = numpy.full((states, vocabulary), NEVER, dtype=numpy.int16)
+        need = numpy.full((states, vocabulary), UNLIMITED, dtype=numpy.int16)
         pops = numpy.zeros((states, vocabulary), dtype=numpy.int16)
         condition = numpy.full((states, vocabulary), self._names.condition(Guard.ALWAYS, self.pad))
         name_move = numpy.full((states, vocabulary, self._names.count), 0, dtype=numpy.int32)
@@ -79,22 +79,22 @@ class LegalTokens:
         rise = numpy.full((states, vocabulary), -1)  # of the pointer, from the cell that serves
         for state, row in enumerate(rows):
             for token, (move, pushed) in row.items():
-                need[state, token] = 1 + move.growth if state != FINISHED else -NEVER
+                need[state, token] = 1 + move.growth if state != FINISHED else -UNLIMITED
                 pops[state, token] = move.pops
                 guard, action = MARKS[move.mark]
                 condition[state, token] = self._names.condition(guard, token)
                 name_move[state, token], deeper[state, token] = self._names.move(action, token), DEEPER.get(action, 0)
                 push[state, token, : len(pushed)] = pushed
                 rise[state, token] = len(pushed) - 1
-        self.kind_sizes = self._kind_sizes(rows)
+        self.class_sizes = self._class_sizes(rows)
         tables = (need, pops, condition, name_move, deeper, push, rise)
         need, pops, condition, name_move, deeper, push, rise = (torch.from_numpy(t).to(device) for t in tables)
         self._condition = condition  # (states, V)
-        self._used = (need < NEVER).any(dim=0)  # (V,)
+        self._used = (need < UNLIMITED).any(dim=0)  # (V,)
         # Which tokens fit, by state and tokens to spare, and which are served within so many cells of the top. Both
         # numbers count from -1: nothing to spare at all, and the whole stretch used up.
         self._fits, self._within = (torch.from_numpy(_up_to(table)).to(device) for table in tables[:2])
-        self._spares, self._reaches = (len(table) // states for table in (self._fits, self._within))
+        self._budgets, self._reaches = (len(table) // states for table in (self._fits, self._within))
         # For tokens that have been chosen, by state * V + token:
         self._spent = need.clamp(min=0).flatten().long()  # a finished program spends nothing more
         self._popped, self._deeper, self._rise = pops.flatten(), deeper.flatten(), rise.flatten()
@@ -103,15 +103,15 @@ class LegalTokens:
         self.fewest_of_state = [0, *(compiler.fewest(cell.symbol) for cell in compiler.cells[1:])]
         self.keeps_names = [False, *(compiler.keeps_names(cell.symbol) for cell in compiler.cells[1:])]
 
-    def _kind_sizes(self, rows: Sequence[dict[int, tuple[Step, list[int]]]]) -> Tensor:
+    def _class_sizes(self, rows: Sequence[dict[int, tuple[Step, list[int]]]]) -> Tensor:
         """(V,) float: how many tokens the grammar continues alike wherever they stand, the token itself among them:
         all numbers, all comparisons. A name is of its own kind, since each says something else."""
-        kinds: dict[object, list[int]] = {}
+        classes: dict[object, list[int]] = {}
         for token, text in enumerate(self._tokens):
             moves = tuple((state, row[token][0], *row[token][1]) for state, row in enumerate(rows) if token in row)
-            kinds.setdefault(text if token_class(text) in ("VARIABLE", "FUNCTION") else moves, []).append(token)
+            classes.setdefault(text if token_class(text) in ("VARIABLE", "FUNCTION") else moves, []).append(token)
         sizes = torch.ones(len(self._tokens), device=self.device)
-        for tokens in kinds.values():
+        for tokens in classes.values():
             sizes[tokens] = float(len(tokens))
         return sizes
 
@@ -124,7 +124,7 @@ class LegalTokens:
         """Tokens of the shortest program from a start symbol, <EOS> included."""
         return int(self.grammar.fewest_tokens[start])
 
-    def begin(self, start: str, batch_size: int, max_length: int, defined: Sequence[str] = ()) -> Progress:
+    def begin(self, start: str, batch_size: int, max_length: int, defined: Sequence[str] = ()) -> StackState:
         """A batch of empty programs. defined: the names that exist from the start. Raises ValueError.
 
         max_length: the most tokens a program may have, <EOS> included.
@@ -136,40 +136,40 @@ class LegalTokens:
         stack[:, 1] = self._starts[start]
         known = [self._tokens.index(name) for name in defined]
         pointer = torch.ones(batch_size, dtype=torch.long, device=self.device)
-        return Progress(
+        return StackState(
             stack,
             pointer,
             top=torch.full_like(pointer, self._starts[start]),
-            spare=torch.full_like(pointer, max_length - self.shortest(start)),
+            length_budget=torch.full_like(pointer, max_length - self.shortest(start)),
             scopes=Scopes(batch_size, known, self._names, self.device),
         )
 
-    def legal(self, progress: Progress, within: Within | None = None) -> Tensor:
+    def legal(self, stacks: StackState, within: Within | None = None) -> Tensor:
         """(B, V) bool: the tokens that may come next. Never empty; a finished program has only <PAD>."""
-        top = progress.top
-        spare = (progress.spare + 1).clamp_(0, self._spares - 1)
-        fits = self._fits.index_select(0, torch.add(spare, top, alpha=self._spares))  # (B, V)
+        top = stacks.top
+        length_budget = (stacks.length_budget + 1).clamp_(0, self._budgets - 1)
+        fits = self._fits.index_select(0, torch.add(length_budget, top, alpha=self._budgets))  # (B, V)
         sealed = None
         if within is not None:
-            reach = (progress.pointer - within.floor + 1).clamp_(max=self._reaches - 1)
+            reach = (stacks.pointer - within.base_cell + 1).clamp_(max=self._reaches - 1)
             inside = self._within.index_select(0, torch.add(reach, top, alpha=self._reaches))
             fits = within.stop ^ (inside & (fits ^ within.stop))  # outside only the stop: what follows is known to fit
-            sealed = within.floor > 0
-        return fits & progress.scopes.facts(sealed).gather(1, self._condition.index_select(0, top))
+            sealed = within.base_cell > 0
+        return fits & stacks.scopes.facts(sealed).gather(1, self._condition.index_select(0, top))
 
-    def advance(self, progress: Progress, token: Tensor) -> Tensor:
+    def advance(self, stacks: StackState, token: Tensor) -> Tensor:
         """Takes one legal token a program, (B,) ids. Returns (B,) indexes of the cells that took them, each in its
         stack as it was before."""
-        move = self._at(progress.top, token)
-        base = progress.pointer - self._popped.index_select(0, move)
-        served_by = progress.stack.gather(1, base.unsqueeze(1)).squeeze(1)
+        move = self._at(stacks.top, token)
+        base = stacks.pointer - self._popped.index_select(0, move)
+        served_by = stacks.stack.gather(1, base.unsqueeze(1)).squeeze(1)
         served = self._at(served_by.long(), token)
         # All K cells are written, used or not: the unused lie above the pointer, where nothing is read.
-        progress.stack.scatter_(1, base.unsqueeze(1) + self._offsets, self._push.index_select(0, served))
-        progress.pointer = base + self._rise.index_select(0, served)
-        progress.top = progress.stack.gather(1, progress.pointer.unsqueeze(1)).squeeze(1).long()
-        progress.spare = progress.spare - self._spent.index_select(0, move)
-        progress.scopes.apply(self._name_move.index_select(0, move), self._deeper.index_select(0, move))
+        stacks.stack.scatter_(1, base.unsqueeze(1) + self._offsets, self._push.index_select(0, served))
+        stacks.pointer = base + self._rise.index_select(0, served)
+        stacks.top = stacks.stack.gather(1, stacks.pointer.unsqueeze(1)).squeeze(1).long()
+        stacks.length_budget = stacks.length_budget - self._spent.index_select(0, move)
+        stacks.scopes.apply(self._name_move.index_select(0, move), self._deeper.index_select(0, move))
         return base
 
     def _at(self, state: Tensor, token: Tensor) -> Tensor:
@@ -186,14 +186,14 @@ class LegalTokens:
         ids = torch.full((len(programs), longest), self.pad, device=self.device)
         for row, program in enumerate(programs):
             ids[row, : len(program)] = torch.tensor(program, dtype=torch.long)
-        progress = self.begin(start, len(programs), max_length, defined)
+        stacks = self.begin(start, len(programs), max_length, defined)
         accepted = torch.ones(len(programs), dtype=torch.bool, device=self.device)
         for t in range(longest):
-            legal = self.legal(progress)
+            legal = self.legal(stacks)
             accepted &= legal.gather(1, ids[:, t : t + 1]).squeeze(1)
-            self.advance(progress, torch.where(accepted, ids[:, t], legal.int().argmax(dim=1)))
-        return (accepted & self.is_finished(progress)).tolist()
+            self.advance(stacks, torch.where(accepted, ids[:, t], legal.int().argmax(dim=1)))
+        return (accepted & self.is_finished(stacks)).tolist()
 
-    def is_finished(self, progress: Progress) -> Tensor:
+    def is_finished(self, stacks: StackState) -> Tensor:
         """(B,) bool: the programs that have written <EOS>."""
-        return progress.top == FINISHED
+        return stacks.top == FINISHED

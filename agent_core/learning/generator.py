@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from agent_core.distributed.ranks import Ranks
 from agent_core.grammar.legal_tokens import LegalTokens
-from agent_core.learning.mutation import Plan, Specimen, draw_slack, examine, make_plan, unruled
+from agent_core.learning.mutation import MutationPlan, Parent, draw_length_budget, examine, plan_mutations, unruled
 from agent_core.learning.objectives import (
     choices,
     draw,
@@ -19,13 +19,13 @@ from agent_core.learning.objectives import (
     policy_gradient_loss,
     policy_probs,
 )
-from agent_core.learning.rollout import OnEnded, Programs, Writing
+from agent_core.learning.rollout import OnEnded, OpenRollouts, Rollouts
 from agent_core.learning.vocabulary_change import carry_optimizer, carry_policy, check_architecture, match_tokens
 from agent_core.model import CodePolicy
 from agent_core.settings.config import GeneratorConfig, LearningConfig, ModelConfig, OptimizerConfig
 from tokenizer import Tokenizer
 
-_SPECIMENS = 1_000  # replayed programs that are kept at hand
+_PARENTS = 1_000  # replayed programs that are kept at hand
 
 
 class Rescored(NamedTuple):
@@ -42,7 +42,7 @@ class CodeGenerator:
     def __init__(
         self,
         tokenizer: Tokenizer,
-        machine: LegalTokens,
+        legal_tokens: LegalTokens,
         start: str,
         defined: Sequence[str],
         model: ModelConfig,
@@ -54,12 +54,12 @@ class CodeGenerator:
     ):
         """start, defined: the grammar's start symbol and the names that exist before the first token.
 
-        Weights and sampling both follow from `seed`. Every tensor lives on the machine's device. Where there are
-        several ranks, each writes and learns from its share of a batch; what calls on the others is called by all.
+        Weights and sampling both follow from `seed`. Every tensor lives on the device of the legal tokens. Where there
+        are several ranks, each writes and learns from its share of a batch; what calls on the others is called by all.
         """
-        self.device = machine.device
+        self.device = legal_tokens.device
         self._tokenizer = tokenizer
-        self._machine = machine
+        self._legal_tokens = legal_tokens
         self._start = start
         self._defined = tuple(defined)
         self._model_config = model
@@ -71,8 +71,8 @@ class CodeGenerator:
         self.random = torch.Generator(self.device).manual_seed(seed)  # weights and tokens
         self.plan_random = torch.Generator().manual_seed(seed)  # what to regrow: drawn on the CPU on every device
         # (V,) what chance alone draws tokens in proportion to; without the grammar nothing says what is of a kind.
-        self._chance = machine.kind_sizes ** -(learning.even_kinds if generator.legal_tokens_only else 0.0)
-        self._specimens: dict[tuple[int, ...], Specimen] = {}
+        self._prior = legal_tokens.class_sizes ** -(learning.class_balance if generator.legal_tokens_only else 0.0)
+        self._parents: dict[tuple[int, ...], Parent] = {}
         self.reset()
 
     def reset(self) -> None:
@@ -90,61 +90,61 @@ class CodeGenerator:
                 self._model_config.num_layers,
             ).to(self.device)
         with torch.no_grad():
-            self.policy.head.bias += self._chance.log()
+            self.policy.head.bias += self._prior.log()
         self._ranks.spread(self.policy.parameters())
         self.optimizer = torch.optim.Adam(self.policy.parameters(), lr=self._optimizer_config.learning_rate)
 
     @torch.no_grad()
     def generate(
         self, batch_size: int, elites: Sequence[tuple[int, ...]] = (), on_ended: OnEnded | None = None
-    ) -> Programs:
+    ) -> Rollouts:
         """Writes this rank's share of `batch_size` programs, token by token, until <EOS> or the limit.
 
-        elites: known programs, as `Programs.rows` gives them, that part of the batch is regrown from. on_ended: is
+        elites: known programs, as `Rollouts.rows` gives them, that part of the batch is mutated from. on_ended: is
         given programs of the batch that have ended while others are still being written; not the last ones.
         """
         share = self._ranks.share(batch_size)
         batch_size = share.stop - share.start
-        writing = Writing(
-            self._machine,
+        writing = OpenRollouts(
+            self._legal_tokens,
             self._tokenizer,
             self._start,
             self._defined,
             batch_size,
             self._config.max_length,
             self._config.legal_tokens_only,
-            self._floors(batch_size),
-            draw_slack(batch_size, self._learning.fresh_slack, self.random, self.device),
+            self._epsilons(batch_size),
+            draw_length_budget(batch_size, self._learning.fresh_length_budget, self.random, self.device),
             self._plan(share, elites),
             on_ended,
         )
         reader = self.policy.reader(batch_size)
         while not writing.ended:
             legal = writing.legal()  # (R, V), R programs being under way
-            probs = policy_probs(reader.read(writing.token), legal, writing.floor, self._chance)  # (R, V)
+            probs = policy_probs(reader.read(writing.token), legal, writing.epsilon, self._prior)  # (R, V)
             token = draw(probs, torch.rand(len(probs), generator=self.random, device=self.device))  # (R,)
             left = writing.take(token, legal, probs.gather(1, token.unsqueeze(1)).squeeze(1))
             if left is not None:
                 reader.select(left)
         return writing.programs()
 
-    def rescore(self, programs: Programs, elites: Sequence[tuple[int, ...]] = ()) -> Rescored:
+    def rescore(self, programs: Rollouts, elites: Sequence[tuple[int, ...]] = ()) -> Rescored:
         """This rank's programs, and its share of the elites, again with gradient: the forward pass of `learn`."""
         elites = elites[self._ranks.share(len(elites))] if self._learning.imitation_weight else ()
-        ids, counts, legal, floor = _with_specimens(programs, self._examine(elites), self._tokenizer.pad)
-        return Rescored(*self._rescore(ids, counts, legal, floor), counts)  # (B + E, T) each, T that of the longest
+        ids, counts, legal, epsilon = _with_parents(programs, self._examine(elites), self._tokenizer.pad)
+        return Rescored(*self._rescore(ids, counts, legal, epsilon), counts)  # (B + E, T) each, T that of the longest
 
     def learn(
         self,
         rewards: Tensor,
-        programs: Programs,
+        programs: Rollouts,
         elites: Sequence[tuple[int, ...]] = (),
         rescored: Rescored | None = None,
-        regrown: Tensor | None = None,
+        mutated: Tensor | None = None,
     ) -> dict[str, float]:
         """One step of REINFORCE with Adam. rewards: (B,). Returns the figures of the step for the log.
 
-        programs: this rank's share of the batch that the rewards are of; regrown: (B,) bool, of all of it. What each
+        programs: this rank's share of the batch that the rewards are of; mutated: (B,) bool, of all of it. What each
         rank computes are its share's terms of the means over batch and elites, which are then added up. rescored: what
         `rescore` made of these programs and elites, if it has run already.
         loss = policy gradient - entropy_weight * entropy + imitation_weight * imitation of the elites.
@@ -155,8 +155,8 @@ class CodeGenerator:
         log_probs, entropies, counts = self.rescore(programs, elites) if rescored is None else rescored
         own = slice(count), slice(programs.ids.shape[1])
 
-        regrown = programs.regrown if regrown is None else regrown.to(self.device)
-        advantages = group_advantages(rewards, regrown, self._learning.advantage_floor)[share]
+        mutated = programs.mutated if mutated is None else mutated.to(self.device)
+        advantages = group_advantages(rewards, mutated, self._learning.advantage_floor)[share]
         policy_loss = total_entropy = imitation = torch.zeros((), device=self.device)
         if count:  # there may be fewer programs than ranks
             policy_loss = policy_gradient_loss(log_probs[own], advantages, programs.chosen) * (count / batch)
@@ -252,16 +252,16 @@ class CodeGenerator:
         """Which of these programs could be written under the grammar and the limit of now."""
         if not self._config.legal_tokens_only:
             return [len(row) <= self._config.max_length for row in rows]
-        return self._machine.accepts(rows, self._start, self._config.max_length, self._defined)
+        return self._legal_tokens.accepts(rows, self._start, self._config.max_length, self._defined)
 
-    def _rescore(self, ids: Tensor, counts: Tensor, legal: Tensor, floor: Tensor) -> tuple[Tensor, Tensor]:
+    def _rescore(self, ids: Tensor, counts: Tensor, legal: Tensor, epsilon: Tensor) -> tuple[Tensor, Tensor]:
         """Known programs again, with gradient: log-probabilities of their tokens and entropies of the choices.
 
-        ids, counts: (B, T), the latter bool. legal: (B, T, V). floor: (B,). Returns (B, T) twice, 0 where a token does
-        not count: those are the most, and the head is spared them.
+        ids, counts: (B, T), the latter bool. legal: (B, T, V). epsilon: (B,). Returns (B, T) twice, 0 where a token
+        does not count: those are the most, and the head is spared them.
         """
         if not ids.numel():
-            return (floor.new_zeros(ids.shape),) * 2
+            return (epsilon.new_zeros(ids.shape),) * 2
         inputs = torch.cat([torch.full_like(ids[:, :1], self._tokenizer.sos), ids[:, :-1]], dim=1)
         places = torch.arange(1, ids.shape[1] + 1, device=self.device)
         lengths, order = (counts * places).amax(dim=1).sort(descending=True, stable=True)  # up to the last that counts
@@ -273,64 +273,64 @@ class CodeGenerator:
         log_probs, entropies = choices(
             self.policy.head(hidden[chosen[reached]]),
             legal[program, place],
-            floor[program],
+            epsilon[program],
             ids[program, place],
-            self._chance,
+            self._prior,
         )
         nothing = torch.zeros(ids.shape, dtype=log_probs.dtype, device=self.device)
         return (nothing.index_put((program, place), log_probs), nothing.index_put((program, place), entropies))
 
-    def _floors(self, batch_size: int) -> Tensor:
-        """(B,) evenly from none to `exploration_floor`: some programs stay close to the policy, some wander off."""
-        return torch.rand(batch_size, generator=self.random, device=self.device) * self._learning.exploration_floor
+    def _epsilons(self, batch_size: int) -> Tensor:
+        """(B,) evenly from none to `epsilon`: some programs stay close to the policy, some wander off."""
+        return torch.rand(batch_size, generator=self.random, device=self.device) * self._learning.epsilon
 
-    def _plan(self, share: slice, elites: Sequence[tuple[int, ...]]) -> Plan | None:
-        """share: which programs of the batch are to be written; all shares together have the asked number regrown."""
+    def _plan(self, share: slice, elites: Sequence[tuple[int, ...]]) -> MutationPlan | None:
+        """share: which programs of the batch are to be written; all shares together have the asked number mutated."""
         batch_size = share.stop - share.start
-        begin, end = (int(place * self._learning.regrown_share) for place in (share.start, share.stop))
-        regrown = end - begin
-        if not (regrown and elites and self._config.legal_tokens_only):
+        begin, end = (int(place * self._learning.mutation_share) for place in (share.start, share.stop))
+        mutated = end - begin
+        if not (mutated and elites and self._config.legal_tokens_only):
             return None
-        return make_plan(
+        return plan_mutations(
             self._examine(elites),
             batch_size,
-            regrown,
+            mutated,
             self._learning.inner_share,
-            self._learning.regrown_slack,
+            self._learning.mutation_length_budget,
             self.plan_random,
             self._tokenizer.pad,
             len(self._tokenizer),
         ).to(self.device)
 
-    def _examine(self, elites: Sequence[tuple[int, ...]]) -> list[Specimen]:
+    def _examine(self, elites: Sequence[tuple[int, ...]]) -> list[Parent]:
         """Known programs as tensors; each is replayed once, and forgotten when too many have been."""
-        if new := [elite for elite in elites if elite not in self._specimens]:
+        if new := [elite for elite in elites if elite not in self._parents]:
             found = (
-                examine(new, self._machine, self._start, self._config.max_length, self._defined)
+                examine(new, self._legal_tokens, self._start, self._config.max_length, self._defined)
                 if self._config.legal_tokens_only
                 else unruled(new, self._tokenizer, self.device)
             )
-            if len(self._specimens) > _SPECIMENS:
-                self._specimens = {elite: self._specimens[elite] for elite in elites if elite in self._specimens}
-            self._specimens |= zip(new, found, strict=True)
-        return [self._specimens[elite] for elite in elites]
+            if len(self._parents) > _PARENTS:
+                self._parents = {elite: self._parents[elite] for elite in elites if elite in self._parents}
+            self._parents |= zip(new, found, strict=True)
+        return [self._parents[elite] for elite in elites]
 
 
-def _with_specimens(programs: Programs, specimens: Sequence[Specimen], pad: int) -> tuple[Tensor, ...]:
+def _with_parents(programs: Rollouts, parents: Sequence[Parent], pad: int) -> tuple[Tensor, ...]:
     """Programs and elites below one another: ids, which of them count (B + E, T), what was legal (B + E, T, V), and the
-    floor (B + E,), which elites do without: it is the policy itself that should like them.
+    epsilon (B + E,), which elites do without: it is the policy itself that should like them.
     """
-    if not specimens:
-        return programs.ids, programs.chosen, programs.legal, programs.floor
+    if not parents:
+        return programs.ids, programs.chosen, programs.legal, programs.epsilon
     batch, length = programs.ids.shape
-    longest = max(length, *(len(specimen.ids) for specimen in specimens))
-    shape = (batch + len(specimens), longest)
+    longest = max(length, *(len(parent.ids) for parent in parents))
+    shape = (batch + len(parents), longest)
     ids = programs.ids.new_full(shape, pad)
     counts = programs.chosen.new_zeros(shape)
     legal = programs.legal.new_ones((*shape, programs.legal.shape[-1]))
     ids[:batch, :length], counts[:batch, :length] = programs.ids, programs.chosen
     legal[:batch, :length] = programs.legal
-    for row, specimen in enumerate(specimens, start=batch):
-        own = len(specimen.ids)
-        ids[row, :own], counts[row, :own], legal[row, :own] = specimen.ids, True, specimen.legal
-    return ids, counts, legal, torch.cat([programs.floor, programs.floor.new_zeros(len(specimens))])
+    for row, parent in enumerate(parents, start=batch):
+        own = len(parent.ids)
+        ids[row, :own], counts[row, :own], legal[row, :own] = parent.ids, True, parent.legal
+    return ids, counts, legal, torch.cat([programs.epsilon, programs.epsilon.new_zeros(len(parents))])

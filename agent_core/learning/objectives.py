@@ -15,75 +15,75 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 
-def policy_probs(logits: Tensor, legal: Tensor, floor: Tensor, chance: Tensor) -> Tensor:
-    """The policy: softmax over legal tokens, mixed with a share `floor` of what chance draws from them.
+def policy_probs(logits: Tensor, legal: Tensor, epsilon: Tensor, prior: Tensor) -> Tensor:
+    """The policy: softmax over legal tokens, mixed with a share `epsilon` of what chance draws from them.
 
-    logits: (R, V). legal: (R, V) bool, at least one True in each row. floor: (R,) in [0, 1). chance: (V,) above 0, in
+    logits: (R, V). legal: (R, V) bool, at least one True in each row. epsilon: (R,) in [0, 1). prior: (V,) above 0, in
     proportion to which chance draws. Returns (R, V), 0 where illegal. The mixture is part of the policy, so its
     gradient is exact and no token is ever out of reach.
     """
-    return _mixed(torch.softmax(_masked(logits, legal), dim=-1), legal, floor, chance)
+    return _mixed(torch.softmax(_masked(logits, legal), dim=-1), legal, epsilon, prior)
 
 
-def draw(probs: Tensor, chance: Tensor) -> Tensor:
+def draw(probs: Tensor, uniform: Tensor) -> Tensor:
     """One choice a row by inverting the cumulative distribution. probs: (R, V), each row with something above 0.
-    chance: (R,) uniform in [0, 1). Returns (R,) indexes, never one of probability 0.
+    uniform: (R,) in [0, 1), drawn evenly. Returns (R,) indexes, never one of probability 0.
     """
     cumulative = probs.cumsum(dim=-1)
-    # Less than the sum even after rounding, which `chance` times the sum need not be.
-    mark = (chance * (1 - 1e-6)).unsqueeze(-1) * cumulative[:, -1:]
+    # Less than the sum even after rounding, which `uniform` times the sum need not be.
+    mark = (uniform * (1 - 1e-6)).unsqueeze(-1) * cumulative[:, -1:]
     return torch.searchsorted(cumulative, mark, right=True).squeeze(-1)
 
 
 class _Choices(torch.autograd.Function):
     """By hand, because autograd would go a dozen times over (N, V) where a few will do. With s the softmax, p the
-    policy and e the floor, dp/ds = 1 - e, and the softmax turns a gradient g into s (g - sum of s g).
+    policy and e epsilon, dp/ds = 1 - e, and the softmax turns a gradient g into s (g - sum of s g).
     """
 
     @staticmethod
     def forward(
-        ctx, logits: Tensor, legal: Tensor, floor: Tensor, ids: Tensor, chance: Tensor
+        ctx, logits: Tensor, legal: Tensor, epsilon: Tensor, ids: Tensor, prior: Tensor
     ) -> tuple[Tensor, Tensor]:
         ids = ids.unsqueeze(-1)
         own_logs = torch.log_softmax(_masked(logits, legal), dim=-1)
         own = own_logs.exp()
-        probs = _mixed(own.clone(), legal, floor, chance)
+        probs = _mixed(own.clone(), legal, epsilon, prior)
         chosen = probs.gather(-1, ids).squeeze(-1)
-        # Without a floor the logarithm is known even where the probability is too small to be told from 0.
-        log_probs = torch.where(floor > 0, chosen.log(), own_logs.gather(-1, ids).squeeze(-1))
-        ctx.save_for_backward(own, probs, floor, chosen, ids)
+        # Without epsilon the logarithm is known even where the probability is too small to be told from 0.
+        log_probs = torch.where(epsilon > 0, chosen.log(), own_logs.gather(-1, ids).squeeze(-1))
+        ctx.save_for_backward(own, probs, epsilon, chosen, ids)
         return log_probs, torch.special.entr(probs).sum(dim=-1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_log_prob: Tensor, grad_entropy: Tensor) -> tuple[Tensor, None, None, None, None]:
-        own, probs, floor, chosen, ids = ctx.saved_tensors
-        # How much of the choice's probability is the softmax's own: all of it where there is no floor.
-        share = torch.where(floor > 0, own.gather(-1, ids).squeeze(-1) * (1 - floor) / chosen, 1.0)
+        own, probs, epsilon, chosen, ids = ctx.saved_tensors
+        # How much of the choice's probability is the softmax's own: all of it where epsilon is 0.
+        share = torch.where(epsilon > 0, own.gather(-1, ids).squeeze(-1) * (1 - epsilon) / chosen, 1.0)
         at_choice = (grad_log_prob * share).unsqueeze(-1)
-        grad = torch.xlogy(own, probs).mul_((grad_entropy * (floor - 1)).unsqueeze(-1))  # 0 where s is
+        grad = torch.xlogy(own, probs).mul_((grad_entropy * (epsilon - 1)).unsqueeze(-1))  # 0 where s is
         total = grad.sum(dim=-1, keepdim=True) + at_choice
         grad.addcmul_(own, total, value=-1).scatter_add_(-1, ids, at_choice)
         return grad, None, None, None, None
 
 
-def choices(logits: Tensor, legal: Tensor, floor: Tensor, ids: Tensor, chance: Tensor) -> tuple[Tensor, Tensor]:
+def choices(logits: Tensor, legal: Tensor, epsilon: Tensor, ids: Tensor, prior: Tensor) -> tuple[Tensor, Tensor]:
     """What was chosen, under the policy of now: log-probability of each token and entropy of each choice, in nats.
 
-    logits, legal, floor, chance: as for `policy_probs`. ids: (N,) legal. Returns (N,) twice, with gradients to
+    logits, legal, epsilon, prior: as for `policy_probs`. ids: (N,) legal. Returns (N,) twice, with gradients to
     `logits`.
     """
-    return _Choices.apply(logits, legal, floor.to(logits.dtype), ids, chance)
+    return _Choices.apply(logits, legal, epsilon.to(logits.dtype), ids, prior)
 
 
 def _masked(logits: Tensor, legal: Tensor) -> Tensor:
     return torch.where(legal, logits, -math.inf)
 
 
-def _mixed(own: Tensor, legal: Tensor, floor: Tensor, chance: Tensor) -> Tensor:
-    """In place: the softmax's share and that of chance."""
-    drawn = legal * chance.to(own.dtype)
-    return own.mul_((1 - floor).unsqueeze(-1)).addcmul_(drawn, (floor / drawn.sum(dim=-1)).unsqueeze(-1))
+def _mixed(own: Tensor, legal: Tensor, epsilon: Tensor, prior: Tensor) -> Tensor:
+    """In place: the softmax's share and that of the prior."""
+    drawn = legal * prior.to(own.dtype)
+    return own.mul_((1 - epsilon).unsqueeze(-1)).addcmul_(drawn, (epsilon / drawn.sum(dim=-1)).unsqueeze(-1))
 
 
 def group_advantages(rewards: Tensor, group: Tensor, floor: float) -> Tensor:

@@ -81,10 +81,10 @@ def indented(program: str) -> list[str]:
     return [f"    {printable(line)}" for line in program.splitlines()]
 
 
-def show_banner(agent: Agent, machine: LegalTokens, device: str, jail: str, lines: Sequence[str]) -> None:
+def show_banner(agent: Agent, legal_tokens: LegalTokens, device: str, jail: str, lines: Sequence[str]) -> None:
     """What a run is about to do. lines: what else there is to say."""
     task, attempts = agent.task, agent.progress.attempts
-    if unused := machine.unused_tokens():
+    if unused := legal_tokens.unused_tokens():
         lines = [*lines, f"note: no rule of the grammar uses {', '.join(unused)}"]
     say(
         f"AltLAS: {task.name}. {task.description}",

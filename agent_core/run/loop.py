@@ -11,7 +11,7 @@ import torch
 from agent_core.agent import Agent
 from agent_core.progress import FIGURES
 from agent_core.run.console import Bar, say
-from memory.history.run_log import Best, RunLog
+from memory.history.run_log import BestRecord, RunLog
 from memory.state.checkpoint import CheckpointStore
 from utils import DiskFull, UserError
 
@@ -19,10 +19,10 @@ COLUMNS = (*FIGURES, "jail_reruns", "jail_wait_seconds", "elapsed_seconds", "att
 MAX_SKIPPED = 3  # steps in a row whose loss or gradient is not finite
 
 
-class Books:
+class NullRecorder:
     """What a rank keeps of a run that does not lead: nothing."""
 
-    def __enter__(self) -> "Books":
+    def __enter__(self) -> "NullRecorder":
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -39,7 +39,7 @@ class Books:
         """Takes note of how the run ended."""
 
 
-class OpenBooks(Books):
+class RunRecorder(NullRecorder):
     """States, curves, best program and result in their files, and what is to be seen on the screen."""
 
     def __init__(self, agent: Agent, store: CheckpointStore, folder: Path):
@@ -49,7 +49,7 @@ class OpenBooks(Books):
         self._open = contextlib.ExitStack()
         self._log: RunLog | None = None
 
-    def __enter__(self) -> "OpenBooks":
+    def __enter__(self) -> "RunRecorder":
         with self._open:  # closes the one if the other fails
             self._log = self._open.enter_context(RunLog(self._folder, COLUMNS, self._agent.progress.attempts))
             self._log.settings(self._agent.config.plain())
@@ -65,7 +65,7 @@ class OpenBooks(Books):
         self._log.row(row)
         self._bar.update(row)
         if improved:
-            self._log.best([Best(i.attempts, i.reward, i.program) for i in agent.history])
+            self._log.best([BestRecord(i.attempts, i.reward, i.program) for i in agent.history])
             self._bar.show_best(agent.history[-1], agent.departure())
         if show_every and agent.progress.steps % show_every == 0:
             self._bar.show_samples(agent)
@@ -94,10 +94,10 @@ class OpenBooks(Books):
         self._log.result(values)
 
 
-class Run:
+class TrainingRun:
     """The clock of a run, and its loop. All ranks go through it in step."""
 
-    def __init__(self, agent: Agent, books: Books, seconds: float):
+    def __init__(self, agent: Agent, books: NullRecorder, seconds: float):
         """seconds: what the run took before it was stopped."""
         self._agent, self._books = agent, books
         self._before, self._began = seconds, time.monotonic()

@@ -11,10 +11,10 @@ from agent_core.tasks.task import Task
 from tokenizer import Tokenizer
 
 
-def advice(config: Config, task: Task, tokenizer: Tokenizer, machine: LegalTokens) -> str:
+def advice(config: Config, task: Task, tokenizer: Tokenizer, legal_tokens: LegalTokens) -> str:
     """The one line for a run that ended for lack of memory on its device, whose tensors are gone by now."""
     asked = config.generator.batch_size
-    fits = fitting_batch(config, task, tokenizer, machine)
+    fits = fitting_batch(config, task, tokenizer, legal_tokens)
     way_out = f"generator.batch_size = {fits} fits" if fits else "not even one program fits: set run.device = cpu"
     return (
         f"the device has too little memory for generator.batch_size = {asked}; {way_out}; "
@@ -22,7 +22,7 @@ def advice(config: Config, task: Task, tokenizer: Tokenizer, machine: LegalToken
     )
 
 
-def fitting_batch(config: Config, task: Task, tokenizer: Tokenizer, machine: LegalTokens) -> int:
+def fitting_batch(config: Config, task: Task, tokenizer: Tokenizer, legal_tokens: LegalTokens) -> int:
     """The largest of a half, a quarter, ... of the batch with which a step goes through; 0 for none."""
     size, (start, defined) = config.generator.batch_size, task.start
     while size := size // 2:
@@ -30,7 +30,7 @@ def fitting_batch(config: Config, task: Task, tokenizer: Tokenizer, machine: Leg
         try:
             generator = CodeGenerator(
                 tokenizer,
-                machine,
+                legal_tokens,
                 start,
                 defined,
                 config.model,

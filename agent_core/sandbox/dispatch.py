@@ -40,7 +40,7 @@ class Job:
     tries: int = 0
 
 
-class Run:
+class BatchRun:
     """One call on all programs that are added, however many at a time: they are under way before the last is there.
 
     `replace` starts a new worker in the place of one that is gone; `report` is told in the end how many programs ran a

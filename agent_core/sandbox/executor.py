@@ -15,13 +15,13 @@ import warnings
 import weakref
 from collections.abc import Sequence
 
-from agent_core.sandbox.dispatch import Run
+from agent_core.sandbox.dispatch import BatchRun
 from agent_core.sandbox.results import Call, CaseResult, RunResult
 from agent_core.sandbox.seccomp import SeccompMissing, filter_program
 from agent_core.sandbox.worker import WAY_OUT, JailError, Worker
 from agent_core.settings.config import ExecutorConfig
 
-__all__ = ["Call", "CaseResult", "Executor", "JailError", "Run", "RunResult"]
+__all__ = ["Call", "CaseResult", "Executor", "JailError", "BatchRun", "RunResult"]
 
 START_TRIES = 5
 PAUSES = (0.1, 1.0, 5.0)  # seconds between tries to start a process that the system has no room for
@@ -85,14 +85,14 @@ class Executor:
         """
         return self.start(call, alone).finish(sources)
 
-    def start(self, call: Call | None = None, alone: bool = False) -> Run:
+    def start(self, call: Call | None = None, alone: bool = False) -> BatchRun:
         """The same for programs that are still being written: `add` some as they come, `finish` waits for all results.
 
         One at a time: what an earlier run has under way is given up.
         """
         if not self._closer.alive:
             raise ValueError("this executor is closed")
-        run = Run(self._workers, self._replace, self.config, call, alone, self._count)
+        run = BatchRun(self._workers, self._replace, self.config, call, alone, self._count)
         run.give_up()
         for place, worker in enumerate(self._workers):
             if worker.dead:

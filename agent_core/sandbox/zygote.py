@@ -50,7 +50,7 @@ def main(descriptor: int) -> None:
     os.dup2(descriptor, RESULT_FD, inheritable=False)  # in a child the result pipe takes its place
     os.closerange(RESULT_FD + 1, max(descriptor, RESULT_FD) + 1)
     sys.setrecursionlimit(20_000)  # never reached: meter.py counts calls, the static check levels
-    worker = Worker(marshal.loads(receive()))
+    worker = Zygote(marshal.loads(receive()))
     for source in WARM_UP * 16:
         worker.trial.run(source, None, True)
     gc.collect()
@@ -97,7 +97,7 @@ WARM_UP = (
 )
 
 
-class Worker:
+class Zygote:
     """Forks children, watches their time, and collects the bytes they write."""
 
     def __init__(self, settings: dict):

@@ -12,14 +12,14 @@ then by length, alone, too; answers that differ then were not the program's own 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from agent_core.sandbox.executor import Call, CaseResult, Executor, Run, RunResult
+from agent_core.sandbox.executor import BatchRun, Call, CaseResult, Executor, RunResult
 from agent_core.scoring import reward
 from agent_core.scoring.score import Score, fingerprint
 from agent_core.scoring.self_calls import OUTERMOST, STAND_INS, counted, recurses, recursion, without_calls
 from agent_core.settings.config import ScorerConfig
 from agent_core.tasks import constraints
 from agent_core.tasks.task import FUNCTION, Case, Task
-from agent_core.tasks.values import as_text, is_tame, same
+from agent_core.tasks.values import as_text, is_small, same
 
 NOTHING = (0.0, -(1 << 60))  # the rank of no program at all: reward, and minus the tokens
 _DIFFERS = "another answer when it was run again"
@@ -55,7 +55,7 @@ class Scorer:
         """What was confirmed so far counts no more, since what is paid or legal has changed."""
         self._confirmed = NOTHING
 
-    def start(self) -> Run:
+    def start(self) -> BatchRun:
         """A run on the paid cases that programs can be added to while others are still being written."""
         return self.executor.start(self._call(self._paid, FUNCTION))
 
@@ -64,7 +64,7 @@ class Scorer:
         modules: Sequence[str],
         token_counts: Sequence[int],
         function: str = FUNCTION,
-        run: Run | None = None,
+        run: BatchRun | None = None,
     ) -> list[Score]:
         """Scores of the modules, in their order, all under the paid cases known when this returns.
 
@@ -80,7 +80,7 @@ class Scorer:
             known = self.version
             doubted.clear()
             if run is not None:
-                runs, run = self._tamed(run.finish(modules[len(run.sources) :])), None
+                runs, run = self._small_only(run.finish(modules[len(run.sources) :])), None
             else:
                 runs = self._run(modules, self._paid, function)
             runs = self._counted(runs, modules, function)
@@ -145,22 +145,22 @@ class Scorer:
             [1] * len(self.task.test_cases) + [reward.COUNTEREXAMPLE] * self.version,
         )
         arguments = zip(*(case.arguments for case in self._paid), strict=True)
-        self._paces = (self._target, *map(reward.function_target, arguments))
+        self._reference_series = (self._target, *map(reward.function_target, arguments))
 
     def _run(
         self, modules: Sequence[str], cases: Sequence[Case], function: str, alone: bool = False
     ) -> list[RunResult]:
         """What the modules did on these cases."""
-        return self._tamed(self.executor.run(modules, self._call(cases, function), alone=alone))
+        return self._small_only(self.executor.run(modules, self._call(cases, function), alone=alone))
 
     def _call(self, cases: Sequence[Case], function: str) -> Call | None:
         if self.task.kind == "output":
             return None
         return Call(function, tuple(case.arguments for case in cases))
 
-    def _tamed(self, runs: Sequence[RunResult]) -> list[RunResult]:
+    def _small_only(self, runs: Sequence[RunResult]) -> list[RunResult]:
         """The same, where answers that would be a burden to look at count as crashes."""
-        return [run if all(is_tame(case.value) for case in run.cases) else _tamed(run) for run in runs]
+        return [run if all(is_small(case.value) for case in run.cases) else _small_only(run) for run in runs]
 
     def _judge(self, run: RunResult, module: str, token_count: int, function: str) -> Score:
         if self.task.kind == "output":
@@ -181,7 +181,7 @@ class Scorer:
             behaviour=fingerprint(run.status, run.stdout, answers),
             solved_cases=flags + tuple(share == 1.0 for share in held),
             version=self.version,
-            recursion=recursion(answers, self._paces) if earned and self.task.kind == "function" else 0,
+            recursion=recursion(answers, self._reference_series) if earned and self.task.kind == "function" else 0,
             paid=self._paid,
             answers=answers,
             exact=exact,
@@ -265,9 +265,9 @@ class Scorer:
         return turned
 
 
-def _tamed(run: RunResult) -> RunResult:
+def _small_only(run: RunResult) -> RunResult:
     burden = CaseResult("crashed", message="the answer is too deep or too large")
-    return replace(run, cases=tuple(case if is_tame(case.value) else burden for case in run.cases))
+    return replace(run, cases=tuple(case if is_small(case.value) else burden for case in run.cases))
 
 
 def _agreed(run: RunResult, again: RunResult) -> RunResult:

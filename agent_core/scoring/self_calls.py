@@ -16,17 +16,17 @@ OUTERMOST = "outermost_call"
 STAND_INS = (10_007, "")  # for what a call gives: one that is true, one that is not, and both unlike any right answer
 
 
-def recursion(answers: Sequence[CaseResult], paces: Sequence[Target]) -> int:
+def recursion(answers: Sequence[CaseResult], references: Sequence[Target]) -> int:
     """How many different numbers of calls of itself a function takes on its cases, 2 to 7, and GROWING more for each
-    seventh of the way that they go up and down with one of the paces; 0 where all take as many.
+    seventh of the way that they go up and down with one of the references; 0 where all take as many.
 
-    paces: the right answers, and the values of each parameter. Calls without end are one more number.
+    references: the right answers, and the values of each parameter. Calls without end are one more number.
     """
     calls = [answer.calls if answer.status == "finished" else None for answer in answers]
     numbers = len(set(calls) - {None}) + any(answer.message == TOO_DEEP for answer in answers)
     if numbers < 2:
         return 0
-    closeness = max(0.0, *(aligned(pace, calls, by_rank=True) for pace in paces))
+    closeness = max(0.0, *(aligned(reference, calls, by_rank=True) for reference in references))
     return min(numbers, _DEEP) + GROWING * math.ceil(_DEEP * closeness)
 
 

@@ -64,18 +64,18 @@ class OptimizerConfig:
 class LearningConfig:
     entropy_weight: float = number(0.01, 0, 10)
     advantage_floor: float = number(0.1, above=0, high=1)
-    exploration_floor: float = number(0.3, 0, 0.9)
-    even_kinds: float = number(0.5, 0, 1)
-    fresh_slack: float = number(8.0, 0, 1_000)
+    epsilon: float = number(0.3, 0, 0.9)
+    class_balance: float = number(0.5, 0, 1)
+    fresh_length_budget: float = number(8.0, 0, 1_000)
     imitation_weight: float = number(0.3, 0, 10)
     elites: int = number(32, 0, 10_000)
     elites_per_niche: int = number(1, 1, 10_000)
     recursive_elites: int = number(14, 0, 10_000)
     length_price: float = number(0.005, 0, 1)
     novelty: float = number(0.3, 0, 1)
-    regrown_share: float = number(0.5, 0, 1)
+    mutation_share: float = number(0.5, 0, 1)
     inner_share: float = number(0.5, 0, 1)
-    regrown_slack: float = number(4.0, 0, 1_000)
+    mutation_length_budget: float = number(4.0, 0, 1_000)
     restart_after: int = number(30_000, 0, 10**12)
 
 
@@ -120,17 +120,28 @@ class Config:
     executor: ExecutorConfig = ExecutorConfig()
     scorer: ScorerConfig = ScorerConfig()
     paths: PathsConfig = PathsConfig()
+    notes: tuple[str, ...] = ()  # what there is to say of the file: settings written under an old name
 
     def plain(self) -> dict[str, dict[str, Any]]:
         """Every setting by section and key as text, numbers and booleans: what goes into states and result files."""
         return {
-            section: {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
-            for section, values in dataclasses.asdict(self).items()
+            section: {k: str(v) if isinstance(v, Path) else v for k, v in vars(getattr(self, section)).items()}
+            for section in SECTIONS
         }
 
 
 SECTIONS = {
-    part.name: {field.name: field for field in dataclasses.fields(part.type)} for part in dataclasses.fields(Config)
+    part.name: {field.name: field for field in dataclasses.fields(part.type)}
+    for part in dataclasses.fields(Config)
+    if dataclasses.is_dataclass(part.type)
+}
+# Settings that had another name once: a file or a script that has the old name keeps working.
+RENAMED = {
+    ("learning", "exploration_floor"): "epsilon",
+    ("learning", "even_kinds"): "class_balance",
+    ("learning", "fresh_slack"): "fresh_length_budget",
+    ("learning", "regrown_share"): "mutation_share",
+    ("learning", "regrown_slack"): "mutation_length_budget",
 }
 
 
@@ -156,6 +167,7 @@ def load_config(file: Path | str, overrides: Sequence[str] = ()) -> Config:
             problems.append(
                 (place, f"write it as section.key=value, as in {(known or ['run.seed'])[0]}={value or '...'}")
             )
+    notes = _with_new_names(written, problems)
     values: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
     for (section, key), (value, place) in written.items():
         if key not in SECTIONS.get(section, {}):
@@ -169,10 +181,30 @@ def load_config(file: Path | str, overrides: Sequence[str] = ()) -> Config:
         values["paths"].setdefault(key, _default_path(field, file.parent))
     if problems:
         raise ConfigError([f"{place.name}: {problem}" for place, problem in sorted(problems)])
-    config = Config(**{f.name: f.type(**values[f.name]) for f in dataclasses.fields(Config)})
+    parts = {f.name: f.type(**values[f.name]) for f in dataclasses.fields(Config) if f.name in SECTIONS}
+    config = Config(**parts, notes=tuple(notes))
     if conflicts := _conflicts(config):
         raise ConfigError([f"{file.name}: {conflict}" for conflict in conflicts])
     return config
+
+
+def _with_new_names(written: dict[tuple[str, str], Any], problems: list[tuple[Place, str]]) -> list[str]:
+    """Gives settings under an old name their new one, in place. Returns a note for each; one that is there under both
+    names is a problem."""
+    notes = []
+    for (section, old), new in RENAMED.items():
+        if (section, old) not in written:
+            continue
+        value, place = written.pop((section, old))
+        other = written.get((section, new))
+        if other and (place.line < AFTER_THE_FILE) == (other[1].line < AFTER_THE_FILE):
+            problems.append(
+                (place, f"{section}.{old} is the old name of {section}.{new}, which is there, too; keep one")
+            )
+        if not other or other[1] < place:  # an override wins over the file, whatever name it uses
+            written[section, new] = (value, place)
+        notes.append(f"{section}.{old} is called {section}.{new} now; both names work")
+    return notes
 
 
 def differences(config: Config, file: Path | str) -> list[str]:

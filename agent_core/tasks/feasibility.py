@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from agent_core.interpreter.wire_format import is_writable
-from agent_core.tasks.values import is_tame
+from agent_core.tasks.values import is_small
 
 _BUILTINS = "print range len sum max min abs sorted str int float bool list tuple set reversed enumerate zip any all"
 _KNOWN = re.compile(r"<[A-Z]+>|NEWLINE|INDENT|DEDENT|\W+|(var|func)_\w+|" + "|".join(_BUILTINS.split()))
@@ -38,7 +38,7 @@ def why_not_printed(text: str, tokens: Sequence[str], case_sensitive: bool = Tru
 
 def why_not_returned(value: object, inputs: Iterable[object], tokens: Sequence[str]) -> str | None:
     """The reason why no function over `tokens` returns `value` from any of the inputs; None where one may."""
-    if not is_tame(value):
+    if not is_small(value):
         return "it is deeper or larger than what is taken for an answer"
     texts = list(_texts(value))
     if not all(map(is_writable, texts)):

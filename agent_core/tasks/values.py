@@ -35,7 +35,7 @@ def _close(got: float, expected: float) -> bool:
         return False
 
 
-def is_tame(value: object) -> bool:
+def is_small(value: object) -> bool:
     """Whether it is shallow and small enough to be compared, hashed and shown without harm.
 
     A program of a few tokens makes a list a thousand levels deep, or one of two items forty times over.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import NamedTuple, Protocol
 
-Row = tuple[int, ...]  # a program: its token ids up to <EOS>
+TokenIds = tuple[int, ...]  # a program: its token ids up to <EOS>
 
 
 Niche = tuple[int, ...]  # its recursion; then for each case whether it is solved
@@ -26,7 +26,7 @@ class Scored(Protocol):
     version: int
 
 
-class Attempt(NamedTuple):
+class Evaluation(NamedTuple):
     """A remembered score. `version` is the number of counterexamples that it was made under."""
 
     reward: float
@@ -37,7 +37,7 @@ class Attempt(NamedTuple):
     version: int
 
     @classmethod
-    def of(cls, score: Scored) -> "Attempt":
+    def of(cls, score: Scored) -> "Evaluation":
         # Few niches and statuses, many programs: equal ones share an object.
         niche = (score.recursion, *score.solved_cases)
         niche = _NICHES.setdefault(niche, niche)
@@ -45,7 +45,7 @@ class Attempt(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Found:
+class ScoredBatch:
     """What is known of the programs of a batch, a column each, in the order in which they count as tried."""
 
     programs: Sequence[Hashable]  # what tells them apart
@@ -54,10 +54,10 @@ class Found:
     solved: Sequence[bool]
     statuses: Sequence[str]
     behaviours: Sequence[int]
-    promising: Sequence[tuple[int, Row, Attempt]]  # place in the batch; those that may be elites or the best
+    promising: Sequence[tuple[int, TokenIds, Evaluation]]  # place in the batch; those that may be elites or the best
 
     @classmethod
-    def of(cls, rows: Sequence[Row], attempts: Sequence[Attempt]) -> "Found":
+    def of(cls, rows: Sequence[TokenIds], attempts: Sequence[Evaluation]) -> "ScoredBatch":
         rewards, solved, statuses, behaviours, _, _ = zip(*attempts, strict=True) if attempts else [()] * 6
         return cls(
             rows,
@@ -74,7 +74,7 @@ class Found:
 class Best:
     """The best program so far and when it was found."""
 
-    row: Row
+    row: TokenIds
     reward: float
     solved: bool
     attempts: int

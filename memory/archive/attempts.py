@@ -8,10 +8,10 @@ from itertools import chain, islice
 import numpy
 import torch
 
-from memory.archive.attempt import Attempt, Best, Found, Row, Scored
+from memory.archive.attempt import Best, Evaluation, Scored, ScoredBatch, TokenIds
 from memory.archive.elites import Elites
 
-__all__ = ["Attempt", "Attempts", "Best", "Found", "Row", "Scored"]
+__all__ = ["Evaluation", "Attempts", "Best", "ScoredBatch", "TokenIds", "Scored"]
 
 _BEHAVIOURS = 100_000  # whose counts are kept
 
@@ -23,46 +23,46 @@ class Attempts:
         """remember: scores kept, the oldest go first; the others as `Elites` has them."""
         self._remember = remember
         self._elites = Elites(elites, per_niche, recursive)
-        self._scores: dict[Row, Attempt] = {}
+        self._scores: dict[TokenIds, Evaluation] = {}
         self._seen: dict[int, int] = {}  # behaviour -> programs that showed it since the last restart
         self._places = False  # among the elites, for programs that call themselves
-        self.set_aside: list[Row] = []  # of those, while there are no places for them
+        self.set_aside: list[TokenIds] = []  # of those, while there are no places for them
         self.best: Best | None = None
 
-    def unknown(self, rows: Iterable[Row], version: int) -> list[Row]:
+    def unknown(self, rows: Iterable[TokenIds], version: int) -> list[TokenIds]:
         """The distinct programs that have no score under `version`, in order of first appearance."""
         return [row for row in dict.fromkeys(rows) if (a := self._scores.get(row)) is None or a.version != version]
 
-    def remember(self, rows: Sequence[Row], scores: Sequence[Scored]) -> None:
+    def remember(self, rows: Sequence[TokenIds], scores: Sequence[Scored]) -> None:
         for row, score in zip(rows, scores, strict=True):
             self._scores.pop(row, None)  # a renewed score counts as young again
-            self._scores[row] = Attempt.of(score)
+            self._scores[row] = Evaluation.of(score)
 
-    def known(self, rows: Iterable[Row]) -> list[Attempt]:
+    def known(self, rows: Iterable[TokenIds]) -> list[Evaluation]:
         """What is remembered of programs."""
         return [self._scores[row] for row in rows]
 
-    def found(self, rows: Sequence[Row]) -> Found:
+    def found(self, rows: Sequence[TokenIds]) -> ScoredBatch:
         """What is remembered of a batch's programs, for `record`."""
-        return Found.of(rows, self.known(rows))
+        return ScoredBatch.of(rows, self.known(rows))
 
-    def take(self, rows: Sequence[Row], attempts: Sequence[Attempt]) -> None:
+    def take(self, rows: Sequence[TokenIds], attempts: Sequence[Evaluation]) -> None:
         """Remembers what others have found. It counts as young."""
         for row, attempt in zip(rows, attempts, strict=True):
             self._scores.pop(row, None)
             self._scores[row] = attempt
 
-    def drop(self, rows: Iterable[Row]) -> None:
+    def drop(self, rows: Iterable[TokenIds]) -> None:
         """Forgets scores that are void."""
         for row in rows:
             self._scores.pop(row, None)
 
-    def promising(self, row: Row, attempt: Attempt) -> bool:
+    def promising(self, row: TokenIds, attempt: Evaluation) -> bool:
         """Whether the program would be an elite or the best as things stand. What would not be will not be later in
         the same batch either, since others only raise the bar."""
         return self._is_best(row, attempt) or self._elites.rises(row, attempt)
 
-    def record(self, found: Found, attempts_before: int) -> None:
+    def record(self, found: ScoredBatch, attempts_before: int) -> None:
         """Takes note of a batch whose promising programs are all remembered. The best is the one with the most reward,
         among equals with the fewest tokens.
 
@@ -76,7 +76,7 @@ class Attempts:
                 self.best = Best(row, attempt.reward, attempt.solved, attempts_before + place + 1)
         self._forget()
 
-    def novelty(self, found: Found, power: float) -> list[float]:
+    def novelty(self, found: ScoredBatch, power: float) -> list[float]:
         """The share of its reward that each program is paid: a behaviour seen n times so far pays n ** -power."""
         return [
             1.0 if solved else self._seen.get(behaviour, 1) ** -power
@@ -84,7 +84,7 @@ class Attempts:
         ]
 
     @property
-    def elites(self) -> list[Row]:
+    def elites(self) -> list[TokenIds]:
         """The programs to learn from again, best first. Places are kept for what pays late where `restart` said so, and
         only until there is a solution: many a task needs none of it."""
         return self._elites.rows(places=self._places and not (self.best and self.best.solved))
@@ -110,7 +110,9 @@ class Attempts:
         self.set_aside = []
         self.best = None
 
-    def readmit(self, rows: Sequence[Row], set_aside: Sequence[Row], best: Best | None, attempts: int) -> None:
+    def readmit(
+        self, rows: Sequence[TokenIds], set_aside: Sequence[TokenIds], best: Best | None, attempts: int
+    ) -> None:
         """Takes programs, all remembered, as elites again, as set aside, and one as the best until now, whatever each
         was worth before.
 
@@ -139,11 +141,11 @@ class Attempts:
             self._elites.clear()
         self._seen.clear()
 
-    def kept(self) -> list[Row]:
+    def kept(self) -> list[TokenIds]:
         """The programs whose scores must not be forgotten."""
         return [*self._elites.all_rows(), *self.set_aside, *([self.best.row] if self.best else [])]
 
-    def _is_best(self, row: Row, attempt: Attempt) -> bool:
+    def _is_best(self, row: TokenIds, attempt: Evaluation) -> bool:
         return self.best is None or (attempt.reward, -len(row)) > (self.best.reward, -len(self.best.row))
 
     def _forget(self) -> None:
@@ -183,7 +185,7 @@ class Attempts:
             self._elites.take(row, self._scores[row])  # sorted in anew: a niche may hold another number now
 
 
-def _packed(scores: dict[Row, Attempt]) -> dict:
+def _packed(scores: dict[TokenIds, Evaluation]) -> dict:
     """Scores as a few tensors, in their order; what many share is numbered."""
     found = scores.values()
     statuses, niches = (
@@ -209,10 +211,10 @@ def _packed(scores: dict[Row, Attempt]) -> dict:
     }
 
 
-def _unpacked(packed: dict) -> dict[Row, Attempt]:
+def _unpacked(packed: dict) -> dict[TokenIds, Evaluation]:
     ids = iter(packed["ids"].tolist())
     rows = [tuple(islice(ids, length)) for length in packed["lengths"].tolist()]
     statuses = [packed["statuses"][i] for i in packed["status"].tolist()]
     niches = [packed["niches"][i] for i in packed["niche"].tolist()]
     columns = packed["reward"].tolist(), packed["solved"].tolist(), statuses, packed["behaviour"].tolist(), niches
-    return {row: Attempt(*values) for row, *values in zip(rows, *columns, packed["version"].tolist(), strict=True)}
+    return {row: Evaluation(*values) for row, *values in zip(rows, *columns, packed["version"].tolist(), strict=True)}

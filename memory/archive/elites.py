@@ -16,9 +16,9 @@ from collections.abc import Iterable, Sequence
 from itertools import chain, zip_longest
 from operator import itemgetter
 
-from memory.archive.attempt import GROWING, Attempt, Niche, Row
+from memory.archive.attempt import GROWING, Evaluation, Niche, TokenIds
 
-Entry = tuple[float, int, Row]  # -reward, length and the program: the best comes first
+Entry = tuple[float, int, TokenIds]  # -reward, length and the program: the best comes first
 _BY_LENGTH = itemgetter(1, 0, 2)
 
 
@@ -33,7 +33,7 @@ class Elites:
         self._recursive = recursive
         self.niches: dict[Niche, list[Entry]] = {}  # best first
 
-    def rises(self, row: Row, attempt: Attempt) -> bool:
+    def rises(self, row: TokenIds, attempt: Evaluation) -> bool:
         """Whether the program is good enough for its niche, and not there yet."""
         if attempt.reward <= 0 or not self._count:
             return False
@@ -41,14 +41,14 @@ class Elites:
         held = self.niches.get(niche, [])
         return entry not in held and entry in self._fittest(niche, [*held, entry])
 
-    def take(self, row: Row, attempt: Attempt) -> None:
+    def take(self, row: TokenIds, attempt: Evaluation) -> None:
         """Makes the program one of its niche, if it is good enough."""
         if self.rises(row, attempt):
             niche = self._niche(attempt)
             entries = [*self.niches.get(niche, ()), (-attempt.reward, len(row), row)]
             self.niches[niche] = self._fittest(niche, entries)
 
-    def rows(self, places: bool) -> list[Row]:
+    def rows(self, places: bool) -> list[TokenIds]:
         """The best programs of all niches, best first. places: whether some are kept for those that call themselves;
         those that have none are like all others, and compete with all that solve the same cases."""
         placed = self._recursive_ones() if places else []
@@ -57,7 +57,7 @@ class Elites:
         placed = placed[: min(self._count // 2, max(1, len(others)))]
         return [row for _, _, row in sorted(placed + others[: self._count - len(placed)])]
 
-    def all_rows(self) -> list[Row]:
+    def all_rows(self) -> list[TokenIds]:
         """Those of all niches, for which there may be no place among the elites."""
         return [row for entries in self.niches.values() for _, _, row in entries]
 
@@ -70,7 +70,7 @@ class Elites:
     def clear(self) -> None:
         self.niches.clear()
 
-    def _niche(self, attempt: Attempt) -> Niche:
+    def _niche(self, attempt: Evaluation) -> Niche:
         return attempt.niche if self._recursive else (0, *attempt.niche[1:])
 
     def _fittest(self, niche: Niche, entries: Sequence[Entry]) -> list[Entry]:

@@ -1,6 +1,6 @@
 """The page of a report: one HTML file that holds all it shows and loads nothing.
 
-Programs, names and settings are hostile text: whatever comes from a run's folder is escaped, and the page forbids
+Rollouts, names and settings are hostile text: whatever comes from a run's folder is escaped, and the page forbids
 scripts and loading to the browser besides. Program text is coloured by Python's own tokenizer.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 
 from memory.history.charts import PANELS, Panel, colour, draw, letter, on_log_scale
 from memory.history.run_folder import RunFolder
-from memory.history.run_log import Best
+from memory.history.run_log import BestRecord
 
 STYLE = Path(__file__).with_name("page.css")
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -242,7 +242,7 @@ def _run(run: RunFolder, index: int, differing: Mapping[str, str]) -> str:
     )
 
 
-def _card(best: Best, index: int, also: str = "") -> str:
+def _card(best: BestRecord, index: int, also: str = "") -> str:
     edge = f' style="border-left-color: {colour(index)}"' if also else ""
     return (
         f'<li class="card{also}" id="{letter(index)}-{best.attempts}"{edge}>'

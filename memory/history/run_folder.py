@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy
 
-from memory.history.run_log import Best, read_settings
+from memory.history.run_log import BestRecord, read_settings
 from utils import UserError
 
 POINTS = 1_000  # of a curve: more than a screen shows
@@ -44,7 +44,7 @@ class RunFolder:
     curves: dict[str, numpy.ndarray]  # by column, (P,) each, with nan where no value was finite
     last: dict[str, float]  # the last whole row
     restarts: list[int]  # attempts at each
-    bests: list[Best]  # the oldest first
+    bests: list[BestRecord]  # the oldest first
     result: dict[str, Any]  # result.json, or nothing
     settings: list[tuple[int, dict[str, Any]]]  # attempts from which they held, and each as "section.key"
 
@@ -176,18 +176,18 @@ class _Thinned:
         return dict(zip(self._names, means.T, strict=True))
 
 
-def _read_bests(path: Path) -> list[Best]:
+def _read_bests(path: Path) -> list[BestRecord]:
     """The history in best.py, oldest first. Below the first program, every line but the headings is indented."""
     try:
         text = path.read_bytes().decode(errors="replace")
     except OSError:
         return []
     parts = re.split(r"\n\n# attempt (\d{1,3}(?:_\d{3}){0,5}), reward (\d\.\d{4})(?=\n)", text)[1:]
-    bests: list[Best] = []
+    bests: list[BestRecord] = []
     for attempts, reward, program in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
         lines = program.strip("\n").split("\n")
         program = "\n".join(line.removeprefix("#     ") if bests else line for line in lines)
-        bests.append(Best(int(attempts), float(reward), program))
+        bests.append(BestRecord(int(attempts), float(reward), program))
     return bests[::-1]
 
 

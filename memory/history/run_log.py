@@ -24,7 +24,7 @@ from utils import DiskFull, UserError, make_new_folder, not_written, write_atomi
 _MOST_WAITING = 1 << 26  # bytes of rows that wait for space: hours of them
 
 
-class Best(NamedTuple):
+class BestRecord(NamedTuple):
     """A program that was better than all before it; the `attempts`-th that was tried."""
 
     attempts: int
@@ -54,7 +54,7 @@ class RunLog:
         self._path = folder / "metrics.csv"
         self._attempts = attempts
         self._waiting = bytearray()  # rows that the disk has no space for
-        self._late_best: Sequence[Best] = ()
+        self._late_best: Sequence[BestRecord] = ()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._keep_until(attempts)
@@ -100,7 +100,7 @@ class RunLog:
             self._catch_up()
         self._curves.row(values)
 
-    def best(self, history: Sequence[Best]) -> None:
+    def best(self, history: Sequence[BestRecord]) -> None:
         """Write best.py: the last program of the history as it is, and the way there in comments."""
         self._late_best = history
         with contextlib.suppress(DiskFull):
@@ -202,7 +202,7 @@ def _line(values: Iterable[Any]) -> bytes:
     return line
 
 
-def _best_file(history: Sequence[Best]) -> str:
+def _best_file(history: Sequence[BestRecord]) -> str:
     """The text of best.py; every line but the last program's is a comment."""
     lines = ["# The best program so far, and below it those that were the best before it, newest first.\n"]
     for position, (attempts, reward, program) in enumerate(reversed(history)):

@@ -26,7 +26,7 @@ def learn(config: Config, executor: Executor, saved: tuple | None = None) -> Age
     """An agent that has learned until it was finished; saved: what another one leaves behind, see `left`."""
     parts = Parts.of(config)
     seed_everything(config.run.seed)
-    agent = Agent(config, parts.task, parts.tokenizer, parts.machine, executor)
+    agent = Agent(config, parts.task, parts.tokenizer, parts.legal_tokens, executor)
     if saved:
         agent.load(*saved)
     while not agent.finished:

@@ -35,11 +35,11 @@ _PLAIN = (
     "learning.elites=0",
     "learning.imitation_weight=0",
     "learning.novelty=0",
-    "learning.exploration_floor=0",
-    "learning.regrown_share=0",
+    "learning.epsilon=0",
+    "learning.mutation_share=0",
     "learning.restart_after=0",
-    "learning.fresh_slack=0",
-    "learning.even_kinds=0",
+    "learning.fresh_length_budget=0",
+    "learning.class_balance=0",
 )
 _UNIFORM = (*_PLAIN, "learning.entropy_weight=0", "optimizer.learning_rate=1e-30")
 _PARTS = {
@@ -47,13 +47,13 @@ _PARTS = {
     "-niches": "learning.elites_per_niche={elites}",  # no niche is ever full, so the elites are the best of all
     "-recursion": "learning.recursive_elites=0",
     "-novelty": "learning.novelty=0",
-    "-floor": "learning.exploration_floor=0",
-    "-regrowth": "learning.regrown_share=0",
+    "-floor": "learning.epsilon=0",
+    "-mutation": "learning.mutation_share=0",
     "-inner": "learning.inner_share=0",
     "-restart": "learning.restart_after=0",
     "-entropy": "learning.entropy_weight=0",
-    "-slack": "learning.fresh_slack=0",
-    "-kinds": "learning.even_kinds=0",
+    "-slack": "learning.fresh_length_budget=0",
+    "-kinds": "learning.class_balance=0",
 }
 PARTS = tuple(_PARTS)
 VARIANTS = ("uniform", "reinforce", "full", *PARTS)
@@ -153,7 +153,7 @@ def run_cell(cell: Cell) -> dict:
     parts = Parts.of(config)
     seed_everything(cell.seed)
     with Executor(config.executor) as executor:
-        agent = Agent(config, parts.task, parts.tokenizer, parts.machine, executor)
+        agent = Agent(config, parts.task, parts.tokenizer, parts.legal_tokens, executor)
         if cell.variant == "uniform":
             forget_preferences(agent.generator.policy)
         began = time.monotonic()

@@ -52,7 +52,7 @@ def cost(cell: Cell) -> Cost:
     start, defined = parts.task.start
     generator = CodeGenerator(
         parts.tokenizer,
-        parts.machine,
+        parts.legal_tokens,
         start,
         defined,
         config.model,

@@ -12,7 +12,7 @@ from operator import add
 from typing import NamedTuple
 
 from agent_core.settings.config import Config
-from memory.archive.attempts import Attempts, Row
+from memory.archive.attempts import Attempts, TokenIds
 from tests.benchmarks.figures import Table
 from tests.benchmarks.soak import resident
 
@@ -54,7 +54,7 @@ class Tenth:
     resident: float  # MiB of this process
 
 
-def made_up(number: int) -> tuple[Row, MadeUp]:
+def made_up(number: int) -> tuple[TokenIds, MadeUp]:
     """The program of that number: no two are the same, nor do they do the same."""
     digits, rest = [], number
     for _ in range(5):
@@ -85,8 +85,8 @@ def fill(count: int, make: Callable[[], Attempts]) -> Iterator[Tenth]:
 
 
 def _put(
-    memory: Attempts, rows: Sequence[Row], scores: Sequence[MadeUp], before: Sequence[Row], done: int
-) -> tuple[list[Row], Costs]:
+    memory: Attempts, rows: Sequence[TokenIds], scores: Sequence[MadeUp], before: Sequence[TokenIds], done: int
+) -> tuple[list[TokenIds], Costs]:
     """What a step does with its programs, those of the batch before looked up, too. Returns those that were unknown."""
     began = time.process_time()
     unknown = memory.unknown((*before, *rows), version=0)

@@ -16,7 +16,7 @@ from agent_core import agent
 from agent_core.agent import Agent
 from agent_core.learning import rollout
 from agent_core.learning.generator import CodeGenerator
-from agent_core.run.loop import COLUMNS, Books, Run
+from agent_core.run.loop import COLUMNS, NullRecorder, TrainingRun
 from agent_core.sandbox import dispatch
 from agent_core.sandbox.executor import Executor
 from agent_core.scoring.scorer import Scorer
@@ -34,10 +34,10 @@ class Loop:
 
     def __init__(self, config: Config, parts: Parts, executor: Executor, folder: Path, state: tuple = ()):
         """state: where to start, from another loop's `state`."""
-        self.agent = Agent(config, parts.task, parts.tokenizer, parts.machine, executor)
+        self.agent = Agent(config, parts.task, parts.tokenizer, parts.legal_tokens, executor)
         if state:
             self.agent.load(*copy.deepcopy(state))
-        self._run = Run(self.agent, Books(), 0.0)
+        self._run = TrainingRun(self.agent, NullRecorder(), 0.0)
         self._log = RunLog(folder, COLUMNS, self.agent.progress.attempts)
 
     def step(self) -> dict[str, float]:
@@ -66,20 +66,20 @@ PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
     "network: forward": ((CodeGenerator, "_rescore"),),
     "network: backward": ((torch.Tensor, "backward"),),
     "legal tokens": (
-        (rollout.Writing, "__init__"),
-        (rollout.Writing, "legal"),
-        (rollout.Writing, "take"),
-        (rollout.Writing, "programs"),
+        (rollout.OpenRollouts, "__init__"),
+        (rollout.OpenRollouts, "legal"),
+        (rollout.OpenRollouts, "take"),
+        (rollout.OpenRollouts, "programs"),
         (CodeGenerator, "_plan"),
         (CodeGenerator, "_examine"),
     ),
     "text": ((Agent, "_new_modules"),),
     "look-up": ((Attempts, "unknown"), (rollout, "_rows")),
-    "jail wait": ((Executor, "start"), (dispatch.Run, "add"), (dispatch.Run, "finish")),
+    "jail wait": ((Executor, "start"), (dispatch.BatchRun, "add"), (dispatch.BatchRun, "finish")),
     "reward": ((Scorer, "start"), (Scorer, "score")),
     "memory": tuple((Attempts, name) for name in ("remember", "record", "novelty", "elites", "elite_rewards")),
     "learn: the rest": ((CodeGenerator, "learn"),),
-    "log": ((agent, "step_figures"), (RunLog, "row"), (Run, "_speed"), (Loop, "step")),
+    "log": ((agent, "step_figures"), (RunLog, "row"), (TrainingRun, "_speed"), (Loop, "step")),
     "other": ((Agent, "step"),),
 }
 
@@ -132,7 +132,7 @@ class Bench:
         random = torch.Generator(parts.device).manual_seed(config.run.seed)
         policy, sos = self.loop.agent.generator.policy, parts.tokenizer.sos
         self._bare, self._plain = Bare(policy, sos, random), Plain(policy, sos, random)
-        self._naive_agent = Agent(config, parts.task, parts.tokenizer, parts.machine, executor)
+        self._naive_agent = Agent(config, parts.task, parts.tokenizer, parts.legal_tokens, executor)
         self._state = state
         self._naive = Naive(
             self._naive_agent.generator, parts.tokenizer, parts.task, config.executor.timeout_seconds, folder

@@ -1,4 +1,4 @@
-"""The legal-token machine: what it lets through is Python, ends in time and knows its names; and nothing is missing."""
+"""The legal tokens: what it lets through is Python, ends in time and knows its names; and nothing is missing."""
 
 import warnings
 from pathlib import Path
@@ -42,17 +42,17 @@ ILLEGAL = [
 ]
 
 
-def sample(machine, start, count, max_length, defined, seed=0):
+def sample(legal_tokens, start, count, max_length, defined, seed=0):
     """Programs of a policy that has no preference: uniform over the legal tokens."""
     random = torch.Generator().manual_seed(seed)
-    progress = machine.begin(start, count, max_length, defined)
+    progress = legal_tokens.begin(start, count, max_length, defined)
     columns = []
     for _ in range(max_length):
-        legal = machine.legal(progress)
+        legal = legal_tokens.legal(progress)
         assert legal.any(dim=1).all()
         columns.append(torch.multinomial(legal.float(), 1, generator=random).squeeze(1))
-        machine.advance(progress, columns[-1])
-    assert machine.is_finished(progress).all()
+        legal_tokens.advance(progress, columns[-1])
+    assert legal_tokens.is_finished(progress).all()
     return torch.stack(columns, dim=1)
 
 
@@ -67,9 +67,11 @@ STARTS = [("program", ()), ("function_body", ("var_a", "var_b", "func_a"))]
 
 @pytest.mark.parametrize(("start", "defined"), STARTS)
 @pytest.mark.parametrize("max_length", [*range(3, 16), 24, 32, 64, 256])
-def test_every_sampled_program_compiles_ends_in_time_and_encodes_back(tokenizer, machine, start, defined, max_length):
+def test_every_sampled_program_compiles_ends_in_time_and_encodes_back(
+    tokenizer, legal_tokens, start, defined, max_length
+):
     count = 300 if max_length < 64 else 100
-    for ids in sample(machine, start, count, max_length, defined).tolist():
+    for ids in sample(legal_tokens, start, count, max_length, defined).tolist():
         text = tokenizer.decode(ids)
         assert tokenizer.encode(text).tolist() == ids[: ids.index(tokenizer.eos) + 1]
         with warnings.catch_warnings():
@@ -78,10 +80,10 @@ def test_every_sampled_program_compiles_ends_in_time_and_encodes_back(tokenizer,
 
 
 @pytest.mark.parametrize("text", CORPUS)
-def test_what_python_allows_is_legal(tokenizer, machine, text):
+def test_what_python_allows_is_legal(tokenizer, legal_tokens, text):
     compile(text, "program", "exec")
     ids = tokenizer.encode(text).tolist()
-    assert machine.accepts([ids], "program", max_length=len(ids)) == [True]
+    assert legal_tokens.accepts([ids], "program", max_length=len(ids)) == [True]
 
 
 def test_the_corpus_is_large_enough():
@@ -89,38 +91,38 @@ def test_the_corpus_is_large_enough():
 
 
 @pytest.mark.parametrize("text", BODIES)
-def test_function_bodies_are_legal(tokenizer, machine, text):
+def test_function_bodies_are_legal(tokenizer, legal_tokens, text):
     ids = tokenizer.encode(text).tolist()
-    assert machine.accepts([ids], "function_body", len(ids), ("var_a", "var_b", "func_a")) == [True]
+    assert legal_tokens.accepts([ids], "function_body", len(ids), ("var_a", "var_b", "func_a")) == [True]
 
 
 @pytest.mark.parametrize("text", ILLEGAL)
-def test_what_would_fail_is_illegal(tokenizer, machine, text):
+def test_what_would_fail_is_illegal(tokenizer, legal_tokens, text):
     ids = tokenizer.encode(text).tolist()
-    assert machine.accepts([ids], "program", max_length=100) == [False]
+    assert legal_tokens.accepts([ids], "program", max_length=100) == [False]
 
 
-def test_a_token_is_legal_only_while_the_shortest_completion_fits(tokenizer, machine):
+def test_a_token_is_legal_only_while_the_shortest_completion_fits(tokenizer, legal_tokens):
     ids = tokenizer.encode(CORPUS[7]).tolist()
-    assert machine.accepts([ids, ids[:-1], [*ids, tokenizer.eos]], "program", len(ids)) == [True, False, False]
-    assert machine.accepts([ids], "program", len(ids) - 1) == [False]
+    assert legal_tokens.accepts([ids, ids[:-1], [*ids, tokenizer.eos]], "program", len(ids)) == [True, False, False]
+    assert legal_tokens.accepts([ids], "program", len(ids) - 1) == [False]
     with pytest.raises(ValueError, match="shortest program has 3 tokens"):
-        machine.begin("program", 1, 2)
+        legal_tokens.begin("program", 1, 2)
 
 
-def test_blocks_nest_as_deep_as_python_allows(tokenizer, machine):
+def test_blocks_nest_as_deep_as_python_allows(tokenizer, legal_tokens):
     def nested(depth):
         loops = "".join("    " * i + f"for var_a in [{i % 9}]:\n" for i in range(depth))
         return loops + "    " * depth + "pass\n"
 
     deep, deeper = (tokenizer.encode(nested(depth)).tolist() for depth in (MAX_BLOCKS, MAX_BLOCKS + 1))
     compile(nested(MAX_BLOCKS), "program", "exec")
-    assert machine.accepts([deep, deeper], "program", 300) == [True, False]
+    assert legal_tokens.accepts([deep, deeper], "program", 300) == [True, False]
 
 
-def test_a_batch_is_judged_as_its_programs_are_alone(tokenizer, machine):
+def test_a_batch_is_judged_as_its_programs_are_alone(tokenizer, legal_tokens):
     programs = [tokenizer.encode(text).tolist() for text in CORPUS + ILLEGAL]
-    assert machine.accepts(programs, "program", 120) == [True] * len(CORPUS) + [False] * len(ILLEGAL)
+    assert legal_tokens.accepts(programs, "program", 120) == [True] * len(CORPUS) + [False] * len(ILLEGAL)
 
 
 def test_tokens_that_no_rule_uses_are_told(tokenizer, grammar):
@@ -130,13 +132,13 @@ def test_tokens_that_no_rule_uses_are_told(tokenizer, grammar):
 
 def test_a_vocabulary_may_have_few_names(tokenizer, config):
     tokens = [t for t in tokenizer.tokens if t not in ("var_b", "var_c", "var_d", "var_e", "func_b")]
-    machine = LegalTokens(read_grammar(config.paths.grammar, tokens), tokens, torch.device("cpu"))
+    legal_tokens = LegalTokens(read_grammar(config.paths.grammar, tokens), tokens, torch.device("cpu"))
     for max_length in (3, 12, 40):  # no dead end, though one variable is soon used up: `sample` looks at every step
-        assert len(sample(machine, "program", 600, max_length, ())) == 600
+        assert len(sample(legal_tokens, "program", 600, max_length, ())) == 600
 
 
-def test_tokens_that_the_grammar_continues_alike_are_of_one_kind(tokenizer, machine):
-    size = dict(zip(tokenizer.tokens, machine.kind_sizes.tolist(), strict=True))
+def test_tokens_that_the_grammar_continues_alike_are_of_one_kind(tokenizer, legal_tokens):
+    size = dict(zip(tokenizer.tokens, legal_tokens.class_sizes.tolist(), strict=True))
     numbers = sum(token.isdigit() for token in tokenizer.tokens)
     assert size["0"] == size["None"] == numbers + 3  # True and False, too
     assert size["=="] == size["<="] == 6
