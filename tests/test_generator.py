@@ -102,14 +102,14 @@ def test_the_gradient_of_reinforce_is_that_of_the_expected_reward(tiny, epsilon)
 @pytest.mark.parametrize("epsilon", [0.0, 0.2])
 @pytest.mark.parametrize("which", range(6))
 def test_mutation_is_a_distribution_whose_gradient_is_exact(tiny, epsilon, which):
-    """For each single cut: the chosen tokens, the decision to stop among them, have probabilities that sum to one."""
+    """For each single span: the chosen tokens, the decision to stop among them, have probabilities that sum to one."""
     tokenizer, _ = tiny
     generator = tiny_generator(tiny, epsilon=epsilon, mutation_share=1.0, inner_share=1.0)
     elite = tuple(tokenizer.tokens.index(token) for token in ("0", "+", "1", "<EOS>"))
     parent = generator._examine([elite])[0]
     one = slice(which % len(parent.spans), which % len(parent.spans) + 1)
-    cut = Span(*parent.spans[one][0].tolist())
-    generator._parents[elite] = dataclasses.replace(parent, cuts=parent.spans[one], span_weights=torch.ones(1))
+    span = Span(*parent.spans[one][0].tolist())
+    generator._parents[elite] = dataclasses.replace(parent, spans=parent.spans[one], span_weights=torch.ones(1))
     programs = outcomes(generator, [elite], 4_000)
     log_prob = generator._rescore(programs.ids, programs.chosen, programs.legal, programs.epsilon)[0].sum(dim=1)
     assert log_prob.exp().sum().item() == pytest.approx(1.0, abs=1e-12)
@@ -117,10 +117,10 @@ def test_mutation_is_a_distribution_whose_gradient_is_exact(tiny, epsilon, which
     score = gradient(generator, (log_prob.exp().detach() * log_prob).sum())  # the expected score function is zero
     assert score.abs().max() < 1e-14
     for row, chosen in zip(programs.rows(), programs.chosen.tolist(), strict=True):
-        assert row[: cut.begin] == elite[: cut.begin]
-        kept = len(elite) - cut.end - 1  # the stop token itself is chosen
+        assert row[: span.begin] == elite[: span.begin]
+        kept = len(elite) - span.end - 1  # the stop token itself is chosen
         assert row[len(row) - kept :] == elite[len(elite) - kept :]
-        assert chosen[: len(row)] == [cut.begin <= i < len(row) - kept for i in range(len(row))]
+        assert chosen[: len(row)] == [span.begin <= i < len(row) - kept for i in range(len(row))]
 
 
 @pytest.mark.parametrize(
