@@ -11,8 +11,8 @@ from torch.overrides import TorchFunctionMode
 from agent_core.grammar.legal_tokens import LegalTokens
 from agent_core.grammar.rules import parse_grammar
 from agent_core.learning.generator import CodeGenerator
-from agent_core.learning.mutation import Span
 from agent_core.learning.objectives import policy_gradient_loss, policy_probs
+from agent_core.learning.operators.parents import Span
 from agent_core.learning.rollout import Rollouts
 from agent_core.settings.config import GeneratorConfig, LearningConfig, ModelConfig, OptimizerConfig
 from tokenizer import LAYOUT_TOKENS, SPECIAL_TOKENS, Tokenizer

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from agent_core.distributed.ranks import Ranks
-from agent_core.grammar.legal_tokens import LegalTokens
-from agent_core.learning.mutation import MutationPlan, Parent, draw_length_budget, examine, plan_mutations, unruled
+from agent_core.grammar.legal_tokens import LegalTokens, Prompt
+from agent_core.learning.language import Language
+from agent_core.learning.length_budget import draw_length_budget
 from agent_core.learning.objectives import (
     choices,
     draw,
@@ -19,6 +20,9 @@ from agent_core.learning.objectives import (
     policy_gradient_loss,
     policy_probs,
 )
+from agent_core.learning.operators.parents import Parent, examine
+from agent_core.learning.operators.table import counts_of, plan_batch
+from agent_core.learning.plan import RolloutPlan
 from agent_core.learning.rollout import OnEnded, OpenRollouts, Rollouts
 from agent_core.learning.vocabulary_change import carry_optimizer, carry_policy, check_architecture, match_tokens
 from agent_core.model import CodePolicy
@@ -60,8 +64,8 @@ class CodeGenerator:
         self.device = legal_tokens.device
         self._tokenizer = tokenizer
         self._legal_tokens = legal_tokens
-        self._start = start
-        self._defined = tuple(defined)
+        self._prompt = Prompt(start, tuple(defined))
+        self._language = Language(tokenizer, legal_tokens, generator.max_length, generator.legal_tokens_only)
         self._model_config = model
         self._config = generator
         self._optimizer_config = optimizer
@@ -69,7 +73,7 @@ class CodeGenerator:
         self._ranks = ranks or Ranks()
         seed = self._ranks.seed(seed)
         self.random = torch.Generator(self.device).manual_seed(seed)  # weights and tokens
-        self.plan_random = torch.Generator().manual_seed(seed)  # what to regrow: drawn on the CPU on every device
+        self.plan_random = torch.Generator().manual_seed(seed)  # what operators draw: on the CPU on every device
         # (V,) what chance alone draws tokens in proportion to; without the grammar nothing says what is of a kind.
         self._prior = legal_tokens.class_sizes ** -(learning.class_balance if generator.legal_tokens_only else 0.0)
         self._parents: dict[tuple[int, ...], Parent] = {}
@@ -106,13 +110,8 @@ class CodeGenerator:
         share = self._ranks.share(batch_size)
         batch_size = share.stop - share.start
         writing = OpenRollouts(
-            self._legal_tokens,
-            self._tokenizer,
-            self._start,
-            self._defined,
-            batch_size,
-            self._config.max_length,
-            self._config.legal_tokens_only,
+            self._language,
+            self._prompt,
             self._epsilons(batch_size),
             draw_length_budget(batch_size, self._learning.fresh_length_budget, self.random, self.device),
             self._plan(share, elites),
@@ -252,7 +251,7 @@ class CodeGenerator:
         """Which of these programs could be written under the grammar and the limit of now."""
         if not self._config.legal_tokens_only:
             return [len(row) <= self._config.max_length for row in rows]
-        return self._legal_tokens.accepts(rows, self._start, self._config.max_length, self._defined)
+        return self._legal_tokens.accepts(rows, self._prompt.start, self._config.max_length, self._prompt.defined)
 
     def _rescore(self, ids: Tensor, counts: Tensor, legal: Tensor, epsilon: Tensor) -> tuple[Tensor, Tensor]:
         """Known programs again, with gradient: log-probabilities of their tokens and entropies of the choices.
@@ -284,32 +283,18 @@ class CodeGenerator:
         """(B,) evenly from none to `epsilon`: some programs stay close to the policy, some wander off."""
         return torch.rand(batch_size, generator=self.random, device=self.device) * self._learning.epsilon
 
-    def _plan(self, share: slice, elites: Sequence[tuple[int, ...]]) -> MutationPlan | None:
-        """share: which programs of the batch are to be written; all shares together have the asked number mutated."""
-        batch_size = share.stop - share.start
-        begin, end = (int(place * self._learning.mutation_share) for place in (share.start, share.stop))
-        mutated = end - begin
-        if not (mutated and elites and self._config.legal_tokens_only):
+    def _plan(self, share: slice, elites: Sequence[tuple[int, ...]]) -> RolloutPlan | None:
+        """What the operators propose for this rank's share of a batch; None where all of it is fresh."""
+        counts = counts_of(self._learning, share)
+        if not (any(counts) and elites and self._config.legal_tokens_only):
             return None
-        return plan_mutations(
-            self._examine(elites),
-            batch_size,
-            mutated,
-            self._learning.inner_share,
-            self._learning.mutation_length_budget,
-            self.plan_random,
-            self._tokenizer.pad,
-            len(self._tokenizer),
-        ).to(self.device)
+        parents, batch_size = self._examine(elites), share.stop - share.start
+        return plan_batch(parents, batch_size, counts, self._language, self._learning, self.plan_random)
 
     def _examine(self, elites: Sequence[tuple[int, ...]]) -> list[Parent]:
         """Known programs as tensors; each is replayed once, and forgotten when too many have been."""
         if new := [elite for elite in elites if elite not in self._parents]:
-            found = (
-                examine(new, self._legal_tokens, self._start, self._config.max_length, self._defined)
-                if self._config.legal_tokens_only
-                else unruled(new, self._tokenizer, self.device)
-            )
+            found = examine(new, self._language, *self._prompt)
             if len(self._parents) > _PARENTS:
                 self._parents = {elite: self._parents[elite] for elite in elites if elite in self._parents}
             self._parents |= zip(new, found, strict=True)
