@@ -78,7 +78,7 @@ class Task:
         """The program as it is shown and saved: formatted, with the function under the task's own name."""
         try:
             tree = ast.parse(self.module(text))
-            if self.kind == "function":
+            if self.function_name is not None:
                 _rename(tree, FUNCTION, self.function_name)
             return ast.unparse(tree)
         except (SyntaxError, ValueError, RecursionError, MemoryError):  # written without the rules: shown as it is

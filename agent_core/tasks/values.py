@@ -2,13 +2,14 @@
 looks like as text that is the same in every process."""
 
 import math
+from typing import Any
 
 _CONTAINERS = frozenset((list, tuple, dict, set, frozenset))
 _MOST_LEVELS, _MOST_ITEMS = 20, 10_000
 _SIMPLE = frozenset((int, bool, float, str, type(None)))  # whose repr is the same in every process
 
 
-def same(got: object, expected: object, loose: bool = False) -> bool:
+def same(got: Any, expected: Any, loose: bool = False) -> bool:
     """Whether `got` is the expected answer: same type, same value, floats within 1e-9.
 
     loose: `1` and `1.0` are the same; `True` and `1` never are.
@@ -35,7 +36,7 @@ def _close(got: float, expected: float) -> bool:
         return False
 
 
-def is_small(value: object) -> bool:
+def is_small(value: Any) -> bool:
     """Whether it is shallow and small enough to be compared, hashed and shown without harm.
 
     A program of a few tokens makes a list a thousand levels deep, or one of two items forty times over.
@@ -62,7 +63,7 @@ def is_small(value: object) -> bool:
     return False
 
 
-def is_number(value: object) -> bool:
+def is_number(value: Any) -> bool:
     """Whether it is a finite number that fits a float; `True` counts as 1, as it does in Python's arithmetic."""
     kind = type(value)
     if kind is int:
@@ -70,7 +71,7 @@ def is_number(value: object) -> bool:
     return kind is bool or (kind is float and math.isfinite(value))
 
 
-def as_text(value: object) -> str:
+def as_text(value: Any) -> str:
     """Like `repr`, but for every plain value: sets in a fixed order, integers of any length."""
     kind = type(value)
     if kind is int:
@@ -91,7 +92,7 @@ def as_text(value: object) -> str:
     return repr(value)
 
 
-def as_json(value: object) -> object:
+def as_json(value: Any) -> Any:
     """The value as JSON can hold it; what JSON has no word for becomes text."""
     kind = type(value)
     if value is None or kind is bool or kind is str or (kind is float and math.isfinite(value)):
