@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 _CONTAINERS = frozenset((list, tuple, dict, set, frozenset))
-_MOST_LEVELS, _MOST_ITEMS = 20, 10_000
+MOST_LEVELS, MOST_ITEMS = 20, 10_000  # of an answer; an element and a letter of a text are an item each
 _SIMPLE = frozenset((int, bool, float, str, type(None)))  # whose repr is the same in every process
 
 
@@ -42,9 +42,9 @@ def is_small(value: Any) -> bool:
     A program of a few tokens makes a list a thousand levels deep, or one of two items forty times over.
     """
     if type(value) not in _CONTAINERS:
-        return type(value) is not str or len(value) <= _MOST_ITEMS
+        return type(value) is not str or len(value) <= MOST_ITEMS
     level, seen = [value], 0
-    for _ in range(_MOST_LEVELS):
+    for _ in range(MOST_LEVELS):
         below: list = []
         for item in level:
             if type(item) is dict:
@@ -54,7 +54,7 @@ def is_small(value: Any) -> bool:
                 below += item
             elif type(item) is str:
                 seen += len(item)
-            if seen + len(below) > _MOST_ITEMS:
+            if seen + len(below) > MOST_ITEMS:
                 return False
         seen += len(below)
         level = [item for item in below if type(item) is str or type(item) in _CONTAINERS]
