@@ -61,7 +61,7 @@ def _load(path: Path) -> dict:
         raise ValueError(f"{text} is not a number that an answer can be compared with")
 
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         data = json.loads(text, object_pairs_hook=pairs, parse_float=number, parse_constant=constant)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"

@@ -17,11 +17,11 @@ import torch
 
 from agent_core.agent import Agent
 from agent_core.grammar.rules import read_grammar
+from agent_core.run.parts import Parts
 from agent_core.sandbox.executor import Executor
 from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config, load_config
 from agent_core.tasks.task import Task, load_task
-from runner import Parts
 from tokenizer import Tokenizer
 from utils import UserError, not_written, seed_everything
 

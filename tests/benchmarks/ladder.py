@@ -21,8 +21,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
+from agent_core.run.training import Stop  # noqa: E402
 from agent_core.tasks.task import RUNGS, Task, builtin_tasks  # noqa: E402  the path must come first
-from runner import Stop  # noqa: E402
 from tests.benchmarks import figures  # noqa: E402
 from tests.benchmarks.cells import (  # noqa: E402
     PARTS,
