@@ -22,6 +22,7 @@ from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config, load_config
 from agent_core.tasks.task import Task, load_task
 from runner import Parts
+from tests.benchmarks.cpu_time import cpu_seconds
 from tokenizer import Tokenizer
 from utils import UserError, not_written, seed_everything
 
@@ -156,14 +157,15 @@ def run_cell(cell: Cell) -> dict:
         agent = Agent(config, parts.task, parts.tokenizer, parts.legal_tokens, executor)
         if cell.variant == "uniform":
             forget_preferences(agent.generator.policy)
-        began = time.monotonic()
+        began, used = time.monotonic(), cpu_seconds()
         while not agent.solved and agent.progress.attempts < cell.cap:
             agent.step()
-        seconds, best = time.monotonic() - began, agent.memory.best
+        seconds, computed, best = time.monotonic() - began, cpu_seconds() - used, agent.memory.best
     return asdict(cell) | {
         "solved": agent.solved,
         "attempts": best.attempts if agent.solved else cell.cap,
         "seconds": round(seconds, 2),
+        "cpu_seconds": round(computed, 2),  # of this process and its worker
         "checked": agent.solved and holds(config, parts.task, agent.best_program, len(best.row)),
         "reward": best.reward,
         "tokens": len(best.row),
