@@ -32,7 +32,7 @@ class Found:
 
     program: Program
     text: str
-    size: int  # in nodes of its tree
+    size: int  # in nodes of its tree, or in tokens
     errors: Errors
 
 
