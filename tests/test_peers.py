@@ -35,8 +35,16 @@ def run(task="add", seed=0, system="deap", cap=1_000, attempts=500, **changes):
     variant = "full" if system == "agent" else system
     (cell,) = peer_runs.make_all_cells(load_tasks([task]), [seed], [system], cap, [])
     solved = attempts < cap
-    found = {"solved": solved, "attempts": attempts, "seconds": attempts / 100, "cpu_seconds": attempts / 200,
-             "checked": solved, "reward": 1.0 if solved else 0.3, "tokens": 3, "program": "x"}  # fmt: skip
+    found = {
+        "solved": solved,
+        "attempts": attempts,
+        "seconds": attempts / 100,
+        "cpu_seconds": attempts / 200,
+        "checked": solved,
+        "reward": 1.0 if solved else 0.3,
+        "tokens": 3,
+        "program": "x",
+    }
     known = {"task": task, "seed": seed, "variant": variant, "cap": cap, "overrides": [], "digest": cell.digest}
     return known | found | changes
 
@@ -218,10 +226,17 @@ def test_a_mistake_is_told_in_one_line(arguments, problem, tmp_path, capsys):
 
 
 def test_the_tables_say_medians_solved_and_how_many_times_as_many(tmp_path, capsys):
-    attempts = {("add", "agent"): [400, 800, 600], ("add", "deap"): [100, 300, 200],
-                ("last", "agent"): [900, 1_000, 1_000], ("last", "deap"): [50, 50, 50]}  # fmt: skip
-    found = [run(task, seed, system, attempts=n)
-             for (task, system), by_seed in attempts.items() for seed, n in enumerate(by_seed)]  # fmt: skip
+    attempts = {
+        ("add", "agent"): [400, 800, 600],
+        ("add", "deap"): [100, 300, 200],
+        ("last", "agent"): [900, 1_000, 1_000],
+        ("last", "deap"): [50, 50, 50],
+    }
+    found = [
+        run(task, seed, system, attempts=n)
+        for (task, system), by_seed in attempts.items()
+        for seed, n in enumerate(by_seed)
+    ]
     found.append(run("last", 3, "deap", attempts=7))  # which the agent has not run
     path = tmp_path / "results.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in found))

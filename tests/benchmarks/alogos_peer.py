@@ -46,8 +46,18 @@ def times(first: object, second: object) -> object:
 
 
 _TOKEN = re.compile(r"'[^']*'|\w+|[=!<>/]{2}|[^\s\w]")  # of an expression
-NAMES = {"times": times, "range": ranged, "len": len, "sum": sum, "max": max, "min": min, "abs": abs, "sorted": sorted,
-         "str": str, "int": int}  # fmt: skip
+NAMES = {
+    "times": times,
+    "range": ranged,
+    "len": len,
+    "sum": sum,
+    "max": max,
+    "min": min,
+    "abs": abs,
+    "sorted": sorted,
+    "str": str,
+    "int": int,
+}
 
 
 @dataclass(frozen=True)

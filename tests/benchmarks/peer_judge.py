@@ -43,8 +43,9 @@ class Judge:
     on all paid ones has failed. An attempt is one program run on all paid cases, whether or not it was tried before.
     """
 
-    def __init__(self, tests: Iterable[Example], checks: Iterable[Example],
-                 right: Callable[[object, object], bool], cap: int):  # fmt: skip
+    def __init__(
+        self, tests: Iterable[Example], checks: Iterable[Example], right: Callable[[object, object], bool], cap: int
+    ):
         """right: whether an answer (the first) is the expected one; cap: attempts after which the run is over."""
         self.paid = list(tests)
         self.checks = list(checks)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from agent_core.task import Case, Task
-from agent_core.values import same
+from agent_core.tasks.task import Case, Task
+from agent_core.tasks.values import same
 from tests.benchmarks.cells import Cell, load_tasks, make_cells, run_cell
 from tests.benchmarks.cpu_time import cpu_seconds
 from tests.benchmarks.peer_judge import Example, Judge

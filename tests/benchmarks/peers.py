@@ -29,8 +29,22 @@ from tests.benchmarks.ladder import listed, make_runs, positive, say, seeds_of  
 from utils import UserError  # noqa: E402
 
 RESULTS = ROOT / "memory" / "runs" / "peers" / "results.jsonl"
-TASKS = ("add", "double", "is_even", "maximum", "abs_diff", "average", "sign", "last", "sum_list", "reverse", "spread",
-         "contains", "fizz", "triangle")  # fmt: skip
+TASKS = (
+    "add",
+    "double",
+    "is_even",
+    "maximum",
+    "abs_diff",
+    "average",
+    "sign",
+    "last",
+    "sum_list",
+    "reverse",
+    "spread",
+    "contains",
+    "fizz",
+    "triangle",
+)
 SEEDS, CAP = 5, 100_000
 LEAST_SECONDS = 0.001  # of a median, for the geometric mean
 MEASURES = {"attempts": "attempts", "cpu_seconds": "CPU s", "seconds": "s"}  # by their names in the results file
@@ -60,14 +74,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", type=listed, default=list(TASKS), metavar="A,B", help=f"default: {', '.join(TASKS)}")
-    parser.add_argument("--seeds", type=seeds_of, default=seeds_of(str(SEEDS)), metavar="N",
-                        help=f"how many seeds, or which: 10, 3-7 or 0,2,5 (default: {SEEDS})")  # fmt: skip
-    parser.add_argument("--cap", type=positive, default=CAP, metavar="N",
-                        help=f"attempts until a run counts as failed (default: {CAP})")  # fmt: skip
-    parser.add_argument("--systems", type=listed, default=["agent", "deap"], metavar="A,B",
-                        help=f"of {', '.join(peer_runs.SYSTEMS)} (default: agent,deap)")  # fmt: skip
-    parser.add_argument("--set", action="append", default=[], metavar="section.key=value",
-                        help="a setting of the agent for all its runs; may be repeated")  # fmt: skip
+    parser.add_argument(
+        "--seeds",
+        type=seeds_of,
+        default=seeds_of(str(SEEDS)),
+        metavar="N",
+        help=f"how many seeds, or which: 10, 3-7 or 0,2,5 (default: {SEEDS})",
+    )
+    parser.add_argument(
+        "--cap", type=positive, default=CAP, metavar="N", help=f"attempts until a run counts as failed (default: {CAP})"
+    )
+    parser.add_argument(
+        "--systems",
+        type=listed,
+        default=["agent", "deap"],
+        metavar="A,B",
+        help=f"of {', '.join(peer_runs.SYSTEMS)} (default: agent,deap)",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="section.key=value",
+        help="a setting of the agent for all its runs; may be repeated",
+    )
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="PATH", help=f"default: {RESULTS}")
     parser.add_argument("--report", action="store_true", help="make no run, show those that are there")
     parser.add_argument("--markdown", action="store_true", help="tables as the README has them")
@@ -149,9 +179,17 @@ def details_table(rows: Sequence[Standing]) -> figures.Table:
     for row in rows:
         summary = row.summary
         seconds = [f"{row.medians[measure]:,.2f}" for measure in ("cpu_seconds", "seconds")]
-        lines.append((summary.task, row.system, f"{summary.solved}/{len(summary.seeds)}",
-                      f"{summary.checked}/{summary.solved}", figures.median_text(summary), *seconds,
-                      summary.by_seed))  # fmt: skip
+        lines.append(
+            (
+                summary.task,
+                row.system,
+                f"{summary.solved}/{len(summary.seeds)}",
+                f"{summary.checked}/{summary.solved}",
+                figures.median_text(summary),
+                *seconds,
+                summary.by_seed,
+            )
+        )
     return figures.Table(headings, lines, frozenset(headings[2:7]))
 
 
@@ -165,13 +203,26 @@ def means_table(rows: Sequence[Standing], systems: Sequence[str]) -> figures.Tab
         own = [row for row in rows if row.system == system]
         means = [geometric_mean(row.medians[measure] for row in own) for measure in MEASURES]
         base = [geometric_mean(row.medians[measure] for row in rows if row.system == first) for measure in MEASURES]
-        pairs = [(row.summary.attempts, mine.summary.attempts) for mine in own for row in rows
-                 if row.system == first and row.summary.task == mine.summary.task]  # fmt: skip
+        pairs = [
+            (row.summary.attempts, mine.summary.attempts)
+            for mine in own
+            for row in rows
+            if row.system == first and row.summary.task == mine.summary.task
+        ]
         _, low, high = figures.ratio_interval(pairs)
         solved = f"{sum(row.summary.solved for row in own)}/{sum(len(row.summary.seeds) for row in own)}"
         ratios = [f"{theirs / mean:.2f}" for theirs, mean in zip(base, means, strict=True)]
-        lines.append((system, str(len(own)), solved, f"{means[0]:,.0f}", *(f"{mean:,.2f}" for mean in means[1:]),
-                      *ratios, f"{low:.2f} to {high:.2f}" if system != first else ""))  # fmt: skip
+        lines.append(
+            (
+                system,
+                str(len(own)),
+                solved,
+                f"{means[0]:,.0f}",
+                *(f"{mean:,.2f}" for mean in means[1:]),
+                *ratios,
+                f"{low:.2f} to {high:.2f}" if system != first else "",
+            )
+        )
     return figures.Table(tuple(headings), lines, frozenset(headings[1:]))
 
 
