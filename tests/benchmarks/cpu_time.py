@@ -7,14 +7,28 @@ from pathlib import Path
 _PROC = Path("/proc")
 
 
-def cpu_seconds() -> float:
-    """Seconds that this process and all that descend from it have computed, those that have ended included.
+class Stopwatch:
+    """Counts from when it is made. Looking at other processes takes long on a busy machine, so it is left out."""
 
-    Of descendants that live only where there is /proc, in steps of a hundredth of a second or so; of one that nobody
-    has waited for yet, nothing after its end.
-    """
+    def __init__(self) -> None:
+        self._others = _others()
+        self._own = time.process_time()
+        self._began = time.monotonic()
+
+    def read(self) -> tuple[float, float]:
+        """Seconds of the wall; and of the processor, of this process and of all that descend from it.
+
+        Of descendants that live only where there is /proc, in steps of a hundredth of a second or so; of one that
+        has ended and that nobody has waited for, nothing.
+        """
+        wall, own = time.monotonic() - self._began, time.process_time() - self._own
+        return wall, own + _others() - self._others
+
+
+def _others() -> float:
+    """Processor seconds of all descendants."""
     times = os.times()
-    return time.process_time() + times.children_user + times.children_system + _living(os.getpid())
+    return times.children_user + times.children_system + _living(os.getpid())
 
 
 def _living(ancestor: int) -> float:

@@ -6,7 +6,6 @@ import importlib
 import importlib.metadata
 import importlib.util
 import sys
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 from agent_core.tasks.task import Case, Task
 from agent_core.tasks.values import same
 from tests.benchmarks.cells import Cell, load_tasks, make_cells, run_cell
-from tests.benchmarks.cpu_time import cpu_seconds
+from tests.benchmarks.cpu_time import Stopwatch
 from tests.benchmarks.peer_judge import Example, Judge
 from utils import UserError
 
@@ -80,9 +79,9 @@ def run_peer(cell: Cell) -> dict:
     search = search_class(judge, task.parameters, cell.seed)
     gc.collect()
     gc.freeze()  # what the agent's libraries hold in this process is nothing for the peer to look through
-    began, used = time.monotonic(), cpu_seconds()
+    watch = Stopwatch()
     found = search.run()
-    seconds, computed = time.monotonic() - began, cpu_seconds() - used
+    seconds, computed = watch.read()
     return asdict(cell) | {
         "solved": judge.solved,
         "attempts": judge.attempts if judge.solved else cell.cap,
