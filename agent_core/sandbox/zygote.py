@@ -20,7 +20,7 @@ import sys
 import time
 
 from agent_core.interpreter.meter import Meter
-from agent_core.interpreter.run_program import Trial
+from agent_core.interpreter.run_program import ProgramRunner
 from agent_core.interpreter.wire_format import (
     CHILD,
     DIED,
@@ -104,7 +104,7 @@ class Zygote:
         self.timeout = settings["timeout_seconds"]
         self.max_output = settings["max_output"]
         self.confinement = Confinement(settings)
-        self.trial = Trial(Meter(settings["max_steps"], settings["max_output"]))
+        self.trial = ProgramRunner(Meter(settings["max_steps"], settings["max_output"]))
 
     def self_test(self) -> list[str]:
         """What is not as it should be inside a child; empty when the jail holds."""

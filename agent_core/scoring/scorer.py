@@ -12,6 +12,7 @@ then by length, alone, too; answers that differ then were not the program's own 
 from collections.abc import Sequence
 from dataclasses import replace
 
+from agent_core.interpreter.wire_format import STATUSES
 from agent_core.sandbox.executor import BatchRun, Call, CaseResult, Executor, RunResult
 from agent_core.scoring import reward
 from agent_core.scoring.score import Score, fingerprint
@@ -23,7 +24,6 @@ from agent_core.tasks.values import as_text, is_small, same
 
 NOTHING = (0.0, -(1 << 60))  # the rank of no program at all: reward, and minus the tokens
 _DIFFERS = "another answer when it was run again"
-_WORST = ("finished", "crashed", "endless", "refused")
 
 
 class Scorer:
@@ -261,7 +261,7 @@ class Scorer:
         for run in runs:
             cases = (*reversed(run.cases[:paid]), *run.cases[paid:])
             statuses = [case.status for case in cases[:paid]] or [run.status]
-            turned.append(replace(run, status=max(statuses, key=_WORST.index), cases=cases))
+            turned.append(replace(run, status=max(statuses, key=STATUSES.index), cases=cases))
         return turned
 
 

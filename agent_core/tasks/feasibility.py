@@ -10,11 +10,11 @@ import keyword
 import re
 from collections.abc import Iterable, Sequence
 
+from agent_core.interpreter.allowlist import BUILTINS
 from agent_core.interpreter.wire_format import is_writable
 from agent_core.tasks.values import is_small
 
-_BUILTINS = "print range len sum max min abs sorted str int float bool list tuple set reversed enumerate zip any all"
-_KNOWN = re.compile(r"<[A-Z]+>|NEWLINE|INDENT|DEDENT|\W+|(var|func)_\w+|" + "|".join(_BUILTINS.split()))
+_KNOWN = re.compile(r"<[A-Z]+>|NEWLINE|INDENT|DEDENT|\W+|(var|func)_\w+|" + "|".join(sorted(BUILTINS)))
 _NUMBER = r"\d|[-.]|e[+-](?=\d)|inf|nan"
 _WORDS = r"True|False|None"
 
