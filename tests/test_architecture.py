@@ -93,7 +93,8 @@ def loaded_by_a_worker(monkeypatch) -> set[str]:
     """What is in sys.modules of a worker's interpreter, started as workers are, once it has imported its module."""
     start, _, serve = worker.BOOT.rpartition("; ")
     assert serve.startswith("main("), "a worker starts in another way now: look here again"
-    tell = "import marshal, os; end = int(sys.argv[2]); os.read(end, 65536); os.write(end, marshal.dumps(sorted(sys.modules)))"
+    tell = "import marshal, os; end = int(sys.argv[2]); os.read(end, 65536); "
+    tell += "os.write(end, marshal.dumps(sorted(sys.modules)))"
     monkeypatch.setattr(worker, "BOOT", f"{start}; {tell}")
     started = worker.Worker({})
     try:

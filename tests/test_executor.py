@@ -38,14 +38,14 @@ import os, time, ctypes, struct
 from agent_core.sandbox import zygote
 from agent_core.interpreter import run_program
 from agent_core.interpreter import wire_format
-honest = run_program.Trial.run
+honest = run_program.ProgramRunner.run
 def run(self, source, call, alone):
     if source.startswith("#evil "):
         space = {"os": os, "sys": sys, "time": time, "ctypes": ctypes, "wire_format": wire_format, "alone": alone}
         exec(source[6:], space)
         return space.get("text", '[0,"evil","",[]]')
     return honest(self, source, call, alone)
-run_program.Trial.run = run
+run_program.ProgramRunner.run = run
 zygote.main(int(sys.argv[2]))
 """
 PLAIN_BOOT = """

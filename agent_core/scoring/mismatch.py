@@ -4,6 +4,7 @@ What a hostile program prints or answers could move the cursor or rename the win
 everything of its making is escaped here, and cut short.
 """
 
+from agent_core.interpreter.wire_format import STATUSES
 from agent_core.scoring.score import Score
 from agent_core.tasks.task import Task
 from agent_core.tasks.values import as_text
@@ -12,7 +13,7 @@ from utils import printable
 _VALUE, _MESSAGE = 60, 80  # characters that are shown of one
 _BEFORE, _AFTER = 20, 40  # characters of a line that are shown around a difference
 
-_ENDINGS = {"crashed": "crashed", "endless": "did not end", "refused": "was refused"}
+_ENDINGS = dict(zip(STATUSES, ("finished", "crashed", "did not end", "was refused"), strict=True))
 
 
 def departure(task: Task, score: Score) -> str:
