@@ -340,14 +340,16 @@ text = '[0,"' + str('first' 'secret' in repr(seen)) + '","",[]]'"""
 
 def test_killing_workers_changes_no_result():
     sources = random_programs.programs(800, seed=7)
+    began = time.monotonic()
     with Executor(ExecutorConfig(workers=2)) as pool:
+        pause = max(0.4, 3 * (time.monotonic() - began))  # longer than a start takes, however busy the machine is
         expected = pool.run(sources)
         stop = threading.Event()
         kills = []
 
         def kill_now_and_then():
             generator = random.Random(8)
-            while not stop.wait(0.4):  # three deaths in a row at one program would be held against the program
+            while not stop.wait(pause):  # three deaths in a row at one program would be held against the program
                 victim = generator.choice(pool._workers).process
                 if victim.poll() is None:
                     os.kill(victim.pid, signal.SIGKILL)
