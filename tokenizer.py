@@ -89,7 +89,9 @@ class Tokenizer:
 
         Ids that are no legal program are written down as they come, and the text is then not Python either.
         """
-        lines, line, depth = [], [], 0
+        lines: list[str] = []
+        line: list[str] = []
+        depth = 0
         for i in ids.tolist() if isinstance(ids, Tensor) else ids:
             if i == self.eos:
                 break
@@ -139,7 +141,7 @@ def _python_keys(text: str) -> list[tuple]:
 def _problems(tokens: Sequence[str]) -> Iterable[str]:
     for token in _NOT_PYTHON.difference(tokens):
         yield f"the token {token} is missing; add it back"
-    seen = {}
+    seen: dict[tuple, int] = {}
     for i, token in enumerate(tokens):
         if token not in _NOT_PYTHON:
             keys = _python_keys(token)
