@@ -20,11 +20,11 @@ from agent_core.distributed.ranks import RankLost, Ranks, SaidElsewhere, join
 from agent_core.grammar.legal_tokens import LegalTokens
 from agent_core.grammar.rules import read_grammar
 from agent_core.run.console import let_go_of_the_unsaid, say, show_banner, show_verdict
+from agent_core.run.file_score import file_score
 from agent_core.run.loop import NullRecorder, RunRecorder, TrainingRun
 from agent_core.run.memory_advice import advice
 from agent_core.sandbox.executor import Executor
-from agent_core.scoring.mismatch import departure, printable
-from agent_core.scoring.scorer import Scorer
+from agent_core.scoring.mismatch import printable
 from agent_core.settings.config import Config, ConfigError, differences, load_config
 from agent_core.tasks.task import RUNGS, Task, builtin_tasks, load_task
 from memory.history.report import write_report
@@ -126,7 +126,7 @@ class Parts:
         ranks = ranks or Ranks()
         tokenizer = Tokenizer.from_file(config.paths.vocabulary)
         grammar = read_grammar(config.paths.grammar, tokenizer.tokens)
-        task = load_task(config.run.task, tokenizer.tokens)
+        task = load_task(config.run.task, tokenizer.tokens, config.paths.vocabulary)
         if problems := _misfits(config, task, int(grammar.fewest_tokens[task.start[0]]), ranks):
             raise ConfigError(problems)
         name = config.run.device
@@ -181,7 +181,7 @@ def train(config: Config, options: argparse.Namespace, ranks: Ranks) -> int:
                 folder, seconds = Path(saved.run_state["folder"]), saved.run_state["seconds"]
         if ranks.leads:
             shared = [f"{ranks.count} ranks share each batch"] * (ranks.count > 1)
-            remarks = (f"note: {note}" for note in (*config.notes, *notes))
+            remarks = (f"note: {note}" for note in (*config.notes, *parts.task.notes, *notes))
             lines = [*shared, *differences(config, options.config), *remarks]
             show_banner(agent, parts.legal_tokens, f"{parts.device} ({parts.reason})", executor.layers, lines)
         if agent.finished:
@@ -281,17 +281,19 @@ def report(config: Config, folders: Sequence[Path]) -> int:
 
 def score_files(config: Config, files: Sequence[Path]) -> int:
     tokenizer = Tokenizer.from_file(config.paths.vocabulary)
-    task = load_task(config.run.task, tokenizer.tokens)
-    header = len(tokenizer.encode(task.module("pass\n"))) - len(tokenizer.encode("pass\n"))  # given, not written
+    task = load_task(config.run.task, tokenizer.tokens, config.paths.vocabulary)
+    grammar = read_grammar(config.paths.grammar, tokenizer.tokens)
+    legal_tokens = LegalTokens(grammar, tokenizer.tokens, torch.device("cpu"))
+    for note in task.notes:
+        say(f"note: {note}", file=sys.stderr)
     with Executor(config.executor) as executor:
         for file in files:
             try:
                 text = file.read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError) as error:
                 raise UserError(f"{file}: cannot be read ({error}); --score takes Python files") from None
-            tokens = len(tokenizer.encode(text)) - header
-            (score,) = Scorer(task, executor, config.scorer).score([text], [tokens], task.function_name or "")
-            print(json.dumps({"file": str(file), **score.as_json(), "departure": departure(task, score)}), flush=True)
+            found = file_score(text, task, tokenizer, legal_tokens, executor, config)
+            print(json.dumps({"file": str(file), **found}), flush=True)
     return 0
 
 
