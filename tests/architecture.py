@@ -1,6 +1,4 @@
-"""The rooms of the code: which may import which, what they import, and a picture of that.
-
-    python tests/architecture.py        # draws docs/architecture.png anew from the imports
+"""The rooms of the code: which may import which, and which do.
 
 A room is a folder, or a few modules that belong together: the root of `agent_core/` holds two rooms, since what
 learns needs the network, and the training step needs what learns.
@@ -11,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PICTURE = ROOT / "docs" / "architecture.png"
 
 # Room -> the rooms that it may import. The one table: tests/test_architecture.py holds the imports against it, and
 # docs/architecture.md explains it. Rooms above others import them, never the other way around.
@@ -113,17 +110,3 @@ def arrows(found: dict[str, set[str]]) -> dict[str, set[str]]:
         room = room_of(module)
         between.setdefault(room, set()).update({room_of(other) for other in others} - {room})
     return between
-
-
-def floors(between: dict[str, set[str]]) -> dict[str, int]:
-    """How many rooms lie below each, one under another. There must be no circle."""
-    known: dict[str, int] = {}
-
-    def floor(room: str) -> int:
-        if room not in known:
-            known[room] = 1 + max((floor(other) for other in between[room]), default=-1)
-        return known[room]
-
-    for room in between:
-        floor(room)
-    return known
