@@ -48,7 +48,7 @@ def token_class(token: str) -> str:
 def read_vocabulary(path: Path) -> list[str]:
     """The tokens of a vocabulary file, a JSON list of strings in the order of their ids. Raises VocabularyError."""
     try:
-        tokens = json.loads(path.read_text(encoding="utf-8"))
+        tokens = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         reason = f"cannot be read ({error}); restore the file or set paths.vocabulary"
         raise VocabularyError(f"vocabulary {path}: {reason}") from None

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from agent_core.distributed.ranks import Ranks
-from agent_core.scoring.scorer import NOTHING, Scorer
+from agent_core.scoring.scorer import Scorer
+from agent_core.scoring.verifier import UNRANKED
 from agent_core.tasks.values import as_text
 from memory.archive.attempts import Attempts, Evaluation, ScoredBatch, TokenIds
 
@@ -94,9 +95,7 @@ class Pool:
 
     def _records(self, version: int) -> tuple[numpy.dtype, numpy.dtype]:
         """What is told of a program that all have, and of one that one rank has written."""
-        task = self._scorer.task
-        asked = len(task.expected_output.split()) if task.kind == "output" else len(task.test_cases) + version
-        flags = 1 + asked + len(task.required_tokens) + (task.max_tokens is not None)
+        flags = 1 + self._scorer.judge.parts(version)
         score = [("reward", "f8"), ("behaviour", "i8"), ("status", "u1"), ("solved", "?"), ("niche", f"V{flags}")]
         program = [
             ("digest", "i8"),
@@ -154,7 +153,7 @@ class Pool:
             as_text(arguments): [arguments, expected]
             for arguments, expected in chain.from_iterable(self._ranks.gather(joined))
         }
-        self._scorer.load_state({"counterexamples": before + list(merged.values()), "confirmed": list(NOTHING)})
+        self._scorer.load_state({"counterexamples": before + list(merged.values()), "confirmed": list(UNRANKED)})
 
 
 def _attempts(scores: numpy.ndarray, version: int) -> Iterator[Evaluation]:

@@ -415,6 +415,6 @@ def test_scoring_takes_little_time():
             return [RunResult("finished", "", tuple(cases))] * len(sources)
 
     scorer, modules = Scorer(task, Answers(), CONFIG), ["pass"] * 500
-    started = time.perf_counter()
+    started = time.process_time()  # of this process alone, however busy the machine is
     scorer.score(modules, [5] * 500)
-    assert (time.perf_counter() - started) / 500 < 0.002  # 0.0001 on a quiet machine
+    assert (time.process_time() - started) / 500 < 0.002  # 0.0001 on a quiet machine

@@ -7,6 +7,7 @@ and every program ends within `max_length`, because a token is legal only if the
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy
 import torch
@@ -20,12 +21,19 @@ from tokenizer import PAD, SPECIAL_TOKENS, token_class
 UNLIMITED = 1 << 14  # tokens needed after an illegal token: more than any program has
 
 
-@dataclass
-class Within:
-    """Programs of which only a stretch is written anew: it ends with the first token served from below `base_cell`."""
+class Prompt(NamedTuple):
+    """Where a program begins: the grammar's start symbol, and the names that exist before its first token."""
 
-    base_cell: Tensor  # (B,) index of the lowest cell of the stretch; 0 for a program that is written to its end
-    stop: Tensor  # (B, V) bool, the one token that may end the stretch: the one that comes after it
+    start: str
+    defined: tuple[str, ...] = ()
+
+
+@dataclass
+class OpenSpan:
+    """Programs of which only a span is being written: it ends with the first token served from below `base_cell`."""
+
+    base_cell: Tensor  # (B,) index of the lowest cell of the span; 0 for a program that is written to its end
+    end_token: Tensor  # (B, V) bool, the one token that may end the span: the one that comes after it
 
 
 @dataclass
@@ -101,6 +109,9 @@ class LegalTokens:
         self._name_move, self._push = name_move.flatten(0, 1), push.flatten(0, 1)
         self._offsets = torch.arange(self.deepest_push, device=device)
         self.fewest_of_state = [0, *(compiler.fewest(cell.symbol) for cell in compiler.cells[1:])]
+        symbols = [cell.symbol for cell in compiler.cells]
+        numbers = {symbol: number for number, symbol in enumerate(dict.fromkeys(symbols))}
+        self.symbol_of_state = [numbers[symbol] for symbol in symbols]  # a number for each symbol of the grammar
         self.keeps_names = [False, *(compiler.keeps_names(cell.symbol) for cell in compiler.cells[1:])]
 
     def _class_sizes(self, rows: Sequence[dict[int, tuple[Step, list[int]]]]) -> Tensor:
@@ -144,17 +155,17 @@ class LegalTokens:
             scopes=Scopes(batch_size, known, self._names, self.device),
         )
 
-    def legal(self, stacks: StackState, within: Within | None = None) -> Tensor:
+    def legal(self, stacks: StackState, span: OpenSpan | None = None) -> Tensor:
         """(B, V) bool: the tokens that may come next. Never empty; a finished program has only <PAD>."""
         top = stacks.top
         length_budget = (stacks.length_budget + 1).clamp_(0, self._budgets - 1)
         fits = self._fits.index_select(0, torch.add(length_budget, top, alpha=self._budgets))  # (B, V)
         sealed = None
-        if within is not None:
-            reach = (stacks.pointer - within.base_cell + 1).clamp_(max=self._reaches - 1)
+        if span is not None:
+            reach = (stacks.pointer - span.base_cell + 1).clamp_(max=self._reaches - 1)
             inside = self._within.index_select(0, torch.add(reach, top, alpha=self._reaches))
-            fits = within.stop ^ (inside & (fits ^ within.stop))  # outside only the stop: what follows is known to fit
-            sealed = within.base_cell > 0
+            fits = span.end_token ^ (inside & (fits ^ span.end_token))  # outside only the end: what follows it does fit
+            sealed = span.base_cell > 0
         return fits & stacks.scopes.facts(sealed).gather(1, self._condition.index_select(0, top))
 
     def advance(self, stacks: StackState, token: Tensor) -> Tensor:

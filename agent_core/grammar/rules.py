@@ -138,7 +138,7 @@ class Grammar:
 def read_grammar(path: Path, tokens: Sequence[str]) -> Grammar:
     """The checked grammar of a file over a vocabulary. Raises GrammarError with the rule and the line."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = f"cannot be read ({error}); restore the file or set paths.grammar"
         raise GrammarError(f"grammar {path}: {reason}") from None

@@ -15,7 +15,8 @@ import struct
 from _json import encode_basestring_ascii as quoted  # the C half of json; json itself would make every fork dearer
 
 FINISHED, CRASHED, ENDLESS, REFUSED, AGAIN = range(5)  # AGAIN: out of memory beside others, so to be run alone
-DONE, DIED, TIMED_OUT, TOO_MUCH, NOT_JAILED = range(5)  # how a child ended, as its worker saw it
+# How a child ended, as its worker saw it. NO_ROOM: it never was; the error's number stands for the exit status.
+DONE, DIED, TIMED_OUT, TOO_MUCH, NOT_JAILED, NO_ROOM = range(6)
 
 HEADER = struct.Struct("<8sII")
 CHILD = struct.Struct("<BiI")  # outcome, exit status, bytes of frames

@@ -7,6 +7,7 @@ everything of its making is escaped here, and cut short.
 from agent_core.scoring.score import Score
 from agent_core.tasks.task import Task
 from agent_core.tasks.values import as_text
+from utils import printable
 
 _VALUE, _MESSAGE = 60, 80  # characters that are shown of one
 _BEFORE, _AFTER = 20, 40  # characters of a line that are shown around a difference
@@ -20,11 +21,6 @@ def departure(task: Task, score: Score) -> str:
         return ""
     found = _in_output(task, score) if task.kind == "output" else _in_cases(task, score)
     return found or _in_constraints(task, score)
-
-
-def printable(text: str) -> str:
-    """The text with what could control a terminal as escapes."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _in_output(task: Task, score: Score) -> str:

@@ -6,15 +6,18 @@ drawing: curves are named by letters, what depends on the reader's theme (ink, g
 same runs give the same bytes.
 """
 
+import contextlib
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy
 
+from memory.history.optional import first_line, unheard
 from memory.history.run_folder import RunFolder
 from utils import UserError
 
@@ -54,11 +57,26 @@ PANELS = (
 
 
 def check_matplotlib() -> None:
-    """Raises UserError where Matplotlib is missing."""
+    """Raises UserError where Matplotlib is missing, or cannot be loaded."""
+    if not find_spec("matplotlib"):
+        raise UserError("--report draws with Matplotlib, which is not installed here: pip install matplotlib")
+    with failing_aloud(), unheard():
+        import matplotlib.figure
+        import matplotlib.ticker  # noqa: F401 - only whether they can be loaded
+
+
+@contextlib.contextmanager
+def failing_aloud() -> Iterator[None]:
+    """Whatever Matplotlib raises becomes the UserError that says so."""
     try:
-        import matplotlib  # noqa: F401 - only whether it is there
-    except ImportError:
-        raise UserError("--report draws with Matplotlib, which is not installed here: pip install matplotlib") from None
+        yield
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - an optional package may raise anything
+        raise UserError(
+            f"--report draws with Matplotlib, which fails with {type(error).__name__}: {first_line(error)}; "
+            "mend it with pip install --force-reinstall matplotlib"
+        ) from error
 
 
 def letter(index: int) -> str:

@@ -22,9 +22,9 @@ from statistics import median
 
 import torch
 
+from agent_core.run.parts import Parts
 from agent_core.sandbox.executor import Executor
 from agent_core.settings.config import load_config
-from runner import Parts
 from tests.benchmarks import growth, lookups
 from tests.benchmarks.cells import CONFIG
 from tests.benchmarks.figures import Table
