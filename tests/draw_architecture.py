@@ -134,7 +134,8 @@ def _draw_room(axes: Axes, room: str, names: Sequence[str], centre: tuple[float,
     colour = COLOURS.get(f"{names[0].split('.')[0]}/", COLOURS["the root"])
     corner, shape = (x - BOX / 2, y - HEIGHT / 2), "round,pad=0,rounding_size=0.08"
     axes.add_patch(FancyBboxPatch(corner, BOX, HEIGHT, shape, facecolor=colour, edgecolor="black"))
-    inside = sorted(name.split(".")[-1] for name in names)
+    parts = [name.split(".") for name in names]
+    inside = sorted({part[-1] if len(part) < 4 else f"{part[2]}/" for part in parts})  # a folder in a room, as such
     style = {"ha": "center", "va": "center"}
     if inside == [room]:
         axes.text(x, y, f"{room}.py", fontsize=12, fontweight="bold", **style)
