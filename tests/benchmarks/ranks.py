@@ -31,7 +31,7 @@ from agent_core.scoring.score import Score  # noqa: E402
 from agent_core.scoring.scorer import Scorer  # noqa: E402
 from agent_core.settings.config import Config, load_config  # noqa: E402
 from agent_core.tasks.task import load_task  # noqa: E402
-from memory.archive.attempts import Attempts  # noqa: E402
+from memory.archive.task_memory import TaskMemory  # noqa: E402
 from tokenizer import Tokenizer  # noqa: E402
 
 WARM_UP = 10  # steps that do not count
@@ -98,7 +98,7 @@ def time_exchange(config: Config) -> None:
     model = config.model
     policy = CodePolicy(len(tokenizer), model.embedding_dim, model.hidden_dim, model.num_layers)
     with join() as ranks:
-        memory = Attempts(config.scorer.memory_limit, 32, 1)
+        memory = TaskMemory(config.scorer.memory_limit, 32, 1)
         pool = Pool(ranks, memory, scorer, length, len(tokenizer))
         chance = random.Random(ranks.rank)
         flags = tuple(False for _ in scorer.task.expected_output.split())
@@ -109,13 +109,13 @@ def time_exchange(config: Config) -> None:
                 tuple(chance.randrange(4, len(tokenizer)) for _ in range(chance.randrange(2, length)))
                 for _ in range(share.stop - share.start)
             ]
-            memory.remember(rows, [Score(0.1, False, "finished", "", "", hash(row), flags, 0, 0) for row in rows])
+            memory.remember(rows, [Score(0.1, False, "finished", "", "", hash(row), flags, 0) for row in rows])
             for parameter in policy.parameters():
                 parameter.grad = torch.ones_like(parameter)
             ranks.exchange(b"")  # all at the same place
             began = time.perf_counter()
             batch = pool.gather(Share(rows, torch.zeros(len(rows), dtype=torch.bool), total, 0), (), 0)
-            memory.record(batch.found, 0)
+            memory.record(batch.scored, 0)
             middle = time.perf_counter()
             ranks.add_up(policy.parameters(), torch.ones(()))
             spent["programs and scores"].append(middle - began)
