@@ -1,4 +1,5 @@
-"""What every room needs: the user's-mistake exception, the device, seeding, files that are written whole or not at all.
+"""What every room needs: the user's-mistake exception, safe text, the device, seeding, files that are written whole or
+not at all.
 
 PyTorch is imported where it is used: most who import this module want only `UserError` or `write_atomically`, and a
 mistake in the settings should be answered before PyTorch has loaded.
@@ -29,6 +30,14 @@ class DiskFull(UserError):
     def __init__(self, problem: str):
         super().__init__(f"{problem}; free some space and run again: what was saved before is whole")
         self.problem = problem
+
+
+# --- text ----------------------------------------------------------------------------------------------------------
+
+
+def printable(text: str) -> str:
+    """The text with what could control a terminal as escapes."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 # --- device ---------------------------------------------------------------------------------------------------------

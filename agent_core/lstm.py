@@ -7,6 +7,7 @@ gates in PyTorch's order: input, forget, cell, output). Gradients are by hand, b
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,7 +27,14 @@ def cell(gates: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
 
 class _Recurrence(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, inputs: Tensor, weight: Tensor, sizes: Sequence[int]) -> Tensor:
+    def forward(
+        ctx: Any,
+        inputs: Tensor,
+        weight: Tensor,
+        sizes: Sequence[int],
+        first_hidden: Tensor | None,
+        first_memory: Tensor | None,
+    ) -> Tensor:
         total, size = len(inputs), weight.shape[1]
         gates = inputs.clone()
         hidden, memory = inputs.new_empty((2, total, size))
@@ -34,29 +42,31 @@ class _Recurrence(torch.autograd.Function):
         before, start = None, 0
         for rows in sizes:
             block = slice(start, start + rows)
-            if before is None:
-                hidden[block], memory[block] = cell(gates[block], inputs.new_zeros((rows, size)))
-            else:
+            now = gates[block]
+            if before is not None:
                 last = slice(before, before + rows)
-                now = gates[block].addmm_(hidden[last], transposed)
-                hidden[block], memory[block] = cell(now, memory[last])
+                hidden[block], memory[block] = cell(now.addmm_(hidden[last], transposed), memory[last])
+            elif first_hidden is not None and first_memory is not None:
+                hidden[block], memory[block] = cell(now.addmm_(first_hidden, transposed), first_memory)
+            else:  # states of zero add nothing
+                hidden[block], memory[block] = cell(now, inputs.new_zeros((rows, size)))
             before, start = start, start + rows
-        ctx.save_for_backward(gates, hidden, memory, weight)
+        ctx.save_for_backward(gates, hidden, memory, weight, first_hidden, first_memory)
         ctx.sizes = sizes
         return hidden
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
-        gates, hidden, memory, weight = ctx.saved_tensors
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, Tensor | None, Tensor | None]:
+        gates, hidden, memory, weight, first_hidden, first_memory = ctx.saved_tensors
         sizes, size = ctx.sizes, weight.shape[1]
         first = sizes[0] if sizes else 0
         # A row's predecessor lies as many rows earlier as there were programs at the step before.
         back = torch.tensor(sizes[:-1], dtype=torch.long).repeat_interleave(torch.tensor(sizes[1:], dtype=torch.long))
         previous = torch.arange(first, len(grad), device=grad.device) - back.to(grad.device)
-        start = grad.new_zeros((first, size))
-        memory_before = torch.cat([start, memory[previous]])
-        hidden_before = torch.cat([start, hidden[previous]])
+        zeros = grad.new_zeros((first, size))
+        memory_before = torch.cat([zeros if first_memory is None else first_memory, memory[previous]])
+        hidden_before = torch.cat([zeros if first_hidden is None else first_hidden, hidden[previous]])
 
         # What each step multiplies its gradients by, for all steps at once.
         enter, forget, candidate, output = gates.split(size, dim=1)
@@ -83,13 +93,18 @@ class _Recurrence(torch.autograd.Function):
             torch.mm(grad_gates[block], weight, out=arriving)
             remembered.mul_(forget[block])
             end -= rows
-        return grad_gates, grad_gates.t() @ hidden_before, None
+        # What has arrived at the front of the first step is the gradient of the states before it.
+        to_first = (None, None) if first_hidden is None else (grad_hidden, grad_memory)
+        return grad_gates, grad_gates.t() @ hidden_before, None, *to_first
 
 
-def recurrence(inputs: Tensor, weight: Tensor, sizes: Sequence[int]) -> Tensor:
-    """Hidden states of one layer, from states of zero, with gradients to `inputs` and `weight`.
+def recurrence(
+    inputs: Tensor, weight: Tensor, sizes: Sequence[int], first: tuple[Tensor, Tensor] | None = None
+) -> Tensor:
+    """Hidden states of one layer, with gradients to `inputs`, `weight` and `first`.
 
     inputs: (N, 4H) what each token adds to the gates, biases included. weight: (4H, H) of the hidden state. sizes: the
-    programs that reach each time step, not growing, N together. Returns (N, H).
+    programs that reach each time step, not growing, N together. first: hidden state and memory before the first token,
+    (sizes[0], H) each; None for zeros. Returns (N, H).
     """
-    return _Recurrence.apply(inputs, weight, sizes)
+    return _Recurrence.apply(inputs, weight, sizes, *(first or (None, None)))

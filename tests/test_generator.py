@@ -11,8 +11,8 @@ from torch.overrides import TorchFunctionMode
 from agent_core.grammar.legal_tokens import LegalTokens
 from agent_core.grammar.rules import parse_grammar
 from agent_core.learning.generator import CodeGenerator
-from agent_core.learning.mutation import Span
 from agent_core.learning.objectives import policy_gradient_loss, policy_probs
+from agent_core.learning.operators.parents import Span
 from agent_core.learning.rollout import Rollouts
 from agent_core.settings.config import GeneratorConfig, LearningConfig, ModelConfig, OptimizerConfig
 from tokenizer import LAYOUT_TOKENS, SPECIAL_TOKENS, Tokenizer
@@ -30,7 +30,15 @@ SUMS = "program: sum EOS\nfunction_body: sum EOS\nsum: NUMBER more\nmore: '+' NU
 
 
 def make_generator(
-    tokenizer, legal_tokens, learning=PLAIN, max_length=24, start="program", defined=(), seed=0, **settings
+    tokenizer,
+    legal_tokens,
+    learning=PLAIN,
+    max_length=24,
+    start="program",
+    defined=(),
+    seed=0,
+    context_dim=0,
+    **settings,
 ):
     return CodeGenerator(
         tokenizer,
@@ -42,6 +50,7 @@ def make_generator(
         OptimizerConfig(),
         learning,
         seed,
+        context_dim=context_dim,
     )
 
 
@@ -52,8 +61,10 @@ def tiny():
     return tokenizer, LegalTokens(parse_grammar(SUMS, tokenizer.tokens), tokenizer.tokens, CPU)
 
 
-def tiny_generator(tiny, **learning):
-    generator = make_generator(*tiny, learning=dataclasses.replace(PLAIN, **learning), max_length=6)
+def tiny_generator(tiny, context_dim=0, **learning):
+    generator = make_generator(
+        *tiny, learning=dataclasses.replace(PLAIN, **learning), max_length=6, context_dim=context_dim
+    )
     generator.policy.double()
     epsilon = generator._learning.epsilon  # the same for all, so that equal programs are equally likely
     generator._epsilons = lambda batch_size: torch.full((batch_size,), epsilon)
@@ -70,9 +81,9 @@ def gradient(generator, loss):
     return torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(generator.policy.parameters()))])
 
 
-def outcomes(generator, elites=(), count=40_000):
+def outcomes(generator, elites=(), count=40_000, context=None):
     """Every distinct (program, chosen tokens) that sampling brings up, as one batch, with exact probabilities."""
-    programs = generator.generate(count, elites)
+    programs = generator.generate(count, elites, context=context)
     keys = torch.cat([programs.ids, programs.chosen.long()], dim=1)
     _, first = torch.unique(keys, dim=0, return_inverse=True)
     index = torch.tensor([(first == i).nonzero()[0].item() for i in range(first.max() + 1)])

@@ -138,7 +138,7 @@ def test_a_signal_finishes_the_step_and_the_run_goes_on_exactly(home, number, co
     process.send_signal(number)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == code, out
-    assert "the same command goes on from here" in out
+    assert "stopped; without --fresh, the same command goes on from here" in out
     assert len(rows(folders(home)[1])) < len(straight)
     assert run(home, run__max_attempts="1500") == 0
     assert rows(folders(home)[1]) == straight

@@ -2,12 +2,14 @@
 
 import ast
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from agent_core.tasks.task import TaskError, builtin_tasks, load_task
 from tests import make_tasks
+from tokenizer import Tokenizer
 
 ROOT = Path(__file__).resolve().parent.parent
 VOCABULARY = json.loads((ROOT / "memory" / "vocab.json").read_text())
@@ -45,7 +47,7 @@ def load(tmp_path):
     def load(task: dict | str, tokens=VOCABULARY):
         file = tmp_path / "task.json"
         file.write_text(task if isinstance(task, str) else json.dumps(task))
-        return load_task(file, tokens)
+        return load_task(file, tokens, "v.json")
 
     return load
 
@@ -138,10 +140,9 @@ CRITERIA = "success_criteria"
         (changed(FUNCTION, f"{CRITERIA}.test_cases.1.expected", ...), ["test_cases[1].expected: is missing"]),
         (changed(FUNCTION, f"{CRITERIA}.test_cases.1.input", []), ["test_cases[1].input:", "did you mean inputs"]),
         (changed(FUNCTION, f"{CRITERIA}.test_cases.1.inputs", 5), ["test_cases[1].inputs:", "list"]),
-        (changed(FUNCTION, f"{CRITERIA}.test_cases.1.inputs", [1]), ["test_cases[1].inputs: 1 values for 2"]),
+        (changed(FUNCTION, f"{CRITERIA}.test_cases.1.inputs", [1]), ["test_cases[1].inputs: 1 value for 2 parameters"]),
         (changed(FUNCTION, f"{CRITERIA}.test_cases.1.inputs", [1, 2]), ["contradicts", "test_cases[0]"]),
         (changed(FUNCTION, f"{CRITERIA}.check_cases.0.inputs", [1, 2]), ["check_cases[0]", "contradicts"]),
-        (changed(FUNCTION, f"{CRITERIA}.test_cases.1", {"inputs": [1, 2], "expected": 2}), ["same case"]),
         (changed(FUNCTION, f"{CRITERIA}.test_cases.1.expected", "maybe"), ["test_cases[1].expected:", "maybe"]),
         (changed(FUNCTION, f"{CRITERIA}.test_cases.1.expected", [0] * 10_001), ["test_cases[1].expected:", "larger"]),
         (changed(FUNCTION, f"{CRITERIA}.test_cases.1.expected", json.loads("[" * 30 + "]" * 30)), ["deeper"]),
@@ -160,6 +161,138 @@ def test_what_is_wrong_is_refused_with_the_field_and_the_reason(load, task, word
     message = refusal(load, task)
     assert all(word in message for word in words), message
     assert "task.json" in message
+
+
+def with_cases(*cases: tuple, check: tuple = (), **more) -> dict:
+    """The task `larger` with other cases, each (inputs, expected)."""
+    lists = [[{"inputs": list(inputs), "expected": expected} for inputs, expected in part] for part in (cases, check)]
+    task = changed(FUNCTION, f"{CRITERIA}.test_cases", lists[0]) | more
+    return changed(task, f"{CRITERIA}.check_cases", lists[1])
+
+
+def with_parameters(*names: str) -> dict:
+    cases = with_cases(([0] * len(names), 1), ([1] * len(names), 2))
+    return changed(cases, f"{CRITERIA}.parameters", list(names))
+
+
+FIVE = ["var_a", "var_b", "var_c", "var_d", "var_e"]
+HAS = "(var_a, var_b, var_c, var_d, var_e)"
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        (
+            with_cases((["a", 1], "Yes"), (["b", 1], "no"), (["c", 1], "Yes"), check=((["d", 1], "Yes"),)),
+            f'{CRITERIA}.test_cases[0].expected: cannot be returned: no token makes "Yes"; '
+            r'add "\"Yes\"" to v.json (3 cases need it)',
+        ),
+        (
+            with_cases((["Hi", 1], "Hi"), (["", 1], "Hi")),
+            f'{CRITERIA}.test_cases[1].expected: cannot be returned: no token makes "Hi"; add "\\"Hi\\"" to v.json',
+        ),
+        (
+            with_cases((["", 1], ["Yes", "Aye", "Yes", "no"])),
+            f'{CRITERIA}.test_cases[0].expected: cannot be returned: no token makes "Yes"; add "\\"Yes\\"" to v.json; '
+            f'{CRITERIA}.test_cases[0].expected: cannot be returned: no token makes "Aye"; add "\\"Aye\\"" to v.json',
+        ),
+        (
+            with_cases((["", 1], "Q" * 50)),
+            f'{CRITERIA}.test_cases[0].expected: cannot be returned: no token makes "{"Q" * 20}..."; '
+            "add tokens for it to v.json",
+        ),
+        (
+            changed(OUTPUT, f"{CRITERIA}.exact_output", "hello \x1b!"),
+            f'{CRITERIA}.exact_output: cannot be printed: no token makes "\\u001b!"; add "\\"\\\\u001b!\\"" to v.json',
+        ),
+        (
+            changed(OUTPUT, f"{CRITERIA}.exact_output", "hello \ud83d"),
+            f"{CRITERIA}.exact_output: cannot be printed: it has half of a surrogate pair, which is no character; "
+            "write the whole character",
+        ),
+        (
+            with_cases(([1, 2], [0] * 10_001)),
+            f"{CRITERIA}.test_cases[0].expected: cannot be returned: it is deeper or larger than what is taken for an "
+            "answer (20 levels, 10,000 elements and letters)",
+        ),
+        (
+            with_parameters(*FIVE, "var_f"),
+            f"{CRITERIA}.parameters: 6 parameters need as many variables, and the vocabulary has 5 {HAS}; "
+            'add "var_f" to v.json',
+        ),
+        (
+            with_parameters(*FIVE, "var_total", "n"),
+            f"{CRITERIA}.parameters: 7 parameters need as many variables, and the vocabulary has 5 {HAS}; "
+            'add "var_total" and "var_f" to v.json; '
+            f'{CRITERIA}.parameters: "n" is not a variable of the vocabulary (it has {HAS[1:-1]})',
+        ),
+        (
+            with_parameters("var_a", "var_f"),
+            f'{CRITERIA}.parameters: "var_f" is not a variable of the vocabulary, did you mean var_e '
+            "(it has var_a, var_b, var_c, var_d, var_e)",
+        ),
+        (
+            with_cases(([1, 2], 2), ([3, 4], 4), check=(([1, 2], 5),)),
+            f"{CRITERIA}.check_cases[0].expected: contradicts {CRITERIA}.test_cases[0]: "
+            "larger(1, 2) is 2 there and 5 here",
+        ),
+        (
+            with_cases(([1, 2], 2), ([1, 2], 2.0)),
+            f"{CRITERIA}.test_cases[1].expected: contradicts {CRITERIA}.test_cases[0]: "
+            "larger(1, 2) is 2 there and 2.0 here",
+        ),
+        (
+            changed(FUNCTION, "constraints.required_tokens", ["lambda"]),
+            "constraints.required_tokens: 'lambda' is not in the vocabulary; add \"lambda\" to v.json",
+        ),
+    ],
+)
+def test_what_is_wrong_names_the_way_out_once(load, task, message):
+    assert refusal(load, task).partition("task.json: ")[2] == message
+
+
+def test_a_vocabulary_without_what_every_program_needs_is_told_what_to_add(load):
+    assert refusal(load, OUTPUT, without("print")).endswith('the vocabulary has no "print"; add "print" to v.json')
+    assert refusal(load, FUNCTION, without("return")).endswith('the vocabulary has no "return"; add "return" to v.json')
+    apart = changed(OUTPUT, f"{CRITERIA}.exact_output", "helloyes")
+    glueless = refusal(load, apart, without("+", "+=", "[", "*"))
+    assert glueless.endswith(r'no token makes "helloyes"; add "\"helloyes\"" to v.json')  # a piece could not be joined
+
+
+def test_what_is_added_as_told_makes_the_task_possible(load):
+    answers = with_cases((["", 1], "Yes"), ([" ", 1], 'don\'t "x" \\ \né'))
+    tokens = list(VOCABULARY)
+    for _ in range(2):
+        entry = re.search(r'; add (".*?(?<!\\)") to v\.json', refusal(load, answers, tokens))[1]
+        tokens.append(json.loads(entry))
+    Tokenizer(tokens)
+    assert load(answers, tokens).notes == ()
+    six = with_parameters(*FIVE, "var_f")
+    assert load(six, [*VOCABULARY, "var_f"]).parameters[-1] == "var_f"
+
+
+def test_the_same_case_twice_is_dropped_with_a_note(load):
+    task = load(with_cases(([1, 2], 2), ([1, 2], 2), ([5, 3], 5), check=(([5, 3], 5), ([7, 7], 7), ([1, 2], 2))))
+    assert [case.arguments for case in task.test_cases] == [(1, 2), (5, 3)]
+    assert [case.arguments for case in task.check_cases] == [(7, 7)]
+    first = f"{CRITERIA}.test_cases[1] is the same case as {CRITERIA}.test_cases[0] and was dropped"
+    assert task.notes == (f"{first} (and so are 2 more)",)
+    assert load(with_cases(([1, 2], 2), ([1, 2], 2), ([5, 3], 5))).notes == (first,)
+    assert load(FUNCTION).notes == ()
+    loose = load(with_cases(([1, 2], 2), ([1, 2], 2.0), ([5, 3], 5), numeric="loose"))
+    assert len(loose.test_cases) == 2
+    assert len(load(with_cases(([1, 2], 2), ([True, 2], 2), ([1.0, 2], 2), ([5, 3], 5))).test_cases) == 4
+    assert load(with_cases(([{"a": 1, "b": 2}, 1], 2), ([{"b": 2, "a": 1}, 1], 2), ([0, 0], 0))).notes == (first,)
+
+
+def test_one_answer_to_everything_is_pointed_out(load):
+    note = "every case expects 4, so a program that always answers 4 solves the task: add a case with another answer"
+    assert load(with_cases(([1, 2], 4), ([3, 4], 4), check=(([5, 6], 4),))).notes == (note,)
+    assert load(with_cases(([1, 2], 4))).notes == (note,)
+    assert load(with_cases(([1, 2], 4), ([3, 4], 4.0), numeric="loose")).notes == (note,)
+    assert load(with_cases(([1, 2], 4), ([3, 4], 4), check=(([5, 6], 5),))).notes == ()
+    assert load(with_cases(([1, 2], 1), ([3, 4], True))).notes == ()
+    assert all(not load_task(name, VOCABULARY).notes for name in builtin_tasks())
 
 
 def test_all_problems_come_at_once(load):

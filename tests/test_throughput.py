@@ -8,11 +8,11 @@ import torch
 
 from agent_core.learning.generator import CodeGenerator
 from agent_core.model import CodePolicy
+from agent_core.run.parts import Parts
 from agent_core.sandbox.executor import Executor
 from agent_core.settings.config import load_config
 from agent_core.tasks.task import load_task
 from memory.archive.task_memory import TaskMemory
-from runner import Parts
 from tests.benchmarks import lookups, throughput
 from tests.benchmarks.cells import CONFIG
 from tests.benchmarks.figures import Table

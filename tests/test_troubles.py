@@ -15,8 +15,8 @@ import torch
 from agent_core.agent import Agent
 from agent_core.learning import generator
 from agent_core.learning.generator import CodeGenerator
-from agent_core.run.console import let_go_of_the_unsaid
-from agent_core.sandbox import executor
+from agent_core.run.streams import let_go_of_the_unsaid
+from agent_core.sandbox import room
 from agent_core.sandbox.worker import Worker
 from memory.history import run_log
 from memory.state import checkpoint
@@ -246,7 +246,7 @@ def test_a_worker_that_the_system_has_no_room_for_is_tried_again(home, at_step, 
         return real(worker)
 
     monkeypatch.setattr(Worker, "_start", start)
-    monkeypatch.setattr(executor, "PAUSES", (0, 0, 0))
+    monkeypatch.setattr(room, "PAUSES", (0, 0, 0))
     at_step({5: lambda: tries[0].process.kill()})
     assert run(home, home / "memory") == 0
     assert len(tries) == 4
@@ -264,7 +264,7 @@ def test_a_worker_that_cannot_be_restarted_is_one_line(home, at_step, undisturbe
         return real(worker)
 
     monkeypatch.setattr(Worker, "_start", start)
-    monkeypatch.setattr(executor, "PAUSES", (0, 0, 0))
+    monkeypatch.setattr(room, "PAUSES", (0, 0, 0))
     at_step({5: lambda: first[0].process.kill()})
     assert run(home, home / "memory") == 2
     error = one_line(capsys)

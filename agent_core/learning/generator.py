@@ -1,15 +1,16 @@
 """`CodeGenerator`: writes programs by sampling the policy and learns from what they earned; owns model and Adam."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from agent_core.distributed.ranks import Ranks
-from agent_core.grammar.legal_tokens import LegalTokens
-from agent_core.learning.mutation import MutationPlan, Parent, draw_length_budget, examine, plan_mutations, unruled
+from agent_core.grammar.legal_tokens import LegalTokens, Prompt
+from agent_core.learning.language import Language
+from agent_core.learning.length_budget import draw_length_budget
 from agent_core.learning.objectives import (
     choices,
     draw,
@@ -19,8 +20,17 @@ from agent_core.learning.objectives import (
     policy_gradient_loss,
     policy_probs,
 )
-from agent_core.learning.rollout import OnEnded, OpenRollouts, Rollouts
-from agent_core.learning.vocabulary_change import carry_optimizer, carry_policy, check_architecture, match_tokens
+from agent_core.learning.operators.parents import Parent, examine
+from agent_core.learning.operators.table import counts_of, plan_batch
+from agent_core.learning.plan import RolloutPlan
+from agent_core.learning.rollout import OnEnded, OpenRollouts, Rollouts, TokenIds
+from agent_core.learning.vocabulary_change import (
+    carry_optimizer,
+    carry_policy,
+    check_architecture,
+    check_context,
+    match_tokens,
+)
 from agent_core.model import CodePolicy
 from agent_core.settings.config import GeneratorConfig, LearningConfig, ModelConfig, OptimizerConfig
 from tokenizer import Tokenizer
@@ -34,6 +44,14 @@ class Rescored(NamedTuple):
     log_probs: Tensor  # with gradient; 0 where a token does not count
     entropies: Tensor  # with gradient; 0 where a token does not count
     counts: Tensor  # bool
+
+
+@dataclass(frozen=True)
+class KnownPrograms:
+    """Programs that were tried before: operators start from them, and the policy imitates them."""
+
+    rows: Sequence[TokenIds]  # E of them, as `Rollouts.rows` gives them
+    context: Tensor | None = None  # (E, C) what each depends on; None where no program has a context
 
 
 class CodeGenerator:
@@ -51,8 +69,10 @@ class CodeGenerator:
         learning: LearningConfig,
         seed: int,
         ranks: Ranks | None = None,
+        context_dim: int = 0,
     ):
-        """start, defined: the grammar's start symbol and the names that exist before the first token.
+        """start, defined: the grammar's start symbol and the names that exist before the first token. context_dim:
+        numbers of the context that each program may be given, C; 0 where programs depend on nothing.
 
         Weights and sampling both follow from `seed`. Every tensor lives on the device of the legal tokens. Where there
         are several ranks, each writes and learns from its share of a batch; what calls on the others is called by all.
@@ -60,19 +80,20 @@ class CodeGenerator:
         self.device = legal_tokens.device
         self._tokenizer = tokenizer
         self._legal_tokens = legal_tokens
-        self._start = start
-        self._defined = tuple(defined)
+        self._prompt = Prompt(start, tuple(defined))
+        self._language = Language(tokenizer, legal_tokens, generator.max_length, generator.legal_tokens_only)
         self._model_config = model
         self._config = generator
         self._optimizer_config = optimizer
         self._learning = learning
         self._ranks = ranks or Ranks()
+        self._context_dim = context_dim
         seed = self._ranks.seed(seed)
         self.random = torch.Generator(self.device).manual_seed(seed)  # weights and tokens
-        self.plan_random = torch.Generator().manual_seed(seed)  # what to regrow: drawn on the CPU on every device
+        self.plan_random = torch.Generator().manual_seed(seed)  # what operators draw: on the CPU on every device
         # (V,) what chance alone draws tokens in proportion to; without the grammar nothing says what is of a kind.
         self._prior = legal_tokens.class_sizes ** -(learning.class_balance if generator.legal_tokens_only else 0.0)
-        self._parents: dict[tuple[int, ...], Parent] = {}
+        self._parents: dict[TokenIds, Parent] = {}
         self.reset()
 
     def reset(self) -> None:
@@ -88,6 +109,7 @@ class CodeGenerator:
                 self._model_config.embedding_dim,
                 self._model_config.hidden_dim,
                 self._model_config.num_layers,
+                self._context_dim,
             ).to(self.device)
         with torch.no_grad():
             self.policy.head.bias += self._prior.log()
@@ -96,29 +118,29 @@ class CodeGenerator:
 
     @torch.no_grad()
     def generate(
-        self, batch_size: int, elites: Sequence[tuple[int, ...]] = (), on_ended: OnEnded | None = None
+        self,
+        batch_size: int,
+        elites: Sequence[TokenIds] | KnownPrograms = (),
+        on_ended: OnEnded | None = None,
+        context: Tensor | None = None,
     ) -> Rollouts:
         """Writes this rank's share of `batch_size` programs, token by token, until <EOS> or the limit.
 
-        elites: known programs, as `Rollouts.rows` gives them, that part of the batch is mutated from. on_ended: is
-        given programs of the batch that have ended while others are still being written; not the last ones.
+        elites: known programs that operators start from. on_ended: is given programs of the batch that have ended
+        while others are still being written; not the last ones. context: (batch_size, C) what each program of the
+        whole batch depends on; None: no program has a context.
         """
         share = self._ranks.share(batch_size)
         batch_size = share.stop - share.start
         writing = OpenRollouts(
-            self._legal_tokens,
-            self._tokenizer,
-            self._start,
-            self._defined,
-            batch_size,
-            self._config.max_length,
-            self._config.legal_tokens_only,
+            self._language,
+            self._prompt,
             self._epsilons(batch_size),
             draw_length_budget(batch_size, self._learning.fresh_length_budget, self.random, self.device),
-            self._plan(share, elites),
+            self._plan(share, _known(elites).rows),
             on_ended,
         )
-        reader = self.policy.reader(batch_size)
+        reader = self.policy.reader(batch_size, None if context is None else context[share])
         while not writing.ended:
             legal = writing.legal()  # (R, V), R programs being under way
             probs = policy_probs(reader.read(writing.token), legal, writing.epsilon, self._prior)  # (R, V)
@@ -128,31 +150,48 @@ class CodeGenerator:
                 reader.select(left)
         return writing.programs()
 
-    def rescore(self, programs: Rollouts, elites: Sequence[tuple[int, ...]] = ()) -> Rescored:
-        """This rank's programs, and its share of the elites, again with gradient: the forward pass of `learn`."""
-        elites = elites[self._ranks.share(len(elites))] if self._learning.imitation_weight else ()
-        ids, counts, legal, epsilon = _with_parents(programs, self._examine(elites), self._tokenizer.pad)
-        return Rescored(*self._rescore(ids, counts, legal, epsilon), counts)  # (B + E, T) each, T that of the longest
+    def rescore(
+        self,
+        programs: Rollouts,
+        elites: Sequence[TokenIds] | KnownPrograms = (),
+        context: Tensor | None = None,
+    ) -> Rescored:
+        """This rank's programs, and its share of the elites, again with gradient: the forward pass of `learn`.
+
+        context: (B, C) that of the whole batch, as `generate` was given it, but with gradient where one is wanted.
+        """
+        known = _known(elites)
+        share = self._ranks.share(len(known.rows)) if self._learning.imitation_weight else slice(0)
+        parents = self._examine(known.rows[share])
+        ids, counts, legal, epsilon = _with_parents(programs, parents, self._tokenizer.pad)
+        contexts = None
+        if context is not None or known.context is not None:
+            own = None if context is None else context[self._ranks.share(len(context))]
+            others = None if known.context is None else known.context[share]
+            both = self.policy.contexts(own, len(programs.ids)), self.policy.contexts(others, len(parents))
+            contexts = torch.cat([part for part in both if part is not None])
+        return Rescored(*self._rescore(ids, counts, legal, epsilon, contexts), counts)
 
     def learn(
         self,
         rewards: Tensor,
         programs: Rollouts,
-        elites: Sequence[tuple[int, ...]] = (),
+        elites: Sequence[TokenIds] | KnownPrograms = (),
         rescored: Rescored | None = None,
         mutated: Tensor | None = None,
+        context: Tensor | None = None,
     ) -> dict[str, float]:
         """One step of REINFORCE with Adam. rewards: (B,). Returns the figures of the step for the log.
 
         programs: this rank's share of the batch that the rewards are of; mutated: (B,) bool, of all of it. What each
         rank computes are its share's terms of the means over batch and elites, which are then added up. rescored: what
-        `rescore` made of these programs and elites, if it has run already.
+        `rescore` made of these programs and elites, if it has run already; else `context` is what it needs.
         loss = policy gradient - entropy_weight * entropy + imitation_weight * imitation of the elites.
         A loss or gradient that is not finite changes nothing and is counted in the figure `skipped`.
         """
         rewards = rewards.to(self.device, torch.float32)
         batch, share, count = len(rewards), self._ranks.share(len(rewards)), len(programs.ids)
-        log_probs, entropies, counts = self.rescore(programs, elites) if rescored is None else rescored
+        log_probs, entropies, counts = self.rescore(programs, elites, context) if rescored is None else rescored
         own = slice(count), slice(programs.ids.shape[1])
 
         mutated = programs.mutated if mutated is None else mutated.to(self.device)
@@ -163,7 +202,7 @@ class CodeGenerator:
             total_entropy = mean_entropy(entropies[own], programs.chosen) * (count / batch)
         loss = policy_loss - self._learning.entropy_weight * total_entropy
         if imitated := len(counts) - count:
-            imitation = imitation_loss(log_probs[count:], counts[count:]) * (imitated / len(elites))
+            imitation = imitation_loss(log_probs[count:], counts[count:]) * (imitated / len(_known(elites).rows))
             loss = loss + self._learning.imitation_weight * imitation
 
         self.optimizer.zero_grad(set_to_none=True)
@@ -199,6 +238,7 @@ class CodeGenerator:
             "device": self.device.type,
             "tokens": self._tokenizer.tokens,
             "model": asdict(self._model_config),
+            "context_dim": self._context_dim,
         }
 
     def load(self, model_state: dict, optimizer_state: dict, run_state: dict, same_run: bool) -> list[str]:
@@ -207,6 +247,7 @@ class CodeGenerator:
         same_run: whether the randomness goes on, too. Raises UserError where the network has another shape.
         """
         check_architecture(run_state["model"], self._model_config)
+        check_context(run_state.get("context_dim", 0), self._context_dim)
         notes = []
         if run_state["tokens"] != self._tokenizer.tokens:
             ids = match_tokens(run_state["tokens"], self._tokenizer.tokens)
@@ -248,17 +289,19 @@ class CodeGenerator:
             )
         return notes
 
-    def accepts(self, rows: Sequence[tuple[int, ...]]) -> list[bool]:
+    def accepts(self, rows: Sequence[TokenIds]) -> list[bool]:
         """Which of these programs could be written under the grammar and the limit of now."""
         if not self._config.legal_tokens_only:
             return [len(row) <= self._config.max_length for row in rows]
-        return self._legal_tokens.accepts(rows, self._start, self._config.max_length, self._defined)
+        return self._legal_tokens.accepts(rows, self._prompt.start, self._config.max_length, self._prompt.defined)
 
-    def _rescore(self, ids: Tensor, counts: Tensor, legal: Tensor, epsilon: Tensor) -> tuple[Tensor, Tensor]:
+    def _rescore(
+        self, ids: Tensor, counts: Tensor, legal: Tensor, epsilon: Tensor, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Known programs again, with gradient: log-probabilities of their tokens and entropies of the choices.
 
-        ids, counts: (B, T), the latter bool. legal: (B, T, V). epsilon: (B,). Returns (B, T) twice, 0 where a token
-        does not count: those are the most, and the head is spared them.
+        ids, counts: (B, T), the latter bool. legal: (B, T, V). epsilon: (B,). context: (B, C). Returns (B, T) twice,
+        0 where a token does not count: those are the most, and the head is spared them.
         """
         if not ids.numel():
             return (epsilon.new_zeros(ids.shape),) * 2
@@ -266,12 +309,15 @@ class CodeGenerator:
         places = torch.arange(1, ids.shape[1] + 1, device=self.device)
         lengths, order = (counts * places).amax(dim=1).sort(descending=True, stable=True)  # up to the last that counts
         reached = lengths >= places.unsqueeze(1)  # (T, B) in that order: packed
-        hidden = self.policy.hidden(inputs[order].t()[reached], reached.sum(dim=1).tolist())  # (N, H)
+        sizes = reached.sum(dim=1).tolist()
+        context = self.policy.contexts(context, len(ids))
+        first = None if context is None else context[order[: sizes[0]]]
+        hidden = self.policy.hidden(inputs[order].t()[reached], sizes, first)  # (N, H)
         chosen = counts[order].t()
         place, program = chosen.nonzero().unbind(1)
         program = order[program]
         log_probs, entropies = choices(
-            self.policy.head(hidden[chosen[reached]]),
+            self.policy.logits(hidden[chosen[reached]], program, context),
             legal[program, place],
             epsilon[program],
             ids[program, place],
@@ -284,36 +330,26 @@ class CodeGenerator:
         """(B,) evenly from none to `epsilon`: some programs stay close to the policy, some wander off."""
         return torch.rand(batch_size, generator=self.random, device=self.device) * self._learning.epsilon
 
-    def _plan(self, share: slice, elites: Sequence[tuple[int, ...]]) -> MutationPlan | None:
-        """share: which programs of the batch are to be written; all shares together have the asked number mutated."""
-        batch_size = share.stop - share.start
-        begin, end = (int(place * self._learning.mutation_share) for place in (share.start, share.stop))
-        mutated = end - begin
-        if not (mutated and elites and self._config.legal_tokens_only):
+    def _plan(self, share: slice, elites: Sequence[TokenIds]) -> RolloutPlan | None:
+        """What the operators propose for this rank's share of a batch; None where all of it is fresh."""
+        counts = counts_of(self._learning, share)
+        if not (any(counts) and elites and self._config.legal_tokens_only):
             return None
-        return plan_mutations(
-            self._examine(elites),
-            batch_size,
-            mutated,
-            self._learning.inner_share,
-            self._learning.mutation_length_budget,
-            self.plan_random,
-            self._tokenizer.pad,
-            len(self._tokenizer),
-        ).to(self.device)
+        parents, batch_size = self._examine(elites), share.stop - share.start
+        return plan_batch(parents, batch_size, counts, self._language, self._learning, self.plan_random)
 
-    def _examine(self, elites: Sequence[tuple[int, ...]]) -> list[Parent]:
+    def _examine(self, elites: Sequence[TokenIds]) -> list[Parent]:
         """Known programs as tensors; each is replayed once, and forgotten when too many have been."""
         if new := [elite for elite in elites if elite not in self._parents]:
-            found = (
-                examine(new, self._legal_tokens, self._start, self._config.max_length, self._defined)
-                if self._config.legal_tokens_only
-                else unruled(new, self._tokenizer, self.device)
-            )
+            found = examine(new, self._language, *self._prompt)
             if len(self._parents) > _PARENTS:
                 self._parents = {elite: self._parents[elite] for elite in elites if elite in self._parents}
             self._parents |= zip(new, found, strict=True)
         return [self._parents[elite] for elite in elites]
+
+
+def _known(elites: Sequence[TokenIds] | KnownPrograms) -> KnownPrograms:
+    return elites if isinstance(elites, KnownPrograms) else KnownPrograms(elites)
 
 
 def _with_parents(programs: Rollouts, parents: Sequence[Parent], pad: int) -> tuple[Tensor, ...]:

@@ -23,6 +23,15 @@ def check_architecture(saved: dict[str, int], wanted: ModelConfig) -> None:
             )
 
 
+def check_context(saved: int, wanted: int) -> None:
+    """A saved network fits only the context it was made for. Raises UserError with both sizes and the way out."""
+    if saved != wanted:
+        raise UserError(
+            f"programs are given a context of {wanted} numbers, but the saved model was made for one of {saved}: "
+            "start anew with --fresh"
+        )
+
+
 def match_tokens(saved: Sequence[str], now: Sequence[str]) -> dict[int, int]:
     """Old id -> new id of the tokens that both vocabularies have, by their text."""
     ids = {token: i for i, token in enumerate(now)}

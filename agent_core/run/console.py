@@ -1,7 +1,6 @@
 """What a run prints: the banner, the bar with what comes up above it, the verdict."""
 
 import contextlib
-import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,8 @@ from tqdm import tqdm
 from agent_core.agent import Agent
 from agent_core.grammar.legal_tokens import LegalTokens
 from agent_core.progress import Improvement
-from agent_core.scoring.mismatch import printable
+from agent_core.run.streams import shown
+from utils import printable
 
 QUIET_SECONDS = 10.0  # between two lines of progress where there is no terminal
 
@@ -61,19 +61,11 @@ class Bar:
 
 
 def say(*lines: str, file: TextIO | None = None) -> None:
-    """Print, above the bar if there is one, as long as anybody can read it: a run of a week does not end for the disk
-    under its log, or with the terminal that it was started in. file: stdout where it is None."""
+    """Print, safe to show and above the bar if there is one, as long as anybody can read it: a run of a week does not
+    end for the disk under its log, or with the terminal that it was started in. file: stdout where it is None."""
     with contextlib.suppress(OSError):
-        tqdm.write("\n".join(lines), file=file or sys.stdout)
+        tqdm.write(shown(*lines), file=file or sys.stdout)
         (file or sys.stdout).flush()
-
-
-def let_go_of_the_unsaid() -> None:
-    """What could not be printed until the end shall not change the exit code."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def indented(program: str) -> list[str]:
@@ -81,23 +73,25 @@ def indented(program: str) -> list[str]:
     return [f"    {printable(line)}" for line in program.splitlines()]
 
 
-def show_banner(agent: Agent, legal_tokens: LegalTokens, device: str, jail: str, lines: Sequence[str]) -> None:
-    """What a run is about to do. lines: what else there is to say."""
+def show_banner(
+    agent: Agent, legal_tokens: LegalTokens, seed: int | None, device: str, jail: str, lines: Sequence[str]
+) -> None:
+    """What a run is about to do. seed: that it began with, if that is known; lines: what else there is to say."""
     task, attempts = agent.task, agent.progress.attempts
     if unused := legal_tokens.unused_tokens():
         lines = [*lines, f"note: no rule of the grammar uses {', '.join(unused)}"]
     say(
         f"AltLAS: {task.name}. {task.description}",
         f"device: {device}; jail: {jail}",
-        f"seed {agent.config.run.seed}, {agent.generator.policy.count_parameters():,} parameters, "
+        f"seed {'not known' if seed is None else seed}, {agent.generator.policy.count_parameters():,} parameters, "
         f"{len(agent.tokenizer)} tokens in the vocabulary, "
         + (f"resumed at {attempts:,} attempts" if attempts else "from the first attempt"),
         *(f"  {line}" for line in lines),
     )
 
 
-def show_verdict(result: Mapping[str, Any], folder: Path, stopped: bool) -> None:
-    """How a run ended. result: what result.json holds."""
+def show_verdict(result: Mapping[str, Any], folder: Path, stopped: bool, fresh: bool) -> None:
+    """How a run ended. result: what result.json holds; fresh: whether it was started with --fresh."""
     verdict = (
         f"solved {result['task']} in {result['attempts']:,} attempts; after {result['seconds']:.1f} s "
         f"its shortest solution has {result['tokens']} tokens:"
@@ -111,5 +105,5 @@ def show_verdict(result: Mapping[str, Any], folder: Path, stopped: bool) -> None
         *indented(result["program"]),
         "",
         f"curves, best program and result: {folder}",
-        *["stopped; the same command goes on from here"] * stopped,
+        *[f"stopped; {'without --fresh, ' * fresh}the same command goes on from here"] * stopped,
     )

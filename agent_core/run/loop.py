@@ -11,6 +11,8 @@ import torch
 from agent_core.agent import Agent
 from agent_core.progress import FIGURES
 from agent_core.run.console import Bar, say
+from agent_core.sandbox.executor import JailError
+from agent_core.settings.config import Config
 from memory.history.run_log import BestRecord, RunLog
 from memory.state.checkpoint import CheckpointStore
 from utils import DiskFull, UserError
@@ -42,19 +44,24 @@ class NullRecorder:
 class RunRecorder(NullRecorder):
     """States, curves, best program and result in their files, and what is to be seen on the screen."""
 
-    def __init__(self, agent: Agent, store: CheckpointStore, folder: Path):
-        self._agent, self._store, self._folder = agent, store, folder
+    def __init__(self, agent: Agent, store: CheckpointStore, folder: Path, settings: Config):
+        """settings: as the run goes on with them, which are noted in its folder."""
+        self._agent, self._store, self._folder, self._settings = agent, store, folder, settings
         self._saved_at = agent.progress.attempts
         self._put_off = False  # the last save, since the disk is full
+        self._began = False
         self._open = contextlib.ExitStack()
-        self._log: RunLog | None = None
+        self._log: RunLog
+        self._bar: Bar
 
     def __enter__(self) -> "RunRecorder":
         with self._open:  # closes the one if the other fails
-            self._log = self._open.enter_context(RunLog(self._folder, COLUMNS, self._agent.progress.attempts))
-            self._log.settings(self._agent.config.plain())
+            log = RunLog(self._folder, COLUMNS, self._agent.progress.attempts, tell=lambda note: say(f"note: {note}"))
+            self._log = self._open.enter_context(log)
+            self._log.settings(self._settings.plain())
             self._bar = self._open.enter_context(Bar(self._agent))
             self._open = self._open.pop_all()
+        self._began = True
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -72,7 +79,7 @@ class RunRecorder(NullRecorder):
 
     def save(self, model_state: Mapping, optimizer_state: Mapping, run_state: Mapping, must: bool) -> None:
         try:
-            if self._log:
+            if self._began:
                 self._log.sync()  # first the rows: a run that is killed resumes with all of them
             self._store.save(model_state, optimizer_state, {**run_state, "folder": str(self._folder)})
         except DiskFull as error:
@@ -94,12 +101,32 @@ class RunRecorder(NullRecorder):
         self._log.result(values)
 
 
+class _Moment:
+    """What a step draws and finds before its programs have run: a step that cannot be finished must leave none of it,
+    or the run that goes on from there would be another one."""
+
+    def __init__(self, agent: Agent):
+        self._agent, self._restarts = agent, agent.progress.restarts
+        self._scorer = agent.scorer.state()
+        self._random = [generator.get_state() for generator in self._generators()]
+
+    def come_back(self) -> None:
+        """Makes it that moment again. After a restart, which is a whole thing of its own, chance has moved on."""
+        self._agent.scorer.load_state(self._scorer)
+        if self._agent.progress.restarts == self._restarts:
+            for generator, state in zip(self._generators(), self._random, strict=True):
+                generator.set_state(state)
+
+    def _generators(self) -> tuple[torch.Generator, torch.Generator]:
+        return self._agent.generator.random, self._agent.generator.plan_random
+
+
 class TrainingRun:
     """The clock of a run, and its loop. All ranks go through it in step."""
 
-    def __init__(self, agent: Agent, books: NullRecorder, seconds: float):
-        """seconds: what the run took before it was stopped."""
-        self._agent, self._books = agent, books
+    def __init__(self, agent: Agent, books: NullRecorder, seconds: float, seed: int | None):
+        """seconds: what the run took before it was stopped; seed: that it began with, None where that is not known."""
+        self._agent, self._books, self._seed = agent, books, seed
         self._before, self._began = seconds, time.monotonic()
         self._saved_at = agent.progress.attempts  # or tried to
 
@@ -118,9 +145,7 @@ class TrainingRun:
         ranks.watch()
         with self._books as books:
             while not agent.finished and not ranks.stopping(signalled()):
-                improvements = len(agent.history)
-                figures = agent.step()
-                books.step(figures | self._speed(), improved=len(agent.history) > improvements)
+                self._step(books)
                 if agent.progress.skipped and agent.progress.skipped % MAX_SKIPPED == 0:
                     self._save()
                     raise UserError(
@@ -133,13 +158,36 @@ class TrainingRun:
             self._save()
         return ranks.stopping(signalled())
 
+    def _step(self, books: NullRecorder) -> None:
+        """One step, noted. Where no jail can be had for it any more, what was learned before it is saved."""
+        agent = self._agent
+        improvements, before = len(agent.history), _Moment(agent)
+        try:
+            figures = agent.step()
+        except JailError as error:
+            before.come_back()
+            raise self._with_all_saved(error) from None
+        try:
+            books.step(figures | self._speed(), improved=len(agent.history) > improvements)
+        except JailError as error:  # to show a new best program, it is run once more
+            raise self._with_all_saved(error) from None
+
+    def _with_all_saved(self, error: JailError) -> JailError:
+        """Saves, if this rank can do so alone. Returns the error with what became of that."""
+        saved = "what was saved last is whole"
+        if self._agent.ranks.count == 1:
+            with contextlib.suppress(UserError):  # the first error says more
+                self._save()
+                saved = "all that was learned is saved"
+        return JailError(f"{error}; {saved}")
+
     def result(self) -> dict[str, Any]:
         """What result.json holds."""
         agent, best = self._agent, self._agent.memory.best
         attempts = agent.progress.solved_at or agent.progress.attempts
         return {
             "task": agent.task.name,
-            "seed": agent.config.run.seed,
+            "seed": self._seed,
             "ranks": agent.ranks.count,
             "solved": agent.solved,
             "attempts": attempts,
@@ -166,7 +214,7 @@ class TrainingRun:
         self._books.save(
             generator.policy.state_dict(),
             generator.optimizer.state_dict(),
-            {"agent": self._agent.state(), "seconds": self.seconds},
+            {"agent": self._agent.state(), "seconds": self.seconds, "seed": self._seed},
             must,
         )
         self._saved_at = self._agent.progress.attempts

@@ -16,16 +16,17 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from agent_core.interpreter.wire_format import CHILD, DIED, DONE, NONCE_BYTES, NOT_JAILED, TIMED_OUT
+from agent_core.interpreter.wire_format import CHILD, DIED, DONE, NO_ROOM, NONCE_BYTES, NOT_JAILED, TIMED_OUT
 from agent_core.sandbox.results import Call, Malformed, RunResult, read_frames
-from agent_core.sandbox.worker import WAY_OUT, JailError, Worker, WorkerDied
+from agent_core.sandbox.room import PAUSES
+from agent_core.sandbox.worker import WAY_OUT, JailError, Worker, WorkerDied, no_room
 from agent_core.settings.config import ExecutorConfig
 
 BATCH = 128  # programs in one child: enough to pay for the fork, few enough to lose
 LEAST = 32  # programs in one child while more are being written: forking more often costs more than waiting less
 ALONE_BATCH = 8  # programs in one request that are to run in a child each
 AHEAD = 2  # requests a worker may have, so that it need not wait for the next
-PATIENCE = 10.0  # seconds beyond what its own timers allow until a silent worker is given up
+PATIENCE = 10.0 + sum(PAUSES)  # seconds beyond what its own timers allow until a silent worker is given up
 PATIENCE_CHECK = 1.0  # seconds between two looks at whether one is silent for too long
 TRIES = 3  # times that one program alone may cost a worker before that is the program's result
 
@@ -89,7 +90,7 @@ class BatchRun:
                 self._take_in(PATIENCE_CHECK)
                 self._hand_out()
         self.report(self.reruns, self.seconds)
-        return self.results
+        return [result for result in self.results if result is not None]  # all have one by now
 
     def _note(self, sources: Sequence[str]) -> None:
         self.sources += sources
@@ -194,16 +195,17 @@ class BatchRun:
 
     def _take(self, job: Job, answer: bytes) -> None:
         """Judges what the children of one request wrote."""
-        everything = list(range(len(job.indexes)))
         again: list[int] = []
-        start = 0
-        for group in [[place] for place in everything] if job.alone else [everything]:
+        places, start = list(range(len(job.indexes))), 0
+        for group in [[place] for place in places] if job.alone else [places]:
             body = start + CHILD.size
             outcome, status, length = CHILD.unpack_from(answer, start)
             start = body + length
+            if outcome == NO_ROOM:
+                raise no_room(status)
             if outcome == NOT_JAILED:
                 reason = answer[body:start].decode("ascii", "replace")
-                raise JailError(f"a process could not be jailed: {reason}. {WAY_OUT}")
+                raise JailError(f"a process could not be jailed: {reason}; {WAY_OUT}")
             results: list[RunResult | None]
             try:
                 if outcome != DONE:

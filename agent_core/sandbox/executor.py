@@ -10,13 +10,13 @@ import os
 import select
 import signal
 import sys
-import time
 import warnings
 import weakref
 from collections.abc import Sequence
 
 from agent_core.sandbox.dispatch import BatchRun
 from agent_core.sandbox.results import Call, CaseResult, RunResult
+from agent_core.sandbox.room import reason
 from agent_core.sandbox.seccomp import SeccompMissing, filter_program
 from agent_core.sandbox.worker import WAY_OUT, JailError, Worker
 from agent_core.settings.config import ExecutorConfig
@@ -24,7 +24,7 @@ from agent_core.settings.config import ExecutorConfig
 __all__ = ["Call", "CaseResult", "Executor", "JailError", "BatchRun", "RunResult"]
 
 START_TRIES = 5
-PAUSES = (0.1, 1.0, 5.0)  # seconds between tries to start a process that the system has no room for
+INSTALL = "install what is missing (apt-get install libseccomp2; pip install pyseccomp), " + WAY_OUT
 LIMITS_WARNING = (
     "jail = limits: generated programs run with the static check and resource limits only, without the kernel's "
     "system call filter. Use this only on a machine where nothing is worth attacking."
@@ -105,17 +105,8 @@ class Executor:
 
     def _replace(self, place: int) -> None:
         self._workers[place].kill()
-        self._workers[place] = self._new_worker()
+        self._workers[place] = Worker(self._settings)
         self._await_start(place)
-
-    def _new_worker(self) -> Worker:
-        """In the place of another. What hinders it for a moment should not end a run of a week."""
-        for seconds in PAUSES:
-            try:
-                return Worker(self._settings)
-            except JailError:
-                time.sleep(seconds)
-        return Worker(self._settings)
 
     def _await_start(self, place: int) -> None:
         """Waits for a new worker; if somebody kills it before it is up, for another one, a few times."""
@@ -126,7 +117,7 @@ class Executor:
                 self._workers[place].kill()
                 if tries_left == 0 or self._workers[place].process.returncode != -signal.SIGKILL:
                     raise
-            self._workers[place] = self._new_worker()
+            self._workers[place] = Worker(self._settings)
         return None
 
 
@@ -140,7 +131,9 @@ def _layers(jail: str) -> tuple[bool, bytes]:
         try:
             return True, filter_program()
         except SeccompMissing as problem:
-            raise JailError(f"jail = strict, but {problem}. {WAY_OUT}") from None
+            raise JailError(f"jail = strict, but {problem}; {INSTALL if problem.missing else WAY_OUT}") from None
+        except OSError as error:
+            raise JailError(f"the jail's filter cannot be made: {reason(error.errno or 0)}") from None
     if jail == "limits":
         warnings.warn(LIMITS_WARNING, RuntimeWarning, stacklevel=3)
         return False, b""

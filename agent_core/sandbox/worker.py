@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import marshal
 import select
 import socket
@@ -13,20 +14,23 @@ from collections import deque
 from pathlib import Path
 
 from agent_core.interpreter.wire_format import LENGTH
+from agent_core.sandbox.room import reason, when_there_is_room
 from utils import UserError
 
 START_SECONDS = 20.0  # for an interpreter to start and to test its jail, on a busy machine
 LONGEST_ANSWER = 1 << 30
-WAY_OUT = (
-    "Install what is missing (apt-get install libseccomp2; pip install pyseccomp), use the dev container, or set "
-    "jail = limits under [executor] to run with resource limits only."
-)
+WAY_OUT = "use the dev container, or set jail = limits under [executor] to run with resource limits only"
 BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from agent_core.sandbox.zygote import main; main(int(sys.argv[2]))"
 ROOT = str(Path(__file__).resolve().parents[2])
 
 
 class JailError(UserError):
-    """The jail cannot be closed on this machine."""
+    """The jail cannot be closed on this machine, or no process can be had for it."""
+
+
+def no_room(number: int) -> JailError:
+    """For a process that a worker could not make, for an error of this number."""
+    return JailError(f"a jailed process cannot be started: {reason(number)}")
 
 
 class WorkerDied(Exception):
@@ -41,14 +45,12 @@ class Worker:
     """
 
     def __init__(self, settings: dict):
-        """Raises JailError where the system gives no process or no socket: perhaps it does so later."""
+        """Raises JailError where the system gives no process or no socket, even after a while."""
         try:
-            self.socket, self.process = self._start()
+            self.socket, self.process = when_there_is_room(self._start)
         except OSError as error:
-            raise JailError(
-                f"a jailed worker cannot be started: {error.strerror or error}; end what else runs here or set "
-                "executor.workers lower, and run again: what was saved before is whole"
-            ) from None
+            what = f"{error.filename}: {error.strerror}" if error.filename else reason(error.errno or 0)
+            raise JailError(f"a jailed worker cannot be started: {what}") from None
         self.socket.setblocking(False)
         self.jobs: deque = deque()  # what it has been given and not answered, oldest first
         self.dead = False
@@ -59,9 +61,8 @@ class Worker:
             self.post(marshal.dumps(settings))
 
     def _start(self) -> tuple[socket.socket, subprocess.Popen]:
-        ours, theirs = socket.socketpair()
-        with contextlib.ExitStack() as failed, theirs:
-            failed.callback(ours.close)
+        with contextlib.ExitStack() as failed:
+            ours, theirs = map(failed.enter_context, _socket_pair())
             command = [sys.executable, "-I", "-S", "-E", "-W", "ignore", *["-B"] * sys.dont_write_bytecode]
             command += ["-c", BOOT, ROOT, str(theirs.fileno())]
             process = subprocess.Popen(
@@ -75,6 +76,7 @@ class Worker:
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
             )
+            theirs.close()
             failed.pop_all()
         return ours, process
 
@@ -131,13 +133,15 @@ class Worker:
                 poller.poll(left * 1_000)
                 self.push()
                 if messages := self.pull():
-                    problems = marshal.loads(messages[0])
+                    number, problems = marshal.loads(messages[0])
+                    if number:
+                        raise no_room(number)
                     if problems:
-                        raise JailError(f"the jail does not hold on this machine: {'; '.join(problems)}. {WAY_OUT}")
+                        raise JailError(f"the jail does not hold on this machine: {'; '.join(problems)}; {WAY_OUT}")
                     return
         except WorkerDied as problem:
             code = self.process.wait()
-            raise JailError(f"a jailed worker did not start: {problem}, exit status {code}. {WAY_OUT}") from None
+            raise JailError(f"a jailed worker did not start: {problem}, exit status {code}") from None
         raise JailError(f"a jailed worker did not start within {START_SECONDS:g} s")
 
     def hang_up(self) -> None:
@@ -156,3 +160,14 @@ class Worker:
             return
         self.process.kill()
         self.process.wait()
+
+
+def _socket_pair() -> tuple[socket.socket, socket.socket]:
+    """Two ends, neither of them one of the descriptors 0 to 2: where those are free, a socket would land there, and
+    whatever is printed, or the null device in the worker, would take its place."""
+    with contextlib.ExitStack() as low:
+        ends = []
+        for end in socket.socketpair():
+            low.enter_context(end)
+            ends.append(socket.socket(fileno=fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 3)))
+    return ends[0], ends[1]

@@ -18,22 +18,25 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Callable, Iterator
 
 from agent_core.interpreter.meter import Meter
-from agent_core.interpreter.run_program import Trial
+from agent_core.interpreter.run_program import ProgramRunner
 from agent_core.interpreter.wire_format import (
     CHILD,
     DIED,
     DONE,
     HEADER,
-    LENGTH,
     MAX_VALUE,
+    NO_ROOM,
     NONCE_BYTES,
     NOT_JAILED,
     TIMED_OUT,
     TOO_MUCH,
 )
 from agent_core.sandbox.confinement import Confinement
+from agent_core.sandbox.pipe import receive, send, write
+from agent_core.sandbox.room import PAUSES, when_there_is_room
 from agent_core.sandbox.seccomp import RESULT_FD
 
 NOT_JAILED_EXIT = 70
@@ -60,33 +63,6 @@ def main(descriptor: int) -> None:
         send(worker.answer(*marshal.loads(receive())))
 
 
-def receive() -> bytes:
-    """One message, after its length; ends the process when the other end is gone."""
-    (length,) = LENGTH.unpack(_exactly(LENGTH.size))
-    return _exactly(length)
-
-
-def _exactly(size: int) -> bytes:
-    parts = []
-    while size:
-        try:
-            part = os.read(RESULT_FD, min(size, 1 << 20))
-        except OSError:
-            part = b""
-        if not part:
-            os._exit(0)
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
-
-
-def send(message: bytes) -> None:
-    try:
-        write(LENGTH.pack(len(message)) + message)
-    except OSError:
-        os._exit(0)
-
-
 # The interpreter fits its own byte code to what it sees. Done here once, it need not be done in every child.
 WARM_UP = (
     'print("a", 1)\n',
@@ -104,14 +80,19 @@ class Zygote:
         self.timeout = settings["timeout_seconds"]
         self.max_output = settings["max_output"]
         self.confinement = Confinement(settings)
-        self.trial = Trial(Meter(settings["max_steps"], settings["max_output"]))
+        self.trial = ProgramRunner(Meter(settings["max_steps"], settings["max_output"]))
+        self._pauses: Iterator[float] = iter(())
 
-    def self_test(self) -> list[str]:
-        """What is not as it should be inside a child; empty when the jail holds."""
+    def self_test(self) -> tuple[int, list[str]]:
+        """The number of the error by which no child could be made, or 0, and what is not as it should be inside one;
+        nothing when the jail holds."""
+        self._pauses = iter(PAUSES)
         outcome, status, data = self.child(self.confinement.report, 1 << 16, timeout=max(self.timeout, REPORT_SECONDS))
+        if outcome == NO_ROOM:
+            return status, []
         if outcome != DONE:
-            return [data.decode("ascii", "replace") or f"a jailed process ended with status {status}"]
-        return [line for line in data.decode("ascii", "replace").split("\n") if line]
+            return 0, [data.decode("ascii", "replace") or f"a jailed process ended with status {status}"]
+        return 0, [line for line in data.decode("ascii", "replace").split("\n") if line]
 
     def answer(self, nonce: bytes, alone: bool, sources: list[str], call: tuple | None) -> bytes:
         """Runs the programs, in one child or in one each; the answer is a CHILD header and the bytes of each child."""
@@ -119,15 +100,18 @@ class Zygote:
         # Each letter may become two escapes of six; a frame has little else of any size.
         most = 12 * (self.max_output + 512) + cases * 6 * (MAX_VALUE + 512) + 1_024
         groups = [[index] for index in range(len(sources))] if alone else [list(range(len(sources)))]
-        parts = []
+        parts: list[bytes] = []
+        self._pauses = iter(PAUSES)  # once through for the whole request: its owner waits for it, and not for ever
         for group in groups:
             programs = [(index, sources[index]) for index in group]
 
-            def body(programs=programs):
+            def body(programs: list[tuple[int, str]] = programs) -> None:
                 self.run(nonce, programs, call, alone)
 
             outcome, status, data = self.child(body, most * len(group), len(group))
             parts += [CHILD.pack(outcome, status, len(data)), data]
+            if outcome == NO_ROOM:
+                break
         return b"".join(parts)
 
     def run(self, nonce: bytes, programs: list[tuple[int, str]], call: tuple | None, alone: bool) -> None:
@@ -143,14 +127,18 @@ class Zygote:
                 waiting, size, flushed = [], 0, now
         write(b"".join(waiting))
 
-    def child(self, body, most: int, programs: int = 1, timeout: float | None = None) -> tuple[int, int, bytes]:
+    def child(
+        self, body: Callable[[], None], most: int, programs: int = 1, timeout: float | None = None
+    ) -> tuple[int, int, bytes]:
         """Forks, confines, calls body there, and collects what it writes: (outcome, exit status, bytes).
 
         timeout: seconds that it may be silent, None = as it is set.
         """
-        read_end, write_end = os.pipe()
         worker = os.getpid()
-        pid = os.fork()
+        try:
+            pid, read_end, write_end = when_there_is_room(_fork_with_pipe, self._pauses)
+        except OSError as error:
+            return NO_ROOM, error.errno or 0, b""
         if pid == 0:
             status = NOT_JAILED_EXIT
             try:
@@ -180,7 +168,8 @@ class Zygote:
         poller = select.poll()
         poller.register(pipe, select.POLLIN)
         poller.register(RESULT_FD, 0)  # only that it hung up
-        parts, size = [], 0
+        parts: list[bytes] = []
+        size = 0
         heard = started = time.monotonic()
         used = 0.0
         wait = timeout
@@ -226,10 +215,15 @@ class Zygote:
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def write(data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(RESULT_FD, view) :]
+def _fork_with_pipe() -> tuple[int, int, int]:
+    """The child's process id, 0 in the child itself, and the two ends of a pipe."""
+    read_end, write_end = os.pipe()
+    try:
+        return os.fork(), read_end, write_end
+    except OSError:
+        os.close(read_end)
+        os.close(write_end)
+        raise
 
 
 def processor_seconds(pid: int) -> float:

@@ -4,6 +4,7 @@ word inside a quoted text does not count as having been used."""
 import ast
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 _OPERATORS = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**",
@@ -60,6 +61,7 @@ def _tokens(module: str, function: str | None) -> Counter:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return found
     given = next((node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function), None)
+    node: Any  # what it has depends on its type
     for node in ast.walk(tree):
         kind = type(node)
         if kind is ast.Name:

@@ -6,53 +6,88 @@ words beyond those known here (`chr`, say) might make anything, so nothing is re
 """
 
 import ast
+import json
 import keyword
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
+from agent_core.interpreter.allowlist import BUILTINS
 from agent_core.interpreter.wire_format import is_writable
-from agent_core.tasks.values import is_small
+from agent_core.tasks.values import MOST_ITEMS, MOST_LEVELS, is_small
 
-_BUILTINS = "print range len sum max min abs sorted str int float bool list tuple set reversed enumerate zip any all"
-_KNOWN = re.compile(r"<[A-Z]+>|NEWLINE|INDENT|DEDENT|\W+|(var|func)_\w+|" + "|".join(_BUILTINS.split()))
+_KNOWN = re.compile(r"<[A-Z]+>|NEWLINE|INDENT|DEDENT|\W+|(var|func)_\w+|" + "|".join(sorted(BUILTINS)))
 _NUMBER = r"\d|[-.]|e[+-](?=\d)|inf|nan"
 _WORDS = r"True|False|None"
+_HALF = "it has half of a surrogate pair, which is no character; write the whole character"
+_TOO_LARGE = (
+    "it is deeper or larger than what is taken for an answer "
+    f"({MOST_LEVELS} levels, {MOST_ITEMS:,} elements and letters)"
+)
 
 
-def why_not_printed(text: str, tokens: Sequence[str], case_sensitive: bool = True) -> str | None:
-    """The reason why no program over `tokens` prints `text`; None where one may."""
+class Vocabulary(NamedTuple):
+    """The tokens there are, and the file that they are in, as people are told of it."""
+
+    tokens: Sequence[str]
+    place: str
+
+    def way_out(self, token: str) -> str:
+        """What to do to have the token, as it is written in the file."""
+        return f"add {json.dumps(token, ensure_ascii=False)} to {self.place}"
+
+
+def why_not_printed(text: str, vocabulary: Vocabulary, case_sensitive: bool = True) -> str | None:
+    """The reason why no program over the vocabulary prints `text`, and the way out; None where one may."""
+    tokens = vocabulary.tokens
     if "print" not in tokens:
-        return 'the vocabulary has no "print"'
+        return f'the vocabulary has no "print"; {vocabulary.way_out("print")}'
     if not case_sensitive:
         text = text.lower()
+    if not is_writable(text):
+        return _HALF
     if _makes_anything(tokens):
         return None
     pieces = _pieces(tokens)
     if "," in tokens:
         pieces.append(" ")
+    glue = _glues(tokens)
     for line in text.split("\n"):
-        if reason := _stuck(line, pieces, not case_sensitive, glue=_glues(tokens)):
-            return reason
+        if rest := _stuck(line, pieces, not case_sensitive, glue):
+            return _no_token(rest, vocabulary, rest if glue else line)
     return None
 
 
-def why_not_returned(value: object, inputs: Iterable[object], tokens: Sequence[str]) -> str | None:
-    """The reason why no function over `tokens` returns `value` from any of the inputs; None where one may."""
+def why_not_returned(value: Any, inputs: Iterable[Any], vocabulary: Vocabulary) -> list[str]:
+    """The reasons why no function over the vocabulary returns `value` from these inputs, one a text that nothing makes,
+    each with the way out; empty where one may.
+
+    inputs: of the call whose answer this is. A text in another call's inputs is out of reach.
+    """
     if not is_small(value):
-        return "it is deeper or larger than what is taken for an answer"
-    texts = list(_texts(value))
+        return [_TOO_LARGE]
+    texts = list(dict.fromkeys(_texts(value)))
     if not all(map(is_writable, texts)):
-        return "it has half of a surrogate pair, which is no character"
-    if not texts or _makes_anything(tokens):
-        return None
-    pieces = _pieces(tokens) + [re.escape(char) for given in inputs for text in _texts(given) for char in text]
-    for text in texts:
-        if reason := _stuck(text, pieces, False, glue=True):
-            return reason
-    return None
+        return [_HALF]
+    if not texts or _makes_anything(vocabulary.tokens):
+        return []
+    pieces = _pieces(vocabulary.tokens)
+    pieces += [
+        re.escape(letter) for letter in dict.fromkeys("".join(text for given in inputs for text in _texts(given)))
+    ]
+    missing = [rest for text in texts if (rest := _stuck(text, pieces, False, glue=True))]
+    return [_no_token(rest, vocabulary, rest) for rest in dict.fromkeys(missing)]
 
 
-def _texts(value: object) -> Iterable[str]:
+def _no_token(rest: str, vocabulary: Vocabulary, needed: str) -> str:
+    """rest: what no token makes; needed: the text whose token would help."""
+    shown = json.dumps(f"{rest[:20]}..." if len(rest) > 20 else rest, ensure_ascii=False)
+    if len(needed) > 40:
+        return f"no token makes {shown}; add tokens for it to {vocabulary.place}"
+    return f"no token makes {shown}; {vocabulary.way_out(json.dumps(needed, ensure_ascii=False))}"
+
+
+def _texts(value: Any) -> Iterable[str]:
     if type(value) is str:
         yield value
     elif type(value) is list:
@@ -97,7 +132,7 @@ def _pieces(tokens: Sequence[str]) -> list[str]:
 
 
 def _stuck(line: str, pieces: Iterable[str], ignore_case: bool, glue: bool) -> str | None:
-    """None where `line` is a row of pieces, else the place beyond which no row of them leads."""
+    """None where `line` is a row of pieces, else what is left of it where no row of them leads further."""
     flags = re.IGNORECASE if ignore_case else 0
     patterns = [re.compile(piece, flags) for piece in dict.fromkeys(pieces)]
     space = " " in pieces
@@ -113,5 +148,4 @@ def _stuck(line: str, pieces: Iterable[str], ignore_case: bool, glue: bool) -> s
             starts.append(end)
     if len(line) in reached:
         return None
-    rest = line[max(reached) :]
-    return f'no token makes "{rest[:20]}{"..." if len(rest) > 20 else ""}"'
+    return line[max(reached) :]

@@ -6,12 +6,15 @@ are shown the task's own name for it. How task files are read and refused is in 
 
 import ast
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from agent_core.tasks import task_file
+from agent_core.tasks.feasibility import Vocabulary
+from agent_core.tasks.fields import did_you_mean
 from agent_core.tasks.task_file import TaskError
 from agent_core.tasks.values import as_text
 
@@ -47,6 +50,7 @@ class Task:
     required_tokens: tuple[str, ...] = ()  # a token named twice must occur twice
     max_tokens: int | None = None
     shortest_known_tokens: int | None = field(default=None, compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)  # what is no mistake in its file and yet to be said
 
     @property
     def kind(self) -> str:
@@ -78,7 +82,7 @@ class Task:
         """The program as it is shown and saved: formatted, with the function under the task's own name."""
         try:
             tree = ast.parse(self.module(text))
-            if self.kind == "function":
+            if self.function_name is not None:
                 _rename(tree, FUNCTION, self.function_name)
             return ast.unparse(tree)
         except (SyntaxError, ValueError, RecursionError, MemoryError):  # written without the rules: shown as it is
@@ -90,20 +94,21 @@ def builtin_tasks() -> list[str]:
     return sorted(path.stem for path in BUILTIN.glob("*.json"))
 
 
-def load_task(name_or_path: str | Path, tokens: Sequence[str]) -> Task:
+def load_task(name_or_path: str | Path, tokens: Sequence[str], vocabulary_file: str | Path = "the vocabulary") -> Task:
     """The built-in task of that name, or the one in that file.
 
-    tokens: the vocabulary, in which the task must be possible. Raises TaskError with the field and the reason.
+    tokens: the vocabulary, in which the task must be possible; vocabulary_file: where users add to it. Raises TaskError
+    with the field, the reason and the way out.
     """
     path, known = Path(name_or_path), builtin_tasks()
     if str(name_or_path) in known:
         path = BUILTIN / f"{name_or_path}.json"
-    elif path.suffix != ".json" and not path.is_file():
+    elif path.suffix != ".json" and not os.path.isfile(path):  # False for a name that is too long, too
         raise TaskError(
-            f'task "{name_or_path}": there is no built-in task of that name{task_file.did_you_mean(path.name, known)}, '
+            f'task "{name_or_path}": there is no built-in task of that name{did_you_mean(path.name, known)}, '
             f"and no such file; built in are {', '.join(known)}"
         )
-    fields = task_file.read(path, tokens, FUNCTION)
+    fields = task_file.read(path, Vocabulary(tokens, str(vocabulary_file)), FUNCTION)
     for cases in ("test_cases", "check_cases"):
         fields[cases] = tuple(Case(tuple(arguments), expected) for arguments, expected in fields.get(cases, ()))
     return Task(**fields)

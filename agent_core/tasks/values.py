@@ -2,13 +2,14 @@
 looks like as text that is the same in every process."""
 
 import math
+from typing import Any
 
 _CONTAINERS = frozenset((list, tuple, dict, set, frozenset))
-_MOST_LEVELS, _MOST_ITEMS = 20, 10_000
+MOST_LEVELS, MOST_ITEMS = 20, 10_000  # of an answer; an element and a letter of a text are an item each
 _SIMPLE = frozenset((int, bool, float, str, type(None)))  # whose repr is the same in every process
 
 
-def same(got: object, expected: object, loose: bool = False) -> bool:
+def same(got: Any, expected: Any, loose: bool = False) -> bool:
     """Whether `got` is the expected answer: same type, same value, floats within 1e-9.
 
     loose: `1` and `1.0` are the same; `True` and `1` never are.
@@ -35,15 +36,15 @@ def _close(got: float, expected: float) -> bool:
         return False
 
 
-def is_small(value: object) -> bool:
+def is_small(value: Any) -> bool:
     """Whether it is shallow and small enough to be compared, hashed and shown without harm.
 
     A program of a few tokens makes a list a thousand levels deep, or one of two items forty times over.
     """
     if type(value) not in _CONTAINERS:
-        return type(value) is not str or len(value) <= _MOST_ITEMS
+        return type(value) is not str or len(value) <= MOST_ITEMS
     level, seen = [value], 0
-    for _ in range(_MOST_LEVELS):
+    for _ in range(MOST_LEVELS):
         below: list = []
         for item in level:
             if type(item) is dict:
@@ -53,7 +54,7 @@ def is_small(value: object) -> bool:
                 below += item
             elif type(item) is str:
                 seen += len(item)
-            if seen + len(below) > _MOST_ITEMS:
+            if seen + len(below) > MOST_ITEMS:
                 return False
         seen += len(below)
         level = [item for item in below if type(item) is str or type(item) in _CONTAINERS]
@@ -62,7 +63,7 @@ def is_small(value: object) -> bool:
     return False
 
 
-def is_number(value: object) -> bool:
+def is_number(value: Any) -> bool:
     """Whether it is a finite number that fits a float; `True` counts as 1, as it does in Python's arithmetic."""
     kind = type(value)
     if kind is int:
@@ -70,7 +71,7 @@ def is_number(value: object) -> bool:
     return kind is bool or (kind is float and math.isfinite(value))
 
 
-def as_text(value: object) -> str:
+def as_text(value: Any) -> str:
     """Like `repr`, but for every plain value: sets in a fixed order, integers of any length."""
     kind = type(value)
     if kind is int:
@@ -91,7 +92,7 @@ def as_text(value: object) -> str:
     return repr(value)
 
 
-def as_json(value: object) -> object:
+def as_json(value: Any) -> Any:
     """The value as JSON can hold it; what JSON has no word for becomes text."""
     kind = type(value)
     if value is None or kind is bool or kind is str or (kind is float and math.isfinite(value)):

@@ -5,13 +5,17 @@ written now and then, and what a full disk does not take waits. PyTorch's `Summa
 dies of the first failure, aloud; here it is done in order, with the same records.
 """
 
+import contextlib
 import io
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from memory.history.optional import first_line, unheard
 
 FLUSH_SECONDS = 10.0
 _MOST_WAITING = 1 << 26  # bytes; curves that have to wait for more space than this are let go
@@ -28,39 +32,46 @@ TAGS = {  # by column of metrics.csv
 
 
 class Curves:
-    """Writes to a run's folder. attempts: where the run stands; what was drawn past it is hidden."""
+    """Writes to a run's folder. attempts: where the run stands; what was drawn past it is hidden. tell: takes the one
+    line that there is to say where TensorBoard is there and fails: whatever it does costs the curves, never the run."""
 
-    def __init__(self, folder: Path, attempts: int = 0):
-        self._records = None
+    def __init__(self, folder: Path, attempts: int = 0, tell: Callable[[str], None] = lambda line: None):
+        self._records: Any = None
+        self._tell = tell
         self._flushed = time.monotonic()
-        try:
+        self._path = folder / f"events.out.tfevents.{time.time_ns() // 10**6}.{socket.gethostname()}.{os.getpid()}"
+        self._waiting = io.BytesIO()
+        with self._whatever_it_does(), unheard():
+            if not find_spec("tensorboard"):
+                return
             from tensorboard.compat.proto.event_pb2 import Event, SessionLog
             from tensorboard.compat.proto.summary_pb2 import Summary
             from tensorboard.summary.writer.record_writer import RecordWriter
             from torch.utils.tensorboard.summary import text
-        except ImportError:
-            return
-        self._event, self._summary, self._text = Event, Summary, text
-        self._path = folder / f"events.out.tfevents.{time.time_ns() // 10**6}.{socket.gethostname()}.{os.getpid()}"
-        self._waiting = io.BytesIO()
-        self._records = RecordWriter(self._waiting)
-        self._add(0, file_version="brain.Event:2")
-        self._add(attempts + 1, session_log=SessionLog(status=SessionLog.START))  # hides what was drawn from there on
+
+            self._event, self._summary, self._text = Event, Summary, text
+            self._records = RecordWriter(self._waiting)
+            self._add(0, file_version="brain.Event:2")
+            start = SessionLog(status=SessionLog.START)
+            self._add(attempts + 1, session_log=start)  # hides what was drawn from there on
 
     def row(self, values: Mapping[str, Any]) -> None:
         """Draw those values of a row of metrics.csv that have a curve; None draws nothing."""
         if self._records:
-            drawn = {tag: values[column] for column, tag in TAGS.items() if values.get(column) is not None}
-            points = [self._summary.Value(tag=tag, simple_value=value) for tag, value in drawn.items()]
-            self._add(values["attempts"], summary=self._summary(value=points))
+            with self._whatever_it_does():
+                drawn = {tag: values[column] for column, tag in TAGS.items() if values.get(column) is not None}
+                points = [self._summary.Value(tag=tag, simple_value=value) for tag, value in drawn.items()]
+                self._add(values["attempts"], summary=self._summary(value=points))
         if time.monotonic() - self._flushed > FLUSH_SECONDS:
             self.flush()
 
     def best(self, attempts: int, reward: float, program: str) -> None:
         """Show the best program; indented, as Markdown wants code."""
         if self._records:
-            code = "".join(f"    {line}\n" for line in program.splitlines())
-            self._add(attempts, summary=self._text("best program", f"reward {reward:g}\n\n{code}"))
+            with self._whatever_it_does():
+                code = "".join(f"    {line}\n" for line in program.splitlines())
+                code = code.encode(errors="backslashreplace").decode()  # half a surrogate pair, which no file can hold
+                self._add(attempts, summary=self._text("best program", f"reward {reward:g}\n\n{code}"))
 
     def flush(self) -> None:
         """Write what was drawn, or keep it for the next time."""
@@ -84,3 +95,15 @@ class Curves:
 
     def _add(self, attempts: int, **what: Any) -> None:
         self._records.write(self._event(wall_time=time.time(), step=attempts, **what).SerializeToString())
+
+    @contextlib.contextmanager
+    def _whatever_it_does(self) -> Iterator[None]:
+        """Nothing that TensorBoard raises gets out; after a failure there are no more curves."""
+        try:
+            yield
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - an optional package may raise anything
+            self._records = None
+            self._tell(
+                f"no curves for TensorBoard, which fails with {type(error).__name__}: {first_line(error)}; "
+                "metrics.csv has all that they would show"
+            )

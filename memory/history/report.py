@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from memory.history.charts import check_matplotlib
+from memory.history.optional import check_matplotlib, failing_aloud
 from memory.history.page import make_page
 from memory.history.run_folder import RunFolder, read_run
 from utils import UserError, write_atomically
@@ -21,7 +21,8 @@ def write_report(runs: Path, folders: Sequence[Path] = ()) -> tuple[Path, list[s
         found = [read_run(folder) for folder in dict.fromkeys(folder.resolve() for folder in folders)]
     else:
         found = list(_all_in(runs, notes))
-    page = make_page(found, notes)
+    with failing_aloud():
+        page = make_page(found, notes)
     path = runs / "report.html"
     write_atomically(path, page.encode(errors="replace"))  # half a surrogate pair in a JSON file
     return path, notes

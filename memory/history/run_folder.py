@@ -4,6 +4,7 @@ The run may have been killed at any instant, or still be going on: the last row 
 be missing or older than the rows. metrics.csv may be larger than memory; only means over 1,000 stretches of it stay.
 """
 
+import codecs
 import json
 import re
 from collections.abc import Sequence
@@ -94,14 +95,15 @@ def _read_metrics(path: Path) -> tuple[dict[str, numpy.ndarray], dict[str, float
     """Curves, the last whole row, and the attempts at which weights were made anew."""
     try:
         with open(path, "rb") as file:
-            header = file.readline()
+            header = file.readline().removeprefix(codecs.BOM_UTF8)
+            start = file.tell()
             rows = sum(block.count(b"\n") for block in iter(lambda: file.read(CHUNK), b""))
             fields = header.decode(errors="replace").strip().split(",")
             if header.endswith(b"\n") and "attempts" not in fields:
                 raise UserError(f"{path} has no column attempts; name a run's folder, as memory/runs/<task>-<time>")
             names = [name for name in COLUMNS if name in fields]
             thinned = _Thinned(names, rows)
-            file.seek(len(header))
+            file.seek(start)
             while lines := file.readlines(CHUNK):
                 thinned.add(_numbers(lines, [fields.index(name) for name in names], len(fields)))
     except (FileNotFoundError, NotADirectoryError):
@@ -139,7 +141,9 @@ class _Thinned:
     """Means over stretches of equally many rows, gathered a table at a time; the first column is the attempts."""
 
     def __init__(self, names: Sequence[str], rows: int):
-        self.seen, self.last, self.restarts = 0, {}, []
+        self.seen = 0
+        self.last: dict[str, float] = {}
+        self.restarts: list[int] = []
         self._names, self._batch = names, 0.0
         self._stretch = max(1, -(-rows // POINTS))
         shape = (max(1, -(-rows // self._stretch)), len(names))

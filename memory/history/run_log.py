@@ -7,6 +7,7 @@ Where the disk is full, rows and best.py wait in memory until `sync` finds that 
 need not end for a full hour.
 """
 
+import codecs
 import contextlib
 import csv
 import io
@@ -14,13 +15,14 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from memory.history.curves import Curves
 from utils import DiskFull, UserError, make_new_folder, not_written, write_atomically
 
+_LONGEST_NAME = 200  # bytes of a task's name in its folder's: with the time they must stay below 255
 _MOST_WAITING = 1 << 26  # bytes of rows that wait for space: hours of them
 
 
@@ -34,7 +36,8 @@ class BestRecord(NamedTuple):
 
 def new_run_folder(runs: Path, task: str) -> Path:
     """Make the folder of a new run, `<task>-<YYYYmmdd-HHMMSS>`, which was not there before."""
-    name = re.sub(r"[^\w.-]+", "_", task).strip("._") or "task"
+    name = re.sub(r"[^\w.-]+", "_", task).strip("._")
+    name = name.encode(errors="replace")[:_LONGEST_NAME].decode(errors="ignore") or "task"
     try:
         return make_new_folder(runs / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}")
     except OSError as error:
@@ -46,9 +49,16 @@ class RunLog:
 
     columns: the names in metrics.csv, in their order, "attempts" among them, which must grow from row to row.
     attempts: where the run stands. Later rows are dropped; none are where it is 0.
+    tell: takes a line for the user, where there are no curves for a reason that they do not know.
     """
 
-    def __init__(self, folder: Path, columns: Sequence[str], attempts: int = 0):
+    def __init__(
+        self,
+        folder: Path,
+        columns: Sequence[str],
+        attempts: int = 0,
+        tell: Callable[[str], None] = lambda line: None,
+    ):
         self.folder = folder
         self._columns = tuple(columns)
         self._path = folder / "metrics.csv"
@@ -61,7 +71,7 @@ class RunLog:
             self._file = open(self._path, "ab", buffering=0)  # noqa: SIM115 - open as long as the log is
         except OSError as error:
             raise not_written(self._path, error) from error
-        self._curves = Curves(folder, attempts)
+        self._curves = Curves(folder, attempts, tell)
 
     def __enter__(self) -> "RunLog":
         return self
@@ -111,7 +121,8 @@ class RunLog:
     def result(self, values: Mapping[str, Any]) -> None:
         """Write result.json, whole or not at all."""
         text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
-        write_atomically(self.folder / "result.json", (text + "\n").encode())
+        # half a surrogate pair, which UTF-8 does not hold, is escaped as JSON escapes it, and in best.py as Python does
+        write_atomically(self.folder / "result.json", (text + "\n").encode(errors="backslashreplace"))
 
     def sync(self) -> None:
         """Wait until the disk has all rows and best.py: a save that counts on them comes after this. Raises UserError
@@ -136,7 +147,7 @@ class RunLog:
             self._write_best()
 
     def _write_best(self) -> None:
-        write_atomically(self.folder / "best.py", _best_file(self._late_best).encode())
+        write_atomically(self.folder / "best.py", _best_file(self._late_best).encode(errors="backslashreplace"))
         self._late_best = ()
 
     def _append(self, line: bytes | bytearray) -> None:
@@ -153,7 +164,7 @@ class RunLog:
         """Leave in metrics.csv the header and the whole rows up to this many attempts."""
         header = _line(self._columns)
         try:
-            lines = self._path.read_bytes().splitlines(keepends=True)
+            lines = self._path.read_bytes().removeprefix(codecs.BOM_UTF8).splitlines(keepends=True)
         except FileNotFoundError:
             lines = []
         if lines and lines[0] != header and lines[0].endswith(b"\n"):

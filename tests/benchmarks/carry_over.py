@@ -14,9 +14,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from agent_core.agent import Agent
+from agent_core.run.parts import Parts
 from agent_core.sandbox.executor import Executor
 from agent_core.settings.config import Config, load_config
-from runner import Parts
 from utils import UserError, seed_everything
 
 CONFIG = Path(__file__).resolve().parents[2] / "config.ini"

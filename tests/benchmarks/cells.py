@@ -8,7 +8,6 @@ small that a step cannot move them apart in 32 bits.
 import hashlib
 import json
 import os
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,11 +16,12 @@ import torch
 
 from agent_core.agent import Agent
 from agent_core.grammar.rules import read_grammar
+from agent_core.run.parts import Parts
 from agent_core.sandbox.executor import Executor
 from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config, load_config
 from agent_core.tasks.task import Task, load_task
-from runner import Parts
+from tests.benchmarks.cpu_time import Stopwatch
 from tokenizer import Tokenizer
 from utils import UserError, not_written, seed_everything
 
@@ -156,14 +156,15 @@ def run_cell(cell: Cell) -> dict:
         agent = Agent(config, parts.task, parts.tokenizer, parts.legal_tokens, executor)
         if cell.variant == "uniform":
             forget_preferences(agent.generator.policy)
-        began = time.monotonic()
+        watch = Stopwatch()
         while not agent.solved and agent.progress.attempts < cell.cap:
             agent.step()
-        seconds, best = time.monotonic() - began, agent.memory.best
+        (seconds, computed), best = watch.read(), agent.memory.best
     return asdict(cell) | {
         "solved": agent.solved,
         "attempts": best.attempts if agent.solved else cell.cap,
         "seconds": round(seconds, 2),
+        "cpu_seconds": round(computed, 2),  # of this process and its worker
         "checked": agent.solved and holds(config, parts.task, agent.best_program, len(best.row)),
         "reward": best.reward,
         "tokens": len(best.row),

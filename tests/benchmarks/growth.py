@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 
 from agent_core.learning.generator import CodeGenerator
+from agent_core.run.parts import Parts
 from agent_core.settings.config import load_config
-from runner import Parts
 from tests.benchmarks.cells import CONFIG
 from tests.benchmarks.figures import Table
 from tests.benchmarks.parallel import Broken, in_parallel

@@ -15,14 +15,14 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
+from agent_core.run.training import Stop  # noqa: E402
 from agent_core.tasks.task import RUNGS, Task, builtin_tasks  # noqa: E402  the path must come first
-from runner import Stop  # noqa: E402
 from tests.benchmarks import figures  # noqa: E402
 from tests.benchmarks.cells import (  # noqa: E402
     PARTS,
@@ -175,10 +175,13 @@ def chosen_variants(names: Sequence[str]) -> list[str]:
     return [variant for variant in VARIANTS if variant in wanted]
 
 
-def make_runs(cells: Sequence[Cell], jobs: int, results: Results) -> int:
-    """Makes the runs and keeps each as it ends. Returns the exit code; where one broke, the others went on."""
+def make_runs(cells: Sequence[Cell], jobs: int, results: Results, work: Callable[[Cell], dict] = run_cell) -> int:
+    """Makes the runs and keeps each as it ends. Returns the exit code; where one broke, the others went on.
+
+    work: what makes a run; a function of a module, so that other processes find it.
+    """
     began, broken = time.monotonic(), 0
-    with Stop() as stop, contextlib.closing(in_parallel(run_cell, cells, jobs, lambda: stop.signal)) as outcomes:
+    with Stop() as stop, contextlib.closing(in_parallel(work, cells, jobs, lambda: stop.signal)) as outcomes:
         for number, (cell, found) in enumerate(outcomes, 1):
             elapsed = f"{time.monotonic() - began:,.0f} s"
             name = f"[{number}/{len(cells)}, {elapsed}] {cell.task}, {cell.variant}, seed {cell.seed}"

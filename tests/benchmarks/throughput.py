@@ -25,9 +25,9 @@ sys.path.insert(0, str(ROOT))
 
 import torch  # noqa: E402  the path must come first
 
+from agent_core.run.parts import Parts  # noqa: E402
 from agent_core.sandbox.executor import Executor  # noqa: E402
 from agent_core.settings.config import load_config  # noqa: E402
-from runner import Parts  # noqa: E402
 from tests.benchmarks import growth, lookups  # noqa: E402
 from tests.benchmarks.cells import CONFIG  # noqa: E402
 from tests.benchmarks.figures import Table  # noqa: E402

@@ -17,6 +17,7 @@ from agent_core.agent import Agent
 from agent_core.learning import rollout
 from agent_core.learning.generator import CodeGenerator
 from agent_core.run.loop import COLUMNS, NullRecorder, TrainingRun
+from agent_core.run.parts import Parts
 from agent_core.sandbox import dispatch
 from agent_core.sandbox.executor import Executor
 from agent_core.scoring.scorer import Scorer
@@ -24,7 +25,6 @@ from agent_core.settings.config import Config
 from memory.archive.archive import Archive
 from memory.archive.task_memory import TaskMemory
 from memory.history.run_log import RunLog
-from runner import Parts
 from tests.benchmarks.floor import Bare, Plain, Shape
 from tests.benchmarks.naive import Naive
 from tests.benchmarks.timers import Timers
@@ -38,7 +38,7 @@ class Loop:
         self.agent = Agent(config, parts.task, parts.tokenizer, parts.legal_tokens, executor)
         if state:
             self.agent.load(*copy.deepcopy(state))
-        self._run = TrainingRun(self.agent, NullRecorder(), 0.0)
+        self._run = TrainingRun(self.agent, NullRecorder(), 0.0, config.run.seed)
         self._log = RunLog(folder, COLUMNS, self.agent.progress.attempts)
 
     def step(self) -> dict[str, float]:

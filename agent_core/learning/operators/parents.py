@@ -1,0 +1,119 @@
+"""Known programs as operators need them: what was legal at each token, and which spans can be taken out.
+
+The pushdown stack says where a part of a program begins and when it is finished, so whatever is put in the place of a
+span, what stood after it fits again.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from agent_core.grammar.legal_tokens import LegalTokens
+from agent_core.learning.language import Language
+
+
+class Span(NamedTuple):
+    """A stretch of a program that can be replaced: tokens `begin` up to `end`, which may be none at all."""
+
+    begin: int
+    end: int
+    base_cell: int  # index of the lowest stack cell of the span
+    below: int  # fewest tokens of all cells under it
+
+
+_WHOLE = Span(0, 0, 0, 0)  # for a program that has no span: base_cell 0 says that it goes to the end
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A known program as tensors. The spans' tensors and `span_symbols` are in the same order."""
+
+    ids: Tensor  # (T,) on the CPU, where operators work
+    legal: Tensor  # (T, V) on the device of the legal tokens
+    open: Tensor  # (T,) float on the CPU: 1 where another token could have stood; at least one
+    spans: Tensor  # (spans, 4) int64 on the CPU, a `Span` each; at least one
+    span_weights: Tensor  # (spans,) how often each is drawn: every place where a span can begin is as likely
+    # Of each span the grammar's symbols (`LegalTokens.symbol_of_state`) that it was written for, from base_cell to the
+    # top; () for one that goes to the end. Two spans of the same symbols can stand in one another's place, as far as
+    # the grammar goes; whether names are known and the length fits is seen as the program is written.
+    span_symbols: tuple[tuple[int, ...], ...]
+
+
+def examine(programs: Sequence[Sequence[int]], language: Language, start: str, defined: Sequence[str]) -> list[Parent]:
+    """Replays known legal programs, each a sequence of ids that ends in <EOS>, and finds their spans.
+
+    start, defined: the start symbol of all of them, and the names that exist before the first token.
+    """
+    if not language.legal_tokens_only:
+        return [_without_spans(program, language.any_token) for program in programs]
+    legal_tokens, longest = language.legal_tokens, max(map(len, programs))
+    padded = torch.full((len(programs), longest), legal_tokens.pad, device=legal_tokens.device)
+    for row, program in enumerate(programs):
+        padded[row, : len(program)] = torch.tensor(program)
+    state = legal_tokens.begin(start, len(programs), language.max_length, defined)
+    legal, stacks, pointers, served = [], [], [], []
+    for t in range(longest):
+        token = padded[:, t]
+        legal.append(legal_tokens.legal(state))
+        stacks.append(state.stack.clone())
+        pointers.append(state.pointer)
+        served.append(legal_tokens.advance(state, token))
+    all_legal = torch.stack(legal, dim=1)  # (E, T, V)
+    deepest = max(int(pointer.max()) for pointer in pointers) + 1
+    columns = [torch.stack(kind, dim=1).tolist() for kind in ([s[:, :deepest] for s in stacks], pointers, served)]
+    choice = (all_legal.sum(dim=2) > 1).tolist()
+    for row in choice:  # one that could not be another is mutated as it is
+        row[0] = row[0] or not any(row)
+    return [
+        _parent(program, all_legal[row, : len(program)], choice[row], [column[row] for column in columns], legal_tokens)
+        for row, program in enumerate(programs)
+    ]
+
+
+def _parent(
+    program: Sequence[int], legal: Tensor, choice: list[bool], replay: list[list], legal_tokens: LegalTokens
+) -> Parent:
+    """choice: whether another token could have stood at each place; replay: stacks, pointers and serving cells."""
+    spans = [span for span in _spans(len(program), *replay, legal_tokens) if choice[span.begin]] or [_WHOLE]
+    per_begin = Counter(span.begin for span in spans)
+    stacks, pointers, _ = replay
+    cells = [stacks[s.begin][s.base_cell : pointers[s.begin] + 1] if s.base_cell else [] for s in spans]
+    return Parent(
+        torch.tensor(program),
+        legal,
+        torch.tensor(choice[: len(program)], dtype=torch.float),
+        torch.tensor(spans),
+        torch.tensor([1 / per_begin[span.begin] for span in spans]),
+        tuple(tuple(legal_tokens.symbol_of_state[state] for state in states) for states in cells),
+    )
+
+
+def _without_spans(program: Sequence[int], allowed: Tensor) -> Parent:
+    """Where the grammar is left out: nothing says where a program could be cut."""
+    length = len(program)
+    return Parent(
+        torch.tensor(program),
+        allowed.expand(length, -1),
+        torch.ones(length),
+        torch.tensor([_WHOLE]),
+        torch.ones(1),
+        ((),),
+    )
+
+
+def _spans(
+    length: int, stacks: list[list[int]], pointers: list[int], served: list[int], legal_tokens: LegalTokens
+) -> Iterable[Span]:
+    """Every span of one program, each stretch once. The lists hold one entry a token, as it was before that token."""
+    for begin in range(length):
+        base_cells = {}  # of each end the lowest, which leaves the span the most that it can become
+        for base_cell in range(pointers[begin], 0, -1):
+            if not legal_tokens.keeps_names[stacks[begin][base_cell]]:
+                break
+            base_cells[next(t for t in range(begin, length) if served[t] < base_cell)] = base_cell
+        for end, base_cell in base_cells.items():
+            yield Span(begin, end, base_cell, sum(legal_tokens.fewest_of_state[s] for s in stacks[begin][:base_cell]))

@@ -1,0 +1,114 @@
+"""What a command line asks for: learning, or one of the commands besides. Says what went wrong, and the exit code."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from agent_core.agent import Agent
+from agent_core.distributed.ranks import RankLost, SaidElsewhere, join
+from agent_core.grammar.legal_tokens import LegalTokens
+from agent_core.grammar.rules import read_grammar
+from agent_core.run.console import say
+from agent_core.run.file_score import file_score
+from agent_core.run.memory_advice import advice
+from agent_core.run.parts import Parts
+from agent_core.run.streams import ReaderLeft, answer
+from agent_core.run.training import train
+from agent_core.sandbox.executor import Executor
+from agent_core.settings.config import Config, load_config
+from agent_core.tasks.task import RUNGS, builtin_tasks, load_task
+from memory.history.report import write_report
+from memory.state.checkpoint import CheckpointStore
+from tokenizer import Tokenizer
+from utils import UserError
+
+
+def carry_out(options: argparse.Namespace) -> int:
+    """Does what the options ask for; returns the exit code. options: as runner.py has parsed them."""
+    try:
+        with join() as ranks:
+            config = load_config(options.config, options.set)
+            if command := other_command(options):
+                return command(config) if ranks.leads else 0
+            return train(config, options, ranks)
+    except ReaderLeft:
+        return 0  # whoever asked has got as much as was wanted
+    except UserError as error:
+        say(f"error: {error}", file=sys.stderr)
+        return 2
+    except RankLost as error:
+        say(f"error: {error}", file=sys.stderr)
+        return 1
+    except SaidElsewhere as error:
+        return error.code
+    except torch.OutOfMemoryError:
+        pass  # what it holds of the run is let go here, and the tensors with it
+    parts = Parts.of(config)
+    say(f"error: {advice(config, parts.task, parts.tokenizer, parts.legal_tokens)}", file=sys.stderr)
+    return 2
+
+
+def other_command(options: argparse.Namespace) -> Callable[[Config], int] | None:
+    """What is asked for besides learning."""
+    if options.tasks:
+        return list_tasks
+    if options.score:
+        return partial(score_files, files=options.score)
+    if options.sample:
+        return partial(show_samples, count=options.sample)
+    if options.report is not None:
+        return partial(report, folders=options.report)
+    return None
+
+
+def list_tasks(config: Config) -> int:
+    tokens = Tokenizer.from_file(config.paths.vocabulary).tokens
+    tasks = [load_task(name, tokens) for name in builtin_tasks()]
+    for rung in RUNGS:
+        answer(rung)
+        for task in (task for task in tasks if task.rung == rung):
+            answer(f"  {task.name:22}{task.shortest_known_tokens:>4} tokens  {task.description}")
+    return 0
+
+
+def show_samples(config: Config, count: int) -> int:
+    parts = Parts.of(config)
+    store = CheckpointStore(config.paths.model_state, config.paths.optimizer_state, config.paths.run_state)
+    with Executor(config.executor) as executor:
+        agent = Agent(config, parts.task, parts.tokenizer, parts.legal_tokens, executor)
+        if saved := store.load():
+            agent.load(saved.model_state, saved.optimizer_state, saved.run_state["agent"])
+        else:
+            answer("note: nothing is saved yet; these are from random weights")
+        for reward, text in agent.sample(count):
+            answer(f"# reward {reward:.3f}", *text.splitlines(), "")
+    return 0
+
+
+def report(config: Config, folders: Sequence[Path]) -> int:
+    path, notes = write_report(config.paths.runs, folders)
+    answer(*notes, f"report: {path}")
+    return 0
+
+
+def score_files(config: Config, files: Sequence[Path]) -> int:
+    tokenizer = Tokenizer.from_file(config.paths.vocabulary)
+    task = load_task(config.run.task, tokenizer.tokens, config.paths.vocabulary)
+    grammar = read_grammar(config.paths.grammar, tokenizer.tokens)
+    legal_tokens = LegalTokens(grammar, tokenizer.tokens, torch.device("cpu"))
+    for note in task.notes:
+        say(f"note: {note}", file=sys.stderr)
+    with Executor(config.executor) as executor:
+        for file in files:
+            try:
+                text = file.read_text(encoding="utf-8-sig")
+            except (OSError, UnicodeDecodeError) as error:
+                raise UserError(f"{file}: cannot be read ({error}); --score takes Python files") from None
+            found = file_score(text, task, tokenizer, legal_tokens, executor, config)
+            answer(json.dumps({"file": str(file), **found}))
+    return 0

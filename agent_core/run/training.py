@@ -1,0 +1,148 @@
+"""Learning, from the settings to the verdict: what is saved is gone on with, what is in the way is said."""
+
+import argparse
+import contextlib
+import signal
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+
+from agent_core.agent import Agent
+from agent_core.distributed.ranks import Ranks
+from agent_core.run.console import say, show_banner, show_verdict
+from agent_core.run.loop import NullRecorder, RunRecorder, TrainingRun
+from agent_core.run.parts import Parts
+from agent_core.sandbox.executor import Executor
+from agent_core.settings.config import Config, differences
+from memory.history.run_log import new_run_folder, read_settings
+from memory.state.checkpoint import Checkpoint, CheckpointStore
+from memory.state.lock import MemoryLock
+from utils import UserError, seed_everything
+
+WITHOUT_FRESH = "; leave --fresh out then, for it would start anew"
+
+
+def train(config: Config, options: argparse.Namespace, ranks: Ranks) -> int:
+    """Learns until the task is solved, the attempts are used up, or somebody stops it. Returns the exit code."""
+    parts = Parts.of(config, ranks)
+    seed_everything(ranks.seed(config.run.seed))
+    ranks.settle(parts.device, parts.facts(config))
+    store = CheckpointStore(config.paths.model_state, config.paths.optimizer_state, config.paths.run_state)
+    with (
+        Stop() as stop,
+        MemoryLock(store.folders) if ranks.leads else contextlib.nullcontext(),
+        Executor(config.executor, ranks.local_count) as executor,
+    ):
+        saved = load(store, options.fresh, ranks)
+        agent = Agent(config, parts.task, parts.tokenizer, parts.legal_tokens, executor, ranks)
+        begun = Begun.of(agent, saved)
+        if ranks.leads:
+            shared = [f"{ranks.count} ranks share each batch"] * (ranks.count > 1)
+            remarks = (f"note: {note}" for note in (*config.notes, *parts.task.notes, *begun.notes))
+            lines = [*shared, *differences(begun.as_it_goes_on(config), options.config), *remarks]
+            device = f"{parts.device} ({parts.reason})"
+            show_banner(agent, parts.legal_tokens, begun.seed, device, executor.layers, lines)
+        if agent.finished:
+            if ranks.leads:
+                store.settle()
+                say(f"all {agent.progress.attempts:,} attempts are used up; set run.max_attempts higher to go on")
+            return 0
+        books, folder = NullRecorder(), begun.folder
+        if ranks.leads:
+            folder = folder or new_run_folder(config.paths.runs, parts.task.name)
+            books = RunRecorder(agent, store, folder, begun.as_it_goes_on(config))
+        run = TrainingRun(agent, books, begun.seconds, begun.seed)
+        try:
+            stopped = run.learn(lambda: stop.signal)
+        except UserError as error:
+            raise UserError(f"{error}{WITHOUT_FRESH}") from error if options.fresh else error
+        if ranks.leads:
+            show_verdict(run.result(), folder, stopped=bool(stopped), fresh=options.fresh)
+        return 128 + stopped if stopped else 0
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A run as it stands before its next step: a new one, or one that was saved."""
+
+    seed: int | None  # that it began with; None where an older version saved it and nothing says which
+    folder: Path | None = None  # None for a new run
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, agent: Agent, saved: Checkpoint | None) -> "Begun":
+        """Has the agent take what was saved. Whether that is the same run is seen by its task and attempts."""
+        config = agent.config
+        if not saved:
+            return cls(config.run.seed)
+        state = saved.run_state
+        notes = (*saved.notes, *agent.load(saved.model_state, saved.optimizer_state, state["agent"]))
+        was = state["agent"]
+        if (was["digest"], was["progress"]["attempts"]) != (agent.task.digest, agent.progress.attempts):
+            return cls(config.run.seed, notes=notes)
+        folder = _where_it_is(Path(state["folder"]), config.paths.runs)
+        seed = state["seed"] if "seed" in state else _noted_seed(folder)
+        if seed is None:
+            notes += ("which seed began this run is not known: an older version saved it",)
+        elif seed != config.run.seed:
+            notes += (
+                f"this run began with seed {seed} and goes on with it; run.seed = {config.run.seed} "
+                "waits for a start with --fresh",
+            )
+        if folder.parent != config.paths.runs:
+            notes += (f"this run goes on in {folder}; paths.runs = {config.paths.runs} is where the next one will be",)
+        return cls(seed, folder, state["seconds"], notes)
+
+    def as_it_goes_on(self, config: Config) -> Config:
+        """The settings with those that a run keeps from its beginning as they were then."""
+        run = config.run if self.seed is None else replace(config.run, seed=self.seed)
+        paths = config.paths if self.folder is None else replace(config.paths, runs=self.folder.parent)
+        return replace(config, run=run, paths=paths)
+
+
+def _where_it_is(folder: Path, runs: Path) -> Path:
+    """The run's folder, which lies in another place now if the whole memory was moved."""
+    return folder if folder.is_dir() else runs / folder.name
+
+
+def _noted_seed(folder: Path) -> int | None:
+    """The seed that an older version noted among the settings at the run's start, if it did."""
+    first = next((entry["config"] for entry in read_settings(folder) if entry["attempts"] == 0), {})
+    seed = first.get("run", {}).get("seed")
+    return seed if isinstance(seed, int) else None
+
+
+def load(store: CheckpointStore, fresh: bool, ranks: Ranks) -> Checkpoint | None:
+    """What is saved, on all ranks; fresh: to be set aside."""
+    saved = None
+    if ranks.leads:
+        if fresh and not ranks.restarted and (moved := store.set_aside()):
+            say(f"set aside: {', '.join(map(str, moved))}")
+        saved = store.load()
+    fields = ranks.broadcast(saved and vars(saved))
+    return fields and Checkpoint(**fields)
+
+
+class Stop:
+    """Ctrl-C, SIGTERM and a terminal that goes away finish the step and save; a second Ctrl-C leaves at once, the last
+    save being whole."""
+
+    def __init__(self) -> None:
+        self.signal = 0
+
+    def __enter__(self) -> "Stop":
+        asked = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` leaves it: such a run is to go on
+            asked.append(signal.SIGHUP)
+        self._previous = {number: signal.signal(number, self._ask) for number in asked}
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self.signal and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.signal = number

@@ -1,0 +1,149 @@
+"""Imports run one way, and what runs inside the jail imports nothing but the standard library."""
+
+import ast
+import marshal
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+
+import pytest
+
+from agent_core.sandbox import worker
+from tests.architecture import MAY_IMPORT, ROOT, arrows, imported, imports, modules, room_of
+
+IMPORTS = imports()
+NO_TENSORS = ("interpreter", "sandbox", "settings", "tasks", "scoring")  # a verdict is made without the network
+JAILED = ("interpreter", "sandbox")
+# Imports beyond the standard library in modules that the jail loads, each with the reason why the jail has it not.
+OUTSIDE_THE_JAIL = {
+    ("agent_core.sandbox.seccomp", "pyseccomp"): "compiles the filter in the process that starts the workers",
+}
+
+
+def test_every_room_is_in_the_table_and_every_room_of_the_table_is_there():
+    assert {room_of(module) for module in IMPORTS} == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_a_room_imports_what_it_may_and_no_other(room):
+    wrong = {
+        f"{module} imports {other}"
+        for module, others in IMPORTS.items()
+        for other in others
+        if room_of(module) == room != room_of(other) and room_of(other) not in MAY_IMPORT[room]
+    }
+    assert not wrong
+
+
+def test_the_table_allows_nothing_that_nobody_needs():
+    needed = {room: others | {"utils"} for room, others in arrows(IMPORTS).items()}  # utils is there for all who ask
+    assert not {(room, other) for room, others in MAY_IMPORT.items() for other in set(others) - needed[room]}
+
+
+def test_there_are_no_circles():
+    list(TopologicalSorter(MAY_IMPORT).static_order())  # raises CycleError with the circle
+    list(TopologicalSorter(arrows(IMPORTS)).static_order())
+    list(TopologicalSorter(IMPORTS).static_order())
+
+
+def test_a_circle_and_an_import_in_a_function_would_be_seen(tmp_path):
+    (tmp_path / "agent_core" / "tasks").mkdir(parents=True)
+    (tmp_path / "agent_core" / "tasks" / "task.py").write_text("def f():\n    from agent_core.tasks import values\n")
+    (tmp_path / "agent_core" / "tasks" / "values.py").write_text("from . import task\nimport utils\n")
+    for name in ("runner", "tokenizer", "utils"):
+        (tmp_path / f"{name}.py").write_text("")
+    found = imports(tmp_path)
+    assert found["agent_core.tasks.task"] == {"agent_core.tasks.values"}
+    assert found["agent_core.tasks.values"] == {"agent_core.tasks.task", "utils"}
+    with pytest.raises(ValueError, match="cycle"):
+        list(TopologicalSorter(found).static_order())
+
+
+def test_no_module_is_imported_by_a_name_made_of_text():
+    """Such an import would be seen by none of the tests here."""
+    for name, file in modules().items():
+        called = {node.id for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Name)}
+        assert "__import__" not in called, name
+        assert "importlib" not in called, name
+
+
+def test_the_program_never_needs_its_tests():
+    assert not [name for name, file in modules().items() for other in imported(file, name) if other.startswith("tests")]
+
+
+def test_packages_export_nothing():
+    """The jail loads the packages of its modules, too: what stood in one would be loaded there."""
+    for name, file in modules().items():
+        if file.name == "__init__.py":
+            (docstring,) = ast.parse(file.read_text()).body
+            assert isinstance(docstring, ast.Expr), name
+            assert isinstance(docstring.value, ast.Constant), name
+
+
+def test_what_judges_sees_no_tensor():
+    for name, file in modules().items():
+        if room_of(name) in NO_TENSORS:
+            assert not {other.split(".")[0] for other in imported(file, name)} & {"torch", "numpy"}, name
+
+
+# --- what the jail loads --------------------------------------------------------------------------------------------
+
+
+def loaded_by_a_worker(monkeypatch) -> set[str]:
+    """What is in sys.modules of a worker's interpreter, started as workers are, once it has imported its module."""
+    start, _, serve = worker.BOOT.rpartition("; ")
+    assert serve.startswith("main("), "a worker starts in another way now: look here again"
+    tell = "import marshal, os; end = int(sys.argv[2]); os.read(end, 65536); "
+    tell += "os.write(end, marshal.dumps(sorted(sys.modules)))"
+    monkeypatch.setattr(worker, "BOOT", f"{start}; {tell}")
+    started = worker.Worker({})
+    try:
+        started.socket.settimeout(worker.START_SECONDS)
+        parts = []
+        while part := started.socket.recv(1 << 16):
+            parts.append(part)
+    finally:
+        started.kill()
+    return set(marshal.loads(b"".join(parts)))
+
+
+def is_standard(name: str) -> bool:
+    return name.split(".")[0] in sys.stdlib_module_names or name == "__main__"
+
+
+def test_a_worker_loads_the_standard_library_and_its_own_rooms_alone(monkeypatch):
+    loaded = loaded_by_a_worker(monkeypatch)
+    own = {name for name in loaded if not is_standard(name)}
+    assert "agent_core.interpreter.run_program" in own
+    assert {room_of(name) for name in own & IMPORTS.keys()} == set(JAILED)
+    packages = {"agent_core", *(f"agent_core.{room}" for room in JAILED)}
+    assert own - IMPORTS.keys() == packages
+
+
+def test_what_a_worker_may_load_later_is_standard_too(monkeypatch):
+    """An import inside a function runs long after the start, perhaps in a child with a hostile program."""
+    known = modules()
+    for name in loaded_by_a_worker(monkeypatch) & IMPORTS.keys():
+        for other in imported(known[name], name):
+            allowed = is_standard(other) or other.startswith(("agent_core.interpreter", "agent_core.sandbox"))
+            assert allowed or (name, other) in OUTSIDE_THE_JAIL, f"{name} imports {other}"
+            if other in IMPORTS:
+                assert room_of(other) in JAILED
+
+
+def test_the_exceptions_are_still_needed():
+    known = modules()
+    for module, other in OUTSIDE_THE_JAIL:
+        assert other in imported(known[module], module)
+
+
+# --- what a listing shows -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("folder", "most"), [("agent_core", 20), ("memory", 9)])
+def test_a_folder_fits_on_a_screen(folder, most):
+    listing = subprocess.run(["git", "ls-files", "--", folder], cwd=ROOT, capture_output=True, text=True)
+    if listing.returncode:
+        pytest.skip("this is no checkout of git")
+    entries = {line.split("/")[1] for line in listing.stdout.splitlines()}
+    assert 0 < len(entries) <= most, sorted(entries)
