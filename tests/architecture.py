@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "utils",
     ),
     "learning": ("network", "grammar", "distributed", "settings", "tokenizer", "utils"),
-    "scoring": ("tasks", "sandbox", "interpreter", "settings", "archive", "utils"),
+    "scoring": ("tasks", "sandbox", "interpreter", "settings", "utils"),
     "sandbox": ("interpreter", "settings", "utils"),
     "grammar": ("tokenizer", "utils"),
     "tasks": ("interpreter", "utils"),

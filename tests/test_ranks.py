@@ -222,7 +222,14 @@ def digest(agent):
     """All that ranks must agree on, bit for bit."""
     weights = b"".join(p.detach().numpy().tobytes() for p in agent.generator.policy.parameters())
     memory = agent.memory
-    same = memory._elites.niches, memory._seen, memory.best, agent.history, agent.progress, agent.scorer.state()
+    same = (
+        memory.archive._niches,
+        memory._behaviours._seen,
+        memory.best,
+        agent.history,
+        agent.progress,
+        agent.scorer.state(),
+    )
     return hashlib.blake2b(weights).hexdigest(), hashlib.blake2b(repr(same).encode()).hexdigest()
 
 
@@ -283,9 +290,9 @@ def found_apart(task):
         modules = {}
         agent._new_modules(own, modules)
         batch = agent._score(Share(own, torch.zeros(3, dtype=torch.bool), 6, len(modules)), modules)
-        agent.memory.record(batch.found, 0)
-        texts = [tokenizer.decode(row) for _, row, _ in batch.found.promising]
-        return texts, batch.new, [attempt for *_, attempt in batch.found.promising], digest(agent)
+        agent.memory.record(batch.scored, 0)
+        texts = [tokenizer.decode(row) for _, row, _ in batch.scored.promising]
+        return texts, batch.new, [attempt for *_, attempt in batch.scored.promising], digest(agent)
 
 
 def test_counterexamples_of_one_rank_are_everyones(home):
@@ -297,7 +304,10 @@ def test_counterexamples_of_one_rank_are_everyones(home):
     assert new == 6
     assert {attempt.version for attempt in attempts} == {2}
     assert [attempt.solved for attempt in attempts] == [False, True, False] * 2
-    assert [attempt.niche for attempt in attempts[:4:3]] == [(0, 1, 1, 0, 0), (0, 1, 1, 1, 0)]
+    assert [attempt.niche for attempt in attempts[:4:3]] == [
+        (0, 0, (True, True, False, False)),
+        (0, 0, (True, True, True, False)),
+    ]
 
 
 # --- whole runs ------------------------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ class Grammar:
 
     rules: dict[str, list[Alternative]]
     lines: dict[str, int]
-    digest: str  # of the text: tells whether the file has changed
+    digest: str  # of the text without comments: tells whether the rules have changed
 
     @cached_property
     def nullable(self) -> frozenset[str]:

@@ -22,7 +22,8 @@ from agent_core.sandbox import dispatch
 from agent_core.sandbox.executor import Executor
 from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config
-from memory.archive.attempts import Attempts
+from memory.archive.archive import Archive
+from memory.archive.task_memory import TaskMemory
 from memory.history.run_log import RunLog
 from tests.benchmarks.floor import Bare, Plain, Shape
 from tests.benchmarks.naive import Naive
@@ -74,10 +75,13 @@ PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
         (CodeGenerator, "_examine"),
     ),
     "text": ((Agent, "_new_modules"),),
-    "look-up": ((Attempts, "unknown"), (rollout, "_rows")),
+    "look-up": ((TaskMemory, "unknown"), (rollout, "_rows")),
     "jail wait": ((Executor, "start"), (dispatch.BatchRun, "add"), (dispatch.BatchRun, "finish")),
     "reward": ((Scorer, "start"), (Scorer, "score")),
-    "memory": tuple((Attempts, name) for name in ("remember", "record", "novelty", "elites", "elite_rewards")),
+    "memory": (
+        *((TaskMemory, name) for name in ("remember", "record", "novelty")),
+        *((Archive, name) for name in ("elites", "elite_rewards")),
+    ),
     "learn: the rest": ((CodeGenerator, "learn"),),
     "log": ((agent, "step_figures"), (RunLog, "row"), (TrainingRun, "_speed"), (Loop, "step")),
     "other": ((Agent, "step"),),
