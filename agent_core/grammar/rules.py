@@ -75,7 +75,7 @@ def _parse(text: str, tokens: Sequence[str], name: str) -> tuple[dict[str, list[
 
 def _without_comment(line: str) -> str:
     """The line before a # that stands outside quotes."""
-    return re.match(r"(?:'[^']*'|[^#'])*", line)[0]
+    return re.sub(r"^((?:'[^']*'|[^#'])*).*", r"\1", line)
 
 
 def _symbol(symbol: re.Match, mark: str, tokens: Sequence[str], where: str) -> Symbol:
