@@ -8,7 +8,7 @@ import torch
 from agent_core.agent_state import SCORES, AgentState
 from agent_core.batch_exchange import Batch, Pool, Share
 from agent_core.distributed.ranks import Ranks
-from agent_core.grammar.legal_tokens import LegalTokens
+from agent_core.grammar.legal_tokens import LegalTokens, Prompt
 from agent_core.learning.generator import CodeGenerator
 from agent_core.learning.vocabulary_change import carry_program, match_tokens
 from agent_core.progress import Improvement, Progress, step_figures
@@ -44,17 +44,7 @@ class Agent:
         self.task = task
         self.tokenizer = tokenizer
         self._legal_tokens = legal_tokens
-        self.generator = CodeGenerator(
-            tokenizer,
-            legal_tokens,
-            *task.start,
-            config.model,
-            config.generator,
-            config.optimizer,
-            config.learning,
-            config.run.seed,
-            ranks,
-        )
+        self.generator = CodeGenerator(tokenizer, legal_tokens, Prompt(*task.start), config, ranks)
         self.scorer = Scorer(task, executor, config.scorer)
         self.ranks = ranks or Ranks()
         remember = -(-config.scorer.memory_limit // self.ranks.count)  # each rank remembers its own programs

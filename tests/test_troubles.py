@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from agent_core.agent import Agent
-from agent_core.learning import generator
+from agent_core.learning import learner
 from agent_core.learning.generator import CodeGenerator
 from agent_core.run.streams import let_go_of_the_unsaid
 from agent_core.sandbox import room
@@ -299,13 +299,13 @@ def test_too_little_memory_on_the_device_names_a_batch_that_fits(home, at_step, 
 def test_a_loss_that_is_not_finite_three_times_in_a_row_ends_the_run_and_nothing_is_lost(
     home, at_step, monkeypatch, capsys
 ):
-    real = generator.policy_gradient_loss
+    real = learner.policy_gradient_loss
     broken = {"now": False}
 
     def loss(*arguments):
         return real(*arguments) * (float("nan") if broken["now"] else 1.0)
 
-    monkeypatch.setattr(generator, "policy_gradient_loss", loss)
+    monkeypatch.setattr(learner, "policy_gradient_loss", loss)
     mend, smash = (functools.partial(broken.update, now=now) for now in (False, True))
     at_step({2: smash, 4: mend, 5: smash})
     for stopped_at in (8, 11):  # two steps are nothing; and again three where it is still broken
