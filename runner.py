@@ -1,6 +1,7 @@
 """Starts an agent with random weights on a task, and shows how it goes: `python runner.py --help`."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     or 143 after a signal."""
     prepare_streams()  # before PyTorch, or anything else, opens a descriptor
     options = parse(arguments)
+    try:
+        os.getcwd()
+    except OSError:  # the folder is gone, in which PyTorch does not load; relative paths lead nowhere from there
+        os.chdir("/")
     try:
         from agent_core.run.commands import carry_out
 

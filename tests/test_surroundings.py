@@ -36,7 +36,7 @@ def shell(home, line, **options):
     """Runs a line of bash in which $RUN is the runner with small settings."""
     runner = shlex.join([sys.executable, str(ROOT / "runner.py"), *map(str, arguments(home))])
     return subprocess.run(
-        ["bash", "-c", line.replace("$RUN", runner)], cwd=home, capture_output=True, text=True, timeout=120, **options
+        ["bash", "-c", line.replace("$RUN", runner)], cwd=home, capture_output=True, timeout=120, text=True, **options
     )
 
 
@@ -140,8 +140,10 @@ def test_text_that_a_stream_cannot_hold_is_escaped(home, encoding, monkeypatch):
 
 def test_letters_of_a_shell_with_another_encoding(home):
     settings = task(home, description=LETTERS)
-    done = shell(home, f"PYTHONIOENCODING=latin-1 LC_ALL=C $RUN --set run.task={settings['run__task']}")
+    line = f"PYTHONIOENCODING=latin-1 LC_ALL=C $RUN --set run.task={settings['run__task']}"
+    done = shell(home, line, encoding="latin-1")
     assert (done.returncode, done.stderr) == (0, "")
+    assert "AltLAS: mine. Gr\u00fc\u00dfe \\u4f60\\u597d \\U0001f600 \\x1b[31m \\u202e \\udc80\n" in done.stdout
 
 
 @pytest.mark.parametrize("name", ["\u6570" * 64, "\U00020000" * 64, "a" * 64, "\u05d0.\u05d1"])
@@ -436,8 +438,6 @@ def test_a_null_character_in_a_path_is_one_line(home, capsys):
 def test_a_start_in_a_folder_that_is_gone(home):
     gone = home / "gone"
     gone.mkdir()
-    done = shell(home, f"cd {gone}; rmdir {gone}; $RUN && $RUN --config here.ini")
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: here.ini: the folder that this starts from cannot be told (")
-    assert done.stderr.count("\n") == 1
+    done = shell(home, f"cd {gone}; rmdir {gone}; $RUN")
+    assert (done.returncode, done.stderr) == (0, "")
     assert result_of(folders(home)[0])["attempts"] == 64

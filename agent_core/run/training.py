@@ -55,7 +55,9 @@ def train(config: Config, options: argparse.Namespace, ranks: Ranks) -> int:
         try:
             stopped = run.learn(lambda: stop.signal)
         except UserError as error:
-            raise UserError(f"{error}{WITHOUT_FRESH}") from error if options.fresh else error
+            if not options.fresh:
+                raise
+            raise UserError(f"{error}{WITHOUT_FRESH}") from error
         if ranks.leads:
             show_verdict(run.result(), folder, stopped=bool(stopped), fresh=options.fresh)
         return 128 + stopped if stopped else 0

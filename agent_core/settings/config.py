@@ -157,8 +157,6 @@ def _located(file: Path | str) -> Path:
         return Path(file).expanduser().absolute()
     except RuntimeError:
         problem = "there is no home folder that its ~ could stand for; name the file by its whole path"
-    except OSError as error:
-        problem = f"the folder that this starts from cannot be told ({error.strerror}); name the file by its whole path"
     raise ConfigError([f"{file}: {problem}"])
 
 
