@@ -38,7 +38,7 @@ class Bar:
     def __exit__(self, *exception: object) -> None:
         self._bar.close()
 
-    def update(self, figures: dict[str, float]) -> None:
+    def update(self, figures: Mapping[str, float]) -> None:
         line = (
             f"best {figures['best_reward']:.3f}, mean {figures['mean_reward']:.3f}, "
             f"{figures['distinct_programs']} distinct"

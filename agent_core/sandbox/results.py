@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from agent_core.interpreter.wire_format import (
     AGAIN,
@@ -118,7 +119,7 @@ def read_result(text: bytes, cases: int, max_output: int) -> RunResult | None:
 _read_again = lru_cache(maxsize=8_192)(read_result)
 
 
-def _read_case(case: object) -> CaseResult:
+def _read_case(case: Any) -> CaseResult:
     kind = type(case)
     if kind is list and len(case) in (1, 2):
         value, calls = case[0], case[1] if len(case) == 2 else 0
@@ -136,7 +137,7 @@ def _read_case(case: object) -> CaseResult:
     raise Malformed("a case is none of the three kinds")
 
 
-def _is_plain(value: object) -> bool:
+def _is_plain(value: Any) -> bool:
     """Whether all text in the value is writable; the rest the decoder has made sure of."""
     if type(value) is str:
         return _is_text(value, MAX_VALUE)
