@@ -1,12 +1,11 @@
 """Starts an agent with random weights on a task, and shows how it goes: `python runner.py --help`."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent_core.run.streams import let_go_of_the_unsaid, prepare_streams
+from agent_core.run.streams import let_go_of_the_unsaid, prepare_streams, prepare_surroundings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -14,10 +13,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     or 143 after a signal."""
     prepare_streams()  # before PyTorch, or anything else, opens a descriptor
     options = parse(arguments)
-    try:
-        os.getcwd()
-    except OSError:  # the folder is gone, in which PyTorch does not load; relative paths lead nowhere from there
-        os.chdir("/")
+    prepare_surroundings()
     try:
         from agent_core.run.commands import carry_out
 

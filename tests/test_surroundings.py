@@ -116,6 +116,7 @@ def test_an_answer_that_cannot_be_written_is_one_line(home, monkeypatch, capsys)
 
 # --- text -------------------------------------------------------------------------------------------------------------
 
+# letters, what moves a terminal's cursor or turns its text around, and half of a pair
 LETTERS = "Gr\u00fc\u00dfe \u4f60\u597d \U0001f600 \x1b[31m \u202e \udc80"
 
 
@@ -396,6 +397,14 @@ def test_another_folder_for_runs_is_for_the_next_run(home, capsys):
 
 
 # --- the environment --------------------------------------------------------------------------------------------------
+
+
+def test_variables_that_are_set_but_empty_change_nothing(home):
+    names = (
+        "HOME TMPDIR TERM COLUMNS LINES LANG LC_ALL CUDA_VISIBLE_DEVICES PYTHONHASHSEED NO_COLOR TQDM_MININTERVAL RANK"
+    )
+    done = shell(home, f"env -i {' '.join(f'{name}=' for name in names.split())} TQDM_COLOUR=red TQDM_NCOLS=x $RUN")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("name", ["RANK", "WORLD_SIZE", "TORCHELASTIC_RESTART_COUNT", "LOCAL_RANK"])
