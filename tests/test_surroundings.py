@@ -400,9 +400,8 @@ def test_another_folder_for_runs_is_for_the_next_run(home, capsys):
 
 
 def test_variables_that_are_set_but_empty_change_nothing(home):
-    names = (
-        "HOME TMPDIR TERM COLUMNS LINES LANG LC_ALL CUDA_VISIBLE_DEVICES PYTHONHASHSEED NO_COLOR TQDM_MININTERVAL RANK"
-    )
+    names = "HOME TMPDIR TERM COLUMNS LINES LANG LC_ALL CUDA_VISIBLE_DEVICES PYTHONHASHSEED NO_COLOR RANK"
+    names += " OMP_NUM_THREADS MKL_NUM_THREADS TQDM_MININTERVAL"
     done = shell(home, f"env -i {' '.join(f'{name}=' for name in names.split())} TQDM_COLOUR=red TQDM_NCOLS=x $RUN")
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -38,8 +38,8 @@ def prepare_streams() -> None:
 def prepare_surroundings() -> None:
     """Takes out of the way what would stop other packages as they load."""
     for name, value in list(os.environ.items()):
-        # of the bar's own variables, one that is no number is a traceback as it loads, and another one a colour; of those
-        # of the libraries that compute, one that is set to nothing is complained about
+        # One of the bar's own that is no number is a traceback as it loads, and another is a colour; the libraries that
+        # compute complain of one that is set to nothing.
         if name.startswith("TQDM_") or (not value and name.startswith(("OMP_", "MKL_", "OPENBLAS_"))):
             del os.environ[name]
     try:
