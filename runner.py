@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent_core.run.streams import let_go_of_the_unsaid, prepare_streams
+from agent_core.run.streams import let_go_of_the_unsaid, prepare_streams, prepare_surroundings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -13,6 +13,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     or 143 after a signal."""
     prepare_streams()  # before PyTorch, or anything else, opens a descriptor
     options = parse(arguments)
+    prepare_surroundings()
     try:
         from agent_core.run.commands import carry_out
 
