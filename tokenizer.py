@@ -12,6 +12,7 @@ import re
 import tokenize
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,6 +24,15 @@ SPECIAL_TOKENS = (PAD, SOS, EOS, UNK)
 LAYOUT_TOKENS = ("NEWLINE", "INDENT", "DEDENT")
 _NOT_PYTHON = frozenset(SPECIAL_TOKENS + LAYOUT_TOKENS)
 _SKIPPED = frozenset((tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMARKER))
+
+
+class LocatedToken(NamedTuple):
+    """A token of a text: its id, <UNK>'s where the vocabulary does not hold it, and where it begins, from 1."""
+
+    id: int
+    text: str
+    line: int
+    column: int
 
 
 class VocabularyError(UserError):
@@ -81,15 +91,27 @@ class Tokenizer:
 
     def encode(self, text: str) -> Tensor:
         """Token ids of `text`, ending in <EOS>: (T,) int64. What the vocabulary does not hold becomes <UNK>."""
-        ids = [self._ids.get(key, self.unk) for key in _python_keys(text)]
-        return torch.tensor([*ids, self.eos])
+        return torch.tensor([*(token.id for token in self.locate(text)), self.eos])
+
+    def locate(self, text: str) -> list[LocatedToken]:
+        """The tokens of `text` with their places, without <EOS>; one <UNK> where Python's tokenizer gives up."""
+        return [
+            LocatedToken(self._ids.get(key, self.unk), found, line, column)
+            for key, found, line, column in _python_tokens(text)
+        ]
+
+    def rename(self, token: LocatedToken, name: str) -> LocatedToken:
+        """The token as if `name` stood in its place."""
+        return token._replace(id=self._ids.get(_key(name), self.unk))
 
     def decode(self, ids: Tensor | Iterable[int]) -> str:
         """Source text of the ids before the first <EOS>; <PAD> and <SOS> leave no trace.
 
         Ids that are no legal program are written down as they come, and the text is then not Python either.
         """
-        lines, line, depth = [], [], 0
+        lines: list[str] = []
+        line: list[str] = []
+        depth = 0
         for i in ids.tolist() if isinstance(ids, Tensor) else ids:
             if i == self.eos:
                 break
@@ -122,27 +144,32 @@ def _key(token: str) -> tuple:
     return ("word", token)
 
 
-def _python_keys(text: str) -> list[tuple]:
-    """The key of each Python token of `text`; where Python's tokenizer gives up, one key that no vocabulary holds."""
-    keys = []
+def _python_tokens(text: str) -> list[tuple[tuple, str, int, int]]:
+    """Of each Python token of `text` its key, its text, line and column, both from 1; where Python's tokenizer gives
+    up, a key that no vocabulary holds."""
+    found: list[tuple[tuple, str, int, int]] = []
+    line, column = 1, 1
     try:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            line, column = token.start[0], token.start[1] + 1
             if token.type in _SKIPPED:
                 continue
             name = tokenize.tok_name[token.type]
-            keys.append(("word", name) if name in LAYOUT_TOKENS else _key(token.string))
+            layout = name in LAYOUT_TOKENS
+            key = ("word", name) if layout else _key(token.string)
+            found.append((key, name if layout else token.string, line, column))
     except (tokenize.TokenError, SyntaxError):
-        keys.append(("word", ""))
-    return keys
+        found.append((("word", ""), "", line, column))
+    return found
 
 
 def _problems(tokens: Sequence[str]) -> Iterable[str]:
     for token in _NOT_PYTHON.difference(tokens):
         yield f"the token {token} is missing; add it back"
-    seen = {}
+    seen: dict[tuple, int] = {}
     for i, token in enumerate(tokens):
         if token not in _NOT_PYTHON:
-            keys = _python_keys(token)
+            keys = [key for key, *_ in _python_tokens(token)]
             if len(keys) != 2 or keys[0] != _key(token) or "\n" in token:  # the token itself, then NEWLINE
                 yield f"entry {i}, {token!r}, is not one Python token; split it or quote it"
         if _key(token) in seen:

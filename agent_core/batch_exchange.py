@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 
 from agent_core.distributed.ranks import Ranks
+from agent_core.interpreter.wire_format import STATUSES
 from agent_core.scoring.scorer import Scorer
 from agent_core.scoring.verifier import UNRANKED
 from agent_core.tasks.values import as_text
 from memory.archive.attempts import Attempts, Evaluation, ScoredBatch, TokenIds
 
-STATUSES = ("finished", "crashed", "endless", "refused")
 _HEAD = numpy.dtype([("joined", "i8"), ("new", "i8"), ("reruns", "i8"), ("wait", "f8"), ("confirmed", "f8", 2)])
 
 

@@ -3,7 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from agent_core.batch_exchange import STATUSES, Batch
+from agent_core.batch_exchange import Batch
+from agent_core.interpreter.wire_format import STATUSES
 from memory.archive.attempts import Attempts
 
 # What `Agent.step` reports, in the order of metrics.csv. All of it follows from the seed alone.

@@ -7,7 +7,8 @@ import random
 
 import pytest
 
-from agent_core.interpreter.allowlist import CHILDREN, MAX_SOURCE, METHODS, Refused, check
+from agent_core.interpreter.allowlist import CHILDREN, MAX_SOURCE, METHODS
+from agent_core.interpreter.static_check import Refused, check
 from tests import random_programs
 
 pytestmark = pytest.mark.filterwarnings("ignore::SyntaxWarning")  # hostile text is odd in every way

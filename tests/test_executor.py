@@ -38,14 +38,14 @@ import os, time, ctypes, struct
 from agent_core.sandbox import zygote
 from agent_core.interpreter import run_program
 from agent_core.interpreter import wire_format
-honest = run_program.Trial.run
+honest = run_program.ProgramRunner.run
 def run(self, source, call, alone):
     if source.startswith("#evil "):
         space = {"os": os, "sys": sys, "time": time, "ctypes": ctypes, "wire_format": wire_format, "alone": alone}
         exec(source[6:], space)
         return space.get("text", '[0,"evil","",[]]')
     return honest(self, source, call, alone)
-run_program.Trial.run = run
+run_program.ProgramRunner.run = run
 zygote.main(int(sys.argv[2]))
 """
 PLAIN_BOOT = """
@@ -340,14 +340,16 @@ text = '[0,"' + str('first' 'secret' in repr(seen)) + '","",[]]'"""
 
 def test_killing_workers_changes_no_result():
     sources = random_programs.programs(800, seed=7)
+    began = time.monotonic()
     with Executor(ExecutorConfig(workers=2)) as pool:
+        pause = max(0.4, 3 * (time.monotonic() - began))  # longer than a start takes, however busy the machine is
         expected = pool.run(sources)
         stop = threading.Event()
         kills = []
 
         def kill_now_and_then():
             generator = random.Random(8)
-            while not stop.wait(0.4):  # three deaths in a row at one program would be held against the program
+            while not stop.wait(pause):  # three deaths in a row at one program would be held against the program
                 victim = generator.choice(pool._workers).process
                 if victim.poll() is None:
                     os.kill(victim.pid, signal.SIGKILL)

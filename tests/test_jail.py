@@ -14,7 +14,7 @@ import time
 import pytest
 
 from agent_core.interpreter.meter import MAX_CALLS, Meter
-from agent_core.interpreter.run_program import Trial
+from agent_core.interpreter.run_program import ProgramRunner
 from agent_core.interpreter.wire_format import CRASHED, ENDLESS, FINISHED, REFUSED
 from tests import random_programs
 
@@ -23,7 +23,7 @@ from tests import random_programs
 def trial():
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(20_000)
-    yield Trial(Meter(max_steps=10_000, max_output=4_000))
+    yield ProgramRunner(Meter(max_steps=10_000, max_output=4_000))
     sys.setrecursionlimit(before)
 
 
@@ -204,7 +204,7 @@ def test_cases(trial, source, cases, expected):
     ],
 )
 def test_calls_of_the_programs_own_functions_are_told(body, calls):
-    trial = Trial(Meter(20_000, 1_000))
+    trial = ProgramRunner(Meter(20_000, 1_000))
     cases = run(trial, f"def f(a):\n{body}\n", (0,), (3,), (5_000,))[3]
     assert [case[1] if len(case) > 1 else 0 for case in cases] == calls
 

@@ -1,14 +1,16 @@
 """The legal tokens: what it lets through is Python, ends in time and knows its names; and nothing is missing."""
 
+import copy
 import warnings
 from pathlib import Path
 
 import pytest
 import torch
 
-from agent_core.grammar.legal_tokens import LegalTokens
-from agent_core.grammar.rules import read_grammar
-from agent_core.grammar.scopes import MAX_BLOCKS
+from agent_core.grammar.legal_tokens import LegalTokens, Prompt
+from agent_core.grammar.rules import parse_grammar, read_grammar
+from agent_core.grammar.scopes import LOCAL, MARKS, MAX_BLOCKS, PENDING, Names, Scopes
+from tokenizer import LAYOUT_TOKENS, SPECIAL_TOKENS
 
 CORPUS = (Path(__file__).parent / "data" / "legal_programs.txt").read_text().split("---\n")
 BODIES = [
@@ -123,6 +125,65 @@ def test_blocks_nest_as_deep_as_python_allows(tokenizer, legal_tokens):
 def test_a_batch_is_judged_as_its_programs_are_alone(tokenizer, legal_tokens):
     programs = [tokenizer.encode(text).tolist() for text in CORPUS + ILLEGAL]
     assert legal_tokens.accepts(programs, "program", 120) == [True] * len(CORPUS) + [False] * len(ILLEGAL)
+
+
+def test_a_batch_may_hold_programs_of_several_prompts(tokenizer, legal_tokens):
+    """Each is judged by its own start symbol, names and shortest length, and sampling keeps to them."""
+    prompts = [Prompt("program"), Prompt("function_body", ("var_a", "var_b", "func_a")), Prompt("function_body")]
+    texts = [*CORPUS[:6], *BODIES, *ILLEGAL[:6]]
+    programs = [tokenizer.encode(text).tolist() for text in texts]
+    pairs = [(program, prompt) for program in programs for prompt in prompts]
+    alone = [legal_tokens.accepts([program], prompt.start, 120, prompt.defined)[0] for program, prompt in pairs]
+    assert legal_tokens.accepts_each(*zip(*pairs, strict=True), 120) == alone
+    assert 10 < sum(alone) < len(alone) - 10
+
+    mixed = prompts * 100
+    state, random = legal_tokens.begin_each(mixed, 20), torch.Generator().manual_seed(0)
+    assert state.length_budget[:3].tolist() == [20 - legal_tokens.shortest(prompt.start) for prompt in prompts]
+    columns = []
+    for _ in range(20):
+        columns.append(torch.multinomial(legal_tokens.legal(state).float(), 1, generator=random).squeeze(1))
+        legal_tokens.advance(state, columns[-1])
+    assert legal_tokens.is_finished(state).all()
+    rows = [[i for i in row if i != legal_tokens.pad] for row in torch.stack(columns, dim=1).tolist()]
+    assert all(legal_tokens.accepts_each(rows, mixed, 20))
+    assert not all(legal_tokens.accepts_each(rows, mixed[1:] + mixed[:1], 20))
+    with pytest.raises(ValueError, match="shortest program has 3 tokens"):
+        legal_tokens.begin_each([Prompt("function_body"), Prompt("program")], 2)
+
+
+def test_the_worked_example_of_the_tables():
+    """The numbers that tables.py shows."""
+    tokens = [*SPECIAL_TOKENS, *LAYOUT_TOKENS, "0", "1", "+"]
+    text = "program: sum EOS\nfunction_body: sum EOS\nsum: NUMBER more\nmore: '+' NUMBER more | nothing\n"
+    legal = LegalTokens(parse_grammar(text, tokens), tokens, torch.device("cpu"))
+    one, plus, end = (tokens.index(token) for token in ("1", "+", "<EOS>"))
+    state = legal.begin("program", 1, 20)
+    legal.advance(state, torch.tensor([one]))
+    assert state.stack[0, :3].tolist() == [0, 3, 4]
+    assert state.pointer.item() == 2
+    assert legal.legal(state).nonzero()[:, 1].tolist() == sorted([plus, end])
+    budget = state.length_budget.item()
+    ended = copy.deepcopy(state)
+    assert legal.advance(state, torch.tensor([plus])).item() == 2  # served by the top cell
+    assert state.stack[0, :4].tolist() == [0, 3, 4, 5]
+    assert (state.pointer.item(), state.length_budget.item()) == (3, budget - 2)
+    assert legal.advance(ended, torch.tensor([end])).item() == 1  # by the cell below it
+    assert (ended.pointer.item(), ended.length_budget.item(), ended.top.item()) == (0, budget, 0)
+
+
+def test_the_worked_example_of_the_scopes(tokenizer):
+    """The states that scopes.py shows."""
+    names = Names(tokenizer.tokens, torch.device("cpu"))
+    ids = {name: tokenizer.tokens.index(name) for name in ("var_c", "=", "var_a", "NEWLINE")}
+    column = [names.ids.index(ids[name]) for name in ("var_a", "var_c")]
+    scopes = Scopes(names.states([[ids["var_a"]]]), names)
+    seen = [[LOCAL, 0]]
+    for token, mark in (("var_c", "target"), ("=", ""), ("var_a", "read"), ("NEWLINE", "define_target")):
+        move = torch.tensor([names.move(MARKS[mark][1], ids[token])])
+        scopes.apply(move, torch.tensor([0]))
+        seen.append((scopes._states - names.first_states)[0, column].tolist())
+    assert seen[1:] == [[LOCAL, PENDING], [LOCAL, PENDING], [LOCAL, PENDING], [LOCAL, LOCAL | PENDING]]
 
 
 def test_tokens_that_no_rule_uses_are_told(tokenizer, grammar):

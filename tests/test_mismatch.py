@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from agent_core.sandbox.executor import Executor
 from agent_core.scoring.mismatch import departure, printable
 from agent_core.scoring.scorer import Scorer
-from agent_core.settings.config import ScorerConfig
+from agent_core.settings.config import ExecutorConfig, ScorerConfig
 from agent_core.tasks.task import load_task
 from tests.conftest import ROOT
 from tests.fakes import InProcessExecutor
@@ -33,7 +34,7 @@ def of(task, text: str, tokens: int = 5) -> str:
         ("pass", "line 1: got nothing, wanted 'hello world'"),
         ("print()", "line 1, character 1: got '', wanted 'hello world'"),
         ("print('hello world')\n1 / 0", "it crashed (ZeroDivisionError: division by zero)"),
-        ("raise Endless", "it did not end"),
+        ("raise Endless", "it did not end (more steps than executor.max_steps allows)"),
         ("print(", "it was refused (SyntaxError: '(' was never closed)"),
         ("print('\\x1b[2J\\u202eolleh')", "line 1, character 1: got '\\x1b[2J\\u202eolleh', wanted 'hello world'"),
         ("print('x' * 4000)", f"line 1, character 1: got '{'x' * 40}'..., wanted 'hello world'"),
@@ -66,7 +67,16 @@ def test_capitals_count_where_they_count():
             "return var_a // var_b",
             "add(0, 0) crashed (ZeroDivisionError: integer division or modulo by zero), wanted 0",
         ),
-        ("if var_a == 1:\n    raise Endless\nreturn var_a + var_b", "add(1, 2) did not end, wanted 3"),
+        (
+            "if var_a == 1:\n    raise Endless\nreturn var_a + var_b",
+            "add(1, 2) did not end (more steps than executor.max_steps allows), wanted 3",
+        ),
+        (
+            "return var_a + var_b + 0.0",
+            'add(0, 0) gave 0.0, wanted 0 ("numeric": "loose" in the task makes them the same)',
+        ),
+        ("return var_a + 0.0", 'add(0, 0) gave 0.0, wanted 0 ("numeric": "loose" in the task makes them the same)'),
+        ("return var_a + 1.0", "add(0, 0) gave 1.0, wanted 0"),
         (
             "return int('\\x1b[2J')",
             "add(0, 0) crashed (ValueError: invalid literal for int() with base 10: '\\x1b[2J'), wanted 0",
@@ -78,6 +88,20 @@ def test_capitals_count_where_they_count():
 )
 def test_what_is_answered(text, found):
     assert of("add", text) == found
+
+
+def test_a_limit_that_ended_a_program_is_named():
+    with Executor(ExecutorConfig(workers=1, max_steps=500, max_output=100)) as executor:
+
+        def of(name: str, text: str) -> str:
+            task = load_task(name, VOCABULARY)
+            return departure(task, Scorer(task, executor, ScorerConfig()).look(task.module(text), 5))
+
+        endless = "did not end (more steps than executor.max_steps allows)"
+        assert of("hello_world", "while 1:\n    pass\n") == f"it {endless}"
+        assert of("double", "while 1:\n    pass\n") == f"double(0) {endless}, wanted 0"
+        crowded = of("hello_world", "for var_a in range(30):\n    print(100)\n")
+        assert crowded == "it crashed (OutputError: printed more than 100 characters; see executor.max_output)"
 
 
 def test_constraints_come_last():

@@ -10,7 +10,7 @@ import numpy
 import pytest
 
 from memory.history import charts, curves, run_folder
-from memory.history.page import highlight
+from memory.history.highlight import highlight
 from memory.history.report import write_report
 from memory.history.run_folder import read_run
 from memory.history.run_log import BestRecord, RunLog

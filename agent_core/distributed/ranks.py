@@ -11,7 +11,6 @@ long, since a jail may be slow; that a rank is gone is known from its connection
 
 import contextlib
 import hashlib
-import io
 import os
 import re
 import signal
@@ -25,7 +24,8 @@ from torch import Tensor
 from torch import distributed as dist
 
 from agent_core.distributed.heartbeat import Heartbeat
-from agent_core.distributed.rendezvous import meet, ranks_in, restarts
+from agent_core.distributed.plain_values import line_of, packed, unpacked
+from agent_core.distributed.rendezvous import meet, number_in, ranks_in, restarts
 from utils import UserError
 
 PATIENCE = timedelta(hours=1)  # for a rank that lives
@@ -114,10 +114,10 @@ class Ranks:
 class JoinedRanks(Ranks):
     """One of several processes. What is told to all must be told by all, in the same order."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         """Finds the others by torchrun's environment, and waits for them."""
-        self.local_count = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-        self.local_rank = int(os.environ.get("LOCAL_RANK", 0))
+        self.local_count = number_in(os.environ, "LOCAL_WORLD_SIZE", 1)
+        self.local_rank = number_in(os.environ, "LOCAL_RANK", 0)
         self._signal = self._agreed = 0
         self._gradients = None  # the group that adds them up; None is the one for all else
         try:
@@ -126,7 +126,9 @@ class JoinedRanks(Ranks):
             dist.init_process_group("gloo", store=store, rank=self.rank, world_size=self.count, timeout=PATIENCE)
             self._heartbeat = Heartbeat(store.clone(), self.rank, self.count)
         except (RuntimeError, ValueError) as error:
-            raise UserError(f"the ranks do not find one another: {_line(error)}; look at torchrun's options") from None
+            raise UserError(
+                f"the ranks do not find one another: {line_of(error)}; look at torchrun's options"
+            ) from None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         """Waits for the others where all is well. Else tells them why, so that each reason is said by the rank that
@@ -149,7 +151,7 @@ class JoinedRanks(Ranks):
             self._heartbeat.tell(str(error))
             code = int(not self.leads and self._heartbeat.word_of_first() != "")
         else:
-            reason = f"{type(error).__name__}: {_line(error)}"
+            reason = f"{type(error).__name__}: {line_of(error)}"
             self._heartbeat.tell(reason)
             if isinstance(error, UserError) and not self.leads and self._heartbeat.word_of_first() == reason:
                 code = 2
@@ -179,20 +181,20 @@ class JoinedRanks(Ranks):
         self._heartbeat.watch()
 
     def gather(self, value: Any) -> list[Any]:
-        content = _packed(value)
+        content = packed(value)
         sizes = [int.from_bytes(size) for size in self.exchange(len(content).to_bytes(8))]
         contents = self.exchange(content.ljust(max(sizes), b"\0"))
-        return [_unpacked(content[:size]) for content, size in zip(contents, sizes, strict=True)]
+        return [unpacked(content[:size]) for content, size in zip(contents, sizes, strict=True)]
 
     def broadcast(self, value: Any) -> Any:
-        content = torch.frombuffer(bytearray(_packed(value if self.leads else None)), dtype=torch.uint8)
+        content = torch.frombuffer(bytearray(packed(value if self.leads else None)), dtype=torch.uint8)
         size = torch.tensor([len(content)])
         with self._telling():
             dist.broadcast(size, 0)
             if not self.leads:
                 content = torch.empty(int(size), dtype=torch.uint8)
             dist.broadcast(content, 0)
-        return value if self.leads else _unpacked(content.numpy().tobytes())
+        return value if self.leads else unpacked(content.numpy().tobytes())
 
     def spread(self, tensors: Iterable[Tensor]) -> None:
         with self._telling():
@@ -215,10 +217,10 @@ class JoinedRanks(Ranks):
         flat = torch.cat([g.reshape(-1) for g in gradients] + [f.detach().reshape(1).to(gradients[0]) for f in figures])
         with self._telling():
             dist.all_reduce(flat, group=self._gradients)
-        *sums, figures = flat.split([*(p.numel() for p in parameters), len(figures)])
+        *sums, totals = flat.split([*(p.numel() for p in parameters), len(figures)])
         for parameter, total in zip(parameters, sums, strict=True):
             parameter.grad = total.view_as(parameter)
-        return figures.unbind()
+        return totals.unbind()
 
     def stopping(self, number: int) -> int:
         self._signal = number
@@ -229,7 +231,7 @@ class JoinedRanks(Ranks):
         try:
             yield
         except RuntimeError as error:  # what gloo and nccl raise, and nothing else here does
-            cause = re.sub(r"^\[\S+\] |\. This .*", "", _line(error))  # without gloo's line of code and good wishes
+            cause = re.sub(r"^\[\S+\] |\. This .*", "", line_of(error))  # without gloo's line of code and good wishes
             raise RankLost(f"the connection to another rank is lost ({cause})") from None
 
 
@@ -240,18 +242,3 @@ def join() -> Ranks:
     alone = Ranks()
     alone.restarted = restarts() > 0
     return alone
-
-
-def _line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-def _packed(value: Any) -> bytes:
-    """As a checkpoint is: plain values only."""
-    buffer = io.BytesIO()
-    torch.save(value, buffer)
-    return buffer.getvalue()
-
-
-def _unpacked(content: bytes) -> Any:
-    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)

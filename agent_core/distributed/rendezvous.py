@@ -14,18 +14,28 @@ from datetime import timedelta
 from torch.distributed import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
+from utils import UserError
+
 PATIENCE = timedelta(minutes=5)  # for the others to start
 GLANCE = 0.01  # seconds
 
 
+def number_in(environment: Mapping[str, str], name: str, otherwise: int) -> int:
+    """A variable of torchrun's; `otherwise` where it is not set, or set to nothing. Raises UserError for no number."""
+    text = environment.get(name, "").strip() or str(otherwise)
+    if not (text.isascii() and text.isdigit()):
+        raise UserError(f"{name} in the environment is {text!r}, not a number: start ranks with torchrun, or unset it")
+    return int(text)
+
+
 def ranks_in(environment: Mapping[str, str]) -> int:
     """How many ranks were started."""
-    return int(environment.get("WORLD_SIZE", 1)) if "RANK" in environment else 1
+    return number_in(environment, "WORLD_SIZE", 1) if environment.get("RANK") else 1
 
 
 def restarts() -> int:
     """How often torchrun has started this process again after a failure on this machine."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
+    return number_in(os.environ, "TORCHELASTIC_RESTART_COUNT", 0)
 
 
 def meet() -> tuple[Store, int, int]:

@@ -8,7 +8,7 @@ have to repeat one, which could then begin with what may also follow it, and tha
 
 from typing import NamedTuple
 
-from agent_core.grammar.rules import Alternative, Grammar, Symbol, Terminal
+from agent_core.grammar.ll1 import Alternative, Grammar, Symbol, Terminal
 from agent_core.grammar.scopes import MARKS, Action
 
 FINISHED = 0  # the state under every program: only <PAD> is left

@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy
 import torch
 from torch import Tensor
 
-from agent_core.grammar.compiler import FINISHED, Cell, Compiler, Step
-from agent_core.grammar.rules import START_SYMBOLS, Grammar, GrammarError
-from agent_core.grammar.scopes import DEEPER, MARKS, Guard, Names, Scopes
-from tokenizer import PAD, SPECIAL_TOKENS, token_class
+from agent_core.grammar.compiler import FINISHED, Cell, Compiler
+from agent_core.grammar.ll1 import START_SYMBOLS, Grammar, GrammarError
+from agent_core.grammar.scopes import Names, Scopes
+from agent_core.grammar.tables import UNLIMITED, class_sizes, make_tables, up_to
+from tokenizer import PAD, SPECIAL_TOKENS
 
-UNLIMITED = 1 << 14  # tokens needed after an illegal token: more than any program has
+__all__ = ["UNLIMITED", "LegalTokens", "OpenSpan", "Prompt", "StackState"]
 
 
 class Prompt(NamedTuple):
@@ -54,12 +54,6 @@ class StackState:
         self.scopes.select(rows)
 
 
-def _up_to(table: numpy.ndarray) -> numpy.ndarray:
-    """(states * n, V) bool: where a table (states, V) is at most n, n from -1 to its largest number but UNLIMITED."""
-    steps = numpy.arange(-1, table[table < UNLIMITED].max() + 1)
-    return (table[:, None] <= steps[:, None]).reshape(-1, table.shape[1])
-
-
 class LegalTokens:
     """The tables of one grammar over one vocabulary, on one device."""
 
@@ -75,56 +69,27 @@ class LegalTokens:
         compiler = Compiler(grammar, self.pad)
         self._starts = {start: compiler.state(Cell(start, frozenset())) for start in START_SYMBOLS}
         rows = compiler.rows()
-
-        states, vocabulary = len(rows), len(tokens)
-        self.deepest_push = max(len(pushed) for row in rows for _, pushed in row.values())
-        need = numpy.full((states, vocabulary), UNLIMITED, dtype=numpy.int16)
-        pops = numpy.zeros((states, vocabulary), dtype=numpy.int16)
-        condition = numpy.full((states, vocabulary), self._names.condition(Guard.ALWAYS, self.pad))
-        name_move = numpy.full((states, vocabulary, self._names.count), 0, dtype=numpy.int32)
-        deeper = numpy.zeros((states, vocabulary), dtype=numpy.int64)
-        push = numpy.zeros((states, vocabulary, self.deepest_push), dtype=numpy.int16)  # bottom first
-        rise = numpy.full((states, vocabulary), -1)  # of the pointer, from the cell that serves
-        for state, row in enumerate(rows):
-            for token, (move, pushed) in row.items():
-                need[state, token] = 1 + move.growth if state != FINISHED else -UNLIMITED
-                pops[state, token] = move.pops
-                guard, action = MARKS[move.mark]
-                condition[state, token] = self._names.condition(guard, token)
-                name_move[state, token], deeper[state, token] = self._names.move(action, token), DEEPER.get(action, 0)
-                push[state, token, : len(pushed)] = pushed
-                rise[state, token] = len(pushed) - 1
-        self.class_sizes = self._class_sizes(rows)
-        tables = (need, pops, condition, name_move, deeper, push, rise)
-        need, pops, condition, name_move, deeper, push, rise = (torch.from_numpy(t).to(device) for t in tables)
-        self._condition = condition  # (states, V)
-        self._used = (need < UNLIMITED).any(dim=0)  # (V,)
+        tables = make_tables(rows, len(tokens), self._names, self.pad)
         # Which tokens fit, by state and tokens to spare, and which are served within so many cells of the top. Both
-        # numbers count from -1: nothing to spare at all, and the whole stretch used up.
-        self._fits, self._within = (torch.from_numpy(_up_to(table)).to(device) for table in tables[:2])
-        self._budgets, self._reaches = (len(table) // states for table in (self._fits, self._within))
+        # numbers count from -1: nothing to spare at all, and the whole span used up.
+        self._fits, self._within = up_to(tables.need).to(device), up_to(tables.pops).to(device)
+        self._budgets, self._reaches = (len(table) // len(rows) for table in (self._fits, self._within))
+        self._used = (tables.need < UNLIMITED).any(dim=0)  # (V,)
+        tables = tables.to(device)
+        self._condition = tables.condition  # (S, V)
         # For tokens that have been chosen, by state * V + token:
-        self._spent = need.clamp(min=0).flatten().long()  # a finished program spends nothing more
-        self._popped, self._deeper, self._rise = pops.flatten(), deeper.flatten(), rise.flatten()
-        self._name_move, self._push = name_move.flatten(0, 1), push.flatten(0, 1)
+        self._spent = tables.need.clamp(min=0).flatten().long()  # a finished program spends nothing more
+        self._popped, self._deeper, self._rise = tables.pops.flatten(), tables.deeper.flatten(), tables.rise.flatten()
+        self._name_move, self._push = tables.name_move.flatten(0, 1), tables.push.flatten(0, 1)
+        self.deepest_push = tables.push.shape[-1]
         self._offsets = torch.arange(self.deepest_push, device=device)
-        self.fewest_of_state = [0, *(compiler.fewest(cell.symbol) for cell in compiler.cells[1:])]
+        self.class_sizes = class_sizes(rows, self._tokens).to(device)  # (V,)
+
         symbols = [cell.symbol for cell in compiler.cells]
         numbers = {symbol: number for number, symbol in enumerate(dict.fromkeys(symbols))}
         self.symbol_of_state = [numbers[symbol] for symbol in symbols]  # a number for each symbol of the grammar
-        self.keeps_names = [False, *(compiler.keeps_names(cell.symbol) for cell in compiler.cells[1:])]
-
-    def _class_sizes(self, rows: Sequence[dict[int, tuple[Step, list[int]]]]) -> Tensor:
-        """(V,) float: how many tokens the grammar continues alike wherever they stand, the token itself among them:
-        all numbers, all comparisons. A name is of its own kind, since each says something else."""
-        classes: dict[object, list[int]] = {}
-        for token, text in enumerate(self._tokens):
-            moves = tuple((state, row[token][0], *row[token][1]) for state, row in enumerate(rows) if token in row)
-            classes.setdefault(text if token_class(text) in ("VARIABLE", "FUNCTION") else moves, []).append(token)
-        sizes = torch.ones(len(self._tokens), device=self.device)
-        for tokens in classes.values():
-            sizes[tokens] = float(len(tokens))
-        return sizes
+        self.fewest_of_state = [0, *map(compiler.fewest, symbols[1:])]
+        self.keeps_names = [False, *map(compiler.keeps_names, symbols[1:])]
 
     def unused_tokens(self) -> list[str]:
         """The tokens of the vocabulary that no rule mentions, special ones left out."""
@@ -140,19 +105,31 @@ class LegalTokens:
 
         max_length: the most tokens a program may have, <EOS> included.
         """
-        if max_length < self.shortest(start):
-            raise ValueError(f"the shortest {start} has {self.shortest(start)} tokens, max_length is {max_length}")
+        return self.begin_each([Prompt(start, tuple(defined))] * batch_size, max_length)
+
+    def begin_each(self, prompts: Sequence[Prompt], max_length: int) -> StackState:
+        """As `begin`, where each program has a prompt of its own, (B,)."""
+        distinct = {prompt: number for number, prompt in enumerate(dict.fromkeys(prompts))}
+        for start in {prompt.start for prompt in distinct}:
+            if max_length < self.shortest(start):
+                raise ValueError(f"the shortest {start} has {self.shortest(start)} tokens, max_length is {max_length}")
+        which = torch.tensor([distinct[prompt] for prompt in prompts], dtype=torch.long, device=self.device)  # (B,)
+
+        def of_each(values: Sequence[int]) -> Tensor:
+            """(B,) what is given for each distinct prompt."""
+            return torch.tensor(values, dtype=torch.long, device=self.device).index_select(0, which)
+
         depth = 2 + (self.deepest_push - 1) * max_length + self.deepest_push
-        stack = torch.zeros((batch_size, depth), dtype=torch.int16, device=self.device)
-        stack[:, 1] = self._starts[start]
-        known = [self._tokens.index(name) for name in defined]
-        pointer = torch.ones(batch_size, dtype=torch.long, device=self.device)
+        stack = torch.zeros((len(prompts), depth), dtype=torch.int16, device=self.device)
+        top = of_each([self._starts[prompt.start] for prompt in distinct])
+        stack[:, 1] = top
+        known = [[self._tokens.index(name) for name in prompt.defined] for prompt in distinct]
         return StackState(
             stack,
-            pointer,
-            top=torch.full_like(pointer, self._starts[start]),
-            length_budget=torch.full_like(pointer, max_length - self.shortest(start)),
-            scopes=Scopes(batch_size, known, self._names, self.device),
+            pointer=torch.ones_like(top),
+            top=top,
+            length_budget=of_each([max_length - self.shortest(prompt.start) for prompt in distinct]),
+            scopes=Scopes(self._names.states(known).index_select(0, which), self._names),
         )
 
     def legal(self, stacks: StackState, span: OpenSpan | None = None) -> Tensor:
@@ -191,13 +168,17 @@ class LegalTokens:
         self, programs: Sequence[Sequence[int]], start: str, max_length: int, defined: Sequence[str] = ()
     ) -> list[bool]:
         """Which of these are whole legal programs, <EOS> included, of at most `max_length` tokens."""
+        return self.accepts_each(programs, [Prompt(start, tuple(defined))] * len(programs), max_length)
+
+    def accepts_each(self, programs: Sequence[Sequence[int]], prompts: Sequence[Prompt], max_length: int) -> list[bool]:
+        """As `accepts`, where each program has a prompt of its own."""
         if not programs:
             return []
         longest = max(map(len, programs))
         ids = torch.full((len(programs), longest), self.pad, device=self.device)
         for row, program in enumerate(programs):
             ids[row, : len(program)] = torch.tensor(program, dtype=torch.long)
-        stacks = self.begin(start, len(programs), max_length, defined)
+        stacks = self.begin_each(prompts, max_length)
         accepted = torch.ones(len(programs), dtype=torch.bool, device=self.device)
         for t in range(longest):
             legal = self.legal(stacks)

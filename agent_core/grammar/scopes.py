@@ -3,8 +3,17 @@
 A variable may be read once a statement that has ended defined it; what a block defined ends with the block, for the
 block may not have run. In a function, a variable of the module may be read unless the function assigns it anywhere,
 since Python then takes it for the function's own; so whichever comes first, the read or the assignment, rules out the
-other. Each name of each program is a machine of its own with a few bits of state; one table says what every token does
-to it, another what is then legal, so a step of a whole batch is a handful of look-ups.
+other. Each name of each program has a few bits of state of its own; one table says what every token does to it, another
+what is then legal, so a step of a whole batch is a handful of look-ups.
+
+Worked example, `var_c = var_a` in the body of a function whose parameter is var_a:
+
+    token    mark            var_a  var_c
+                             LOCAL  none             before the first token: only var_a may be read
+    var_c    target          LOCAL  PENDING          what the statement assigns
+    =                        LOCAL  PENDING          `var_c = var_c` is not legal: it is not LOCAL yet
+    var_a    read            LOCAL  PENDING
+    NEWLINE  define_target   LOCAL  LOCAL + PENDING  from here on var_c may be read; PENDING goes with the next target
 """
 
 from collections.abc import Sequence
@@ -161,6 +170,16 @@ class Names:
         self.facts = facts.flatten(0, 1).to(device)  # (2 * N * states, guards but the last two)
         self.sealed = self._span  # what to add to the states of a program that is sealed
 
+    def states(self, defined: Sequence[Sequence[int]]) -> Tensor:
+        """(P, N) the states of all names where nothing has been written.
+
+        defined: P times the tokens of the names that exist then: a function's parameters and itself.
+        """
+        known = [[LOCAL * (name in names) for name in self.ids] or [0] for names in defined]
+        return self.first_states + torch.tensor(known, dtype=torch.int32, device=self.first_states.device).view(
+            len(defined), self.count
+        )
+
     def condition(self, guard: Guard, token: int) -> int:
         """Where in `Scopes.facts` it says whether `guard` holds for `token`."""
         own = len(Guard) - 2  # facts of each name
@@ -177,12 +196,11 @@ class Names:
 class Scopes:
     """The names of a batch of programs that are being written."""
 
-    def __init__(self, batch_size: int, defined: Sequence[int], names: Names, device: torch.device):
-        """defined: the tokens of the names that exist before the first one, a function's parameters and itself."""
-        known = [LOCAL * (name in defined) for name in names.ids] or [0]
-        states = names.first_states + torch.tensor(known, dtype=torch.int32, device=device)
+    def __init__(self, states: Tensor, names: Names):
+        """states: (B, N) of the names before the first token, see `Names.states`."""
+        batch_size, device = len(states), states.device
         self._names = names
-        self._states = states.repeat(batch_size, 1)  # (B, N)
+        self._states = states
         self._depth = torch.zeros(batch_size, dtype=torch.long, device=device)
         # Of each program the states where each block that is open began, and a place for those of now.
         self._saved = torch.zeros((batch_size, MAX_BLOCKS + 1, names.count), dtype=torch.int32, device=device)

@@ -4,8 +4,8 @@
   where it also counts the calls.
 - Functions that could recurse also take one of a fixed number of call slots and give it back, so that how deep a
   program may recurse depends on the program alone.
-- Operators that can make large values, or take long on large ones, become calls of the checked ones in
-  agent_core/interpreter/meter.py; so do slices and the few allowed methods.
+- Operators that can make large values, or take long on large ones, become calls of the functions in
+  metered_operators.py and metered_comparisons.py; so do slices and the few allowed methods.
 
 A program without loops and without calls of its own functions executes each node at most once, so most of that is
 left out where it also cannot build anything large. The nodes are changed where they stand (a BinOp becomes a Call by
@@ -19,7 +19,13 @@ from __future__ import annotations
 
 import _ast as ast
 
-from agent_core.interpreter.allowlist import ALWAYS_CHECKED, Checked
+from agent_core.interpreter.allowlist import ALWAYS_CHECKED
+from agent_core.interpreter.static_check import Checked
+
+TYPE_CHECKING = False  # that of typing would make every fork dearer
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 NODES_PER_TICK = 128  # a loop's body of more nodes than this takes several steps a turn
 FREE_GROWTH = 6  # additions and displays that a program without loops may make unchecked: at most 2**6 times its input
@@ -40,8 +46,8 @@ def _load(name: str) -> ast.Name:
     return ast.Name(name, ast.Load(), lineno=1, col_offset=0)
 
 
-def _call(name: str) -> ast.Call:
-    return ast.Call(_load(name), [], [], lineno=1, col_offset=0)
+def _call(name: str, *arguments: ast.expr) -> ast.Call:
+    return ast.Call(_load(name), [*arguments], [], lineno=1, col_offset=0)
 
 
 def _statement(name: str) -> ast.Expr:
@@ -49,61 +55,102 @@ def _statement(name: str) -> ast.Expr:
 
 
 # Nodes that are the same wherever they are inserted are made once and shared between all trees.
-_TICK, _CALL, _ENTER, _LEAVE = map(_statement, (TICK, CALL, ENTER, LEAVE))
-_LEAVE.value.args.append(ast.Constant(None, lineno=1, col_offset=0))
+_TICK, _CALL, _ENTER = map(_statement, (TICK, CALL, ENTER))
+_LEAVE = ast.Expr(_call(LEAVE, ast.Constant(None, lineno=1, col_offset=0)), lineno=1, col_offset=0)
 _TICK_TEST = _call(TICK)
 _SLICE, _SIZED, _KEY, _NONE = _load(SLICE), _load(SIZED), _load(KEY), ast.Constant(None, lineno=1, col_offset=0)
 _TRUE = ast.Constant(True, lineno=1, col_offset=0)
 
-_ALWAYS = ALWAYS_CHECKED
 _IN_LOOPS = frozenset({ast.Add, ast.Sub, ast.Div, ast.FloorDiv})
 _COMPARED = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn)
-_OPERATORS = {kind: _load(operator_name(kind)) for kind in (*_ALWAYS, *_IN_LOOPS, *_COMPARED)}
-_IN_PLACE = {kind: _load(operator_name(kind, True)) for kind in (*_ALWAYS, *_IN_LOOPS)}
+_OPERATORS = {kind: _load(operator_name(kind)) for kind in (*ALWAYS_CHECKED, *_IN_LOOPS, *_COMPARED)}
+_IN_PLACE = {kind: _load(operator_name(kind, True)) for kind in (*ALWAYS_CHECKED, *_IN_LOOPS)}
+
+
+class _Plan:
+    """What the rewriting of one program depends on, beside the node at hand."""
+
+    __slots__ = ("calls_back", "keyed", "small", "ticks")
+
+    def __init__(self, checked: Checked, keyed: bool):
+        straight = not (checked.loops or checked.calls_back)
+        size = len(checked.nodes)
+        self.calls_back = checked.calls_back
+        self.keyed = keyed  # the program may be given a dict
+        self.small = straight and checked.growing <= FREE_GROWTH and size <= NODES_PER_TICK
+        self.ticks = size // NODES_PER_TICK + 1  # steps that a turn of a loop costs
 
 
 def rewrite(checked: Checked, keyed: bool = False) -> ast.Module:
     """The same tree, changed in place, ready for compile(). keyed: the program may be given a dict."""
-    nodes = checked.nodes
-    straight = not (checked.loops or checked.calls_back)
-    small = straight and checked.growing <= FREE_GROWTH and len(nodes) <= NODES_PER_TICK
-    if small and not checked.rewrite:
+    plan = _Plan(checked, keyed)
+    if plan.small and not checked.rewrite:
         return checked.tree
-    ticks = len(nodes) // NODES_PER_TICK + 1
-    for node in nodes:
-        kind = type(node)
-        if kind is ast.BinOp:
-            operator = type(node.op)
-            in_loop = not small and operator in _IN_LOOPS and _can_grow(operator, node.left, node.right)
-            if in_loop or operator in _ALWAYS:
-                _become_call(node, _OPERATORS[operator], [node.left, node.right])
-        elif kind is ast.Call:
-            if type(node.func) is ast.Attribute:
-                node.args = [node.func.value, *node.args]
-                node.func = _load(method_name(node.func.attr))
-        elif kind is ast.AugAssign:
-            operator = type(node.op)
-            if operator in _ALWAYS or (operator in _IN_LOOPS and _can_grow(operator, node.value, node.value)):
-                _become_assignment(node, _IN_PLACE[operator])
-        elif kind is ast.Compare:
-            _check_comparison(node, small)
-        elif small:
-            continue
-        elif kind is ast.Subscript:
-            index = node.slice
-            if type(index) is ast.Slice:
-                parts = [index.lower or _NONE, index.upper or _NONE, index.step or _NONE]
-                _become_call(node, _SLICE, [node.value, *parts])
-            elif keyed and type(index) is not ast.Constant:
-                node.slice = ast.Call(_KEY, [index], [], lineno=node.lineno, col_offset=node.col_offset)
-        elif kind is ast.While or kind is ast.For:
-            node.body[:0] = [_TICK] * ticks
-        elif kind is ast.comprehension:
-            node.ifs[:0] = [_TICK_TEST] * ticks
-        elif kind is ast.FunctionDef and checked.calls_back:
-            body = ast.Try(node.body, [], [], [_LEAVE], lineno=1, col_offset=0)
-            node.body = [_CALL, *[_TICK] * (ticks - 1), _ENTER, body]
+    changes = _IN_SMALL if plan.small else _CHANGES
+    for node in checked.nodes:
+        change = changes.get(type(node))
+        if change is not None:
+            change(node, plan)
     return checked.tree
+
+
+def _operation(node: Any, plan: _Plan) -> None:
+    operator = type(node.op)
+    in_loop = not plan.small and operator in _IN_LOOPS and _can_grow(operator, node.left, node.right)
+    if in_loop or operator in ALWAYS_CHECKED:
+        _become_call(node, _OPERATORS[operator], [node.left, node.right])
+
+
+def _method_call(node: Any, plan: _Plan) -> None:
+    function = node.func
+    if type(function) is ast.Attribute:
+        node.args = [function.value, *node.args]
+        node.func = _load(method_name(function.attr))
+
+
+def _assignment_in_place(node: Any, plan: _Plan) -> None:
+    operator = type(node.op)
+    if operator in ALWAYS_CHECKED or (operator in _IN_LOOPS and _can_grow(operator, node.value, node.value)):
+        _become_assignment(node, _IN_PLACE[operator])
+
+
+def _subscript(node: Any, plan: _Plan) -> None:
+    index = node.slice
+    if type(index) is ast.Slice:
+        parts = [index.lower or _NONE, index.upper or _NONE, index.step or _NONE]
+        _become_call(node, _SLICE, [node.value, *parts])
+    elif plan.keyed and type(index) is not ast.Constant:
+        node.slice = ast.Call(_KEY, [index], [], lineno=node.lineno, col_offset=node.col_offset)
+
+
+def _loop(node: Any, plan: _Plan) -> None:
+    node.body[:0] = [_TICK] * plan.ticks
+
+
+def _comprehension(node: Any, plan: _Plan) -> None:
+    node.ifs[:0] = [_TICK_TEST] * plan.ticks
+
+
+def _function(node: Any, plan: _Plan) -> None:
+    if plan.calls_back:
+        body = ast.Try(node.body, [], [], [_LEAVE], lineno=1, col_offset=0)
+        node.body = [_CALL, *[_TICK] * (plan.ticks - 1), _ENTER, body]
+
+
+def _comparison(node: Any, plan: _Plan) -> None:
+    if plan.small and not any(type(operator) is ast.In or type(operator) is ast.NotIn for operator in node.ops):
+        return
+    operands = [node.left, *node.comparators]
+    if len(operands) > 2:
+        place = {"lineno": node.lineno, "col_offset": node.col_offset}
+        node.left, *node.comparators = (ast.Call(_SIZED, [operand], [], **place) for operand in operands)
+        return
+    operator = type(node.ops[0])
+    if operator is ast.Is or operator is ast.IsNot or type(operands[1]) is ast.Constant:
+        return
+    if type(operands[0]) is ast.Constant and operator is not ast.In and operator is not ast.NotIn:
+        return
+    _become_call(node, _OPERATORS[operator], operands)
 
 
 def _can_grow(operator: type[ast.AST], left: ast.expr, right: ast.expr) -> bool:
@@ -113,12 +160,12 @@ def _can_grow(operator: type[ast.AST], left: ast.expr, right: ast.expr) -> bool:
     return not any(type(side) is ast.Constant and type(side.value) is not str for side in (left, right))
 
 
-def _become_call(node: ast.AST, function: ast.Name, arguments: list) -> None:
+def _become_call(node: Any, function: ast.Name, arguments: list[ast.expr]) -> None:
     node.__class__ = ast.Call
     node.func, node.args, node.keywords = function, arguments, []
 
 
-def _become_assignment(node: ast.AugAssign, function: ast.Name) -> None:
+def _become_assignment(node: Any, function: ast.Name) -> None:
     """`x += y` becomes `x = add(x, y)`; `o[i] += y` first keeps o and i: each is evaluated once, and in order."""
     place = {"lineno": node.lineno, "col_offset": node.col_offset}
     target = node.target
@@ -138,17 +185,17 @@ def _become_assignment(node: ast.AugAssign, function: ast.Name) -> None:
     node.test, node.body, node.orelse = _TRUE, [*keep, ast.Assign([new], value, **place)], []
 
 
-def _check_comparison(node: ast.Compare, small: bool) -> None:
-    if small and not any(type(operator) is ast.In or type(operator) is ast.NotIn for operator in node.ops):
-        return
-    operands = [node.left, *node.comparators]
-    if len(operands) > 2:
-        place = {"lineno": node.lineno, "col_offset": node.col_offset}
-        node.left, *node.comparators = (ast.Call(_SIZED, [operand], [], **place) for operand in operands)
-        return
-    operator = type(node.ops[0])
-    if operator is ast.Is or operator is ast.IsNot or type(operands[1]) is ast.Constant:
-        return
-    if type(operands[0]) is ast.Constant and operator is not ast.In and operator is not ast.NotIn:
-        return
-    _become_call(node, _OPERATORS[operator], operands)
+# What may have to be replaced even where a program can neither repeat nor grow much, and what besides where it can.
+_IN_SMALL: dict[type[ast.AST], Callable[[Any, _Plan], None]] = {
+    ast.BinOp: _operation,
+    ast.Call: _method_call,
+    ast.AugAssign: _assignment_in_place,
+    ast.Compare: _comparison,
+}
+_CHANGES = _IN_SMALL | {
+    ast.Subscript: _subscript,
+    ast.While: _loop,
+    ast.For: _loop,
+    ast.comprehension: _comprehension,
+    ast.FunctionDef: _function,
+}

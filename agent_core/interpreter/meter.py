@@ -12,11 +12,15 @@ from collections import deque
 from itertools import islice, repeat
 from types import BuiltinFunctionType, FunctionType
 
+from agent_core.interpreter.cpython_facts import ADDRESS, BIG, DIGIT_BITS
 from agent_core.interpreter.instrument import CALL, TICK
+
+TYPE_CHECKING = False  # that of typing would make every fork dearer
+if TYPE_CHECKING:
+    from typing import Any
 
 ELEMENTS = 3  # as a shift: 8 elements a step
 LETTERS = 5  # 32 letters a step
-BIG = (1 << 30) - 1  # integers below have one digit and are free; none of more than some 35,000 bits can be paid for
 OVERFLOW = 64  # steps for printing more when there is already too much
 MAX_CALLS = 1_000  # calls of functions inside each other
 MAX_NESTING = 200  # lists inside each other that are compared or shown
@@ -34,8 +38,8 @@ class Meter:
     def __init__(self, max_steps: int, max_output: int):
         self.max_steps = max_steps
         self.max_output = max_output
-        self.slots = deque()
-        self.names: dict[str, object] = {}  # what programs see: agent_core/interpreter/metered_builtins.py fills it
+        self.slots: deque[None] = deque()
+        self.names: dict[str, Any] = {}  # what programs see: metered_builtins.py fills it
         self.begin()
 
     def begin(self) -> None:
@@ -57,9 +61,11 @@ class Meter:
         return self.overdrawn or self.left() == 0
 
     def output(self) -> str:
+        """What the program has printed, even beyond what may be told."""
         return "".join(self.printed)
 
     def charge(self, steps: int) -> None:
+        """Draws so many steps; raises OutOfSteps when there are not more than that."""
         if steps <= 0:
             return
         if steps >= self.left():
@@ -78,7 +84,8 @@ class Meter:
         deep for the C code that is going to walk it.
         """
         limit = (self.left() + 1) << ELEMENTS
-        total, depth, level = 1, 0, (value,)
+        total, depth = 1, 0
+        level: Any = (value,)
         while level:
             below: list = []
             for item in level:
@@ -97,7 +104,7 @@ class Meter:
                 elif kind is str:
                     total += len(item) >> (LETTERS - ELEMENTS)
                 elif kind is int and not -BIG < item < BIG:
-                    digits = item.bit_length() // 30
+                    digits = item.bit_length() // DIGIT_BITS
                     total += digits * digits >> 7  # turning it into text is quadratic
             if total > limit:
                 self.charge(_ENDLESS)
@@ -108,7 +115,7 @@ class Meter:
         return total
 
 
-def count(items: object) -> int:
+def count(items: Any) -> int:
     """How many elements an iterable has; TypeError as Python words it where it is none."""
     try:
         return len(items)
@@ -119,7 +126,7 @@ def count(items: object) -> int:
         return _ENDLESS
 
 
-def text_of(meter: Meter, value: object) -> str:
+def text_of(meter: Meter, value: Any) -> str:
     """str(value), charged, and without the address of anything in memory."""
     kind = type(value)
     if kind is str:
@@ -130,7 +137,7 @@ def text_of(meter: Meter, value: object) -> str:
         return f"<function {value.__name__}>"
     meter.charge(meter.measure(value) >> ELEMENTS)
     text = repr(value)
-    if " at 0x" in text:
+    if ADDRESS in text:
         text = without_addresses(text)
     meter.charge(len(text) >> LETTERS)
     return text
@@ -138,5 +145,5 @@ def text_of(meter: Meter, value: object) -> str:
 
 def without_addresses(text: str) -> str:
     """The text without any ` at 0x...`, which Python adds to what has no better way to show itself."""
-    first, *rest = text.split(" at 0x")
+    first, *rest = text.split(ADDRESS)
     return first + "".join([part.lstrip("0123456789abcdef") for part in rest])

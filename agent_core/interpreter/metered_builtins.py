@@ -6,27 +6,55 @@ lazy: `enumerate`, `zip` and `reversed` give lists.
 
 from __future__ import annotations
 
+import _ast as ast
 import builtins
 from types import FunctionType
 
-from agent_core.interpreter.instrument import ENTER, LEAVE
+from agent_core.interpreter.instrument import ENTER, LEAVE, operator_name
 from agent_core.interpreter.meter import CONTAINERS, ELEMENTS, LETTERS, OVERFLOW, Meter, count, text_of
-from agent_core.interpreter.metered_methods import checked_methods
-from agent_core.interpreter.metered_operators import checked_operators
+from agent_core.interpreter.metered_methods import metered_methods
+from agent_core.interpreter.metered_operators import metered_operators
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Names = dict[str, Any]
+
+MOST_DIGITS = 399  # that round() may be asked for: beyond, it would build a power of ten as large as it likes
 
 
-def checked_names(meter: Meter) -> dict[str, object]:
+def metered_names(meter: Meter) -> Names:
     """Everything that a program can reach without defining it, by name."""
+    operators = metered_operators(meter)
+    paid = _paid(meter)
+    names = _texts(meter) | _numbers(meter) | _order(meter, paid) | _sequences(meter, paid)
+    names["sum"] = _sum(meter, operators[operator_name(ast.Add)])
+    for name, function in names.items():
+        if type(function) is FunctionType:
+            function.__name__ = function.__qualname__ = name
+    names["range"] = range
+    return names | operators | metered_methods(meter) | {ENTER: meter.slots.pop, LEAVE: meter.slots.append}
+
+
+def _paid(meter: Meter) -> Callable[[Any], Any]:
     charge, measure = meter.charge, meter.measure
 
-    def paid(items):
+    def paid(items: Any) -> Any:
         """The iterable, after charging for one pass over it."""
         meter.tick()
         kind = type(items)
         charge((measure(items) if kind in CONTAINERS else count(items)) >> ELEMENTS)
         return items
 
-    def show(*values, sep=" ", end="\n"):
+    return paid
+
+
+def _texts(meter: Meter) -> Names:
+    charge = meter.charge
+
+    def show(*values: Any, sep: Any = " ", end: Any = "\n") -> None:
         meter.tick()
         if len(values) == 1:
             text = text_of(meter, values[0]) + ("\n" if end is None else end)
@@ -40,7 +68,43 @@ def checked_names(meter: Meter) -> dict[str, object]:
         meter.room -= len(text)
         meter.printed.append(text)
 
-    def add_up(items, start=0):
+    def text(value: Any = "") -> str:
+        meter.tick()
+        return text_of(meter, value)
+
+    return {"print": show, "str": text}
+
+
+def _numbers(meter: Meter) -> Names:
+    charge = meter.charge
+
+    def integer(value: Any = 0, *base: Any) -> int:
+        meter.tick()
+        if type(value) is str:
+            charge((len(value) // 7) ** 2 >> 7)
+        return builtins.int(value, *base)
+
+    def decimal(value: Any = 0.0) -> float:
+        if type(value) is str:
+            charge(len(value) >> LETTERS)
+        return builtins.float(value)
+
+    def rounded(value: Any, digits: Any = None) -> Any:
+        if digits is not None and not -MOST_DIGITS <= digits <= MOST_DIGITS:
+            raise ValueError(f"round() takes -{MOST_DIGITS} to {MOST_DIGITS} digits here")
+        return builtins.round(value, digits)
+
+    def true(value: Any = False) -> bool:
+        return builtins.bool(value)
+
+    return {"int": integer, "float": decimal, "round": rounded, "bool": true, "abs": builtins.abs}
+
+
+def _sum(meter: Meter, add: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    charge = meter.charge
+    numbers = {int, float, bool}
+
+    def add_up(items: Any, start: Any = 0) -> Any:
         meter.tick()
         kind = type(items)
         if kind is range:
@@ -48,71 +112,71 @@ def checked_names(meter: Meter) -> dict[str, object]:
             return builtins.sum(items, start)
         if kind is list or kind is tuple:
             charge(len(items) >> ELEMENTS)
-            if {int, float, bool}.issuperset(map(type, items)) and isinstance(start, (int, float)):
+            if numbers.issuperset(map(type, items)) and isinstance(start, (int, float)):
                 return builtins.sum(items, start)
         if type(start) is str:
             raise TypeError("sum() can't sum strings [use ''.join(seq) instead]")
-        add = names["Add "]
         for item in items:
             charge(1)
             start = add(start, item)
         return start
 
-    def smallest(*values):
+    return add_up
+
+
+def _order(meter: Meter, paid: Callable[[Any], Any]) -> Names:
+    charge, measure = meter.charge, meter.measure
+
+    def smallest(*values: Any) -> Any:
         paid(values[0] if len(values) == 1 else values)
         return builtins.min(*values)
 
-    def largest(*values):
+    def largest(*values: Any) -> Any:
         paid(values[0] if len(values) == 1 else values)
         return builtins.max(*values)
 
-    def in_order(items, /, *, reverse=False):
+    def in_order(items: Any, /, *, reverse: Any = False) -> list:
         meter.tick()
         size = measure(items) if type(items) in CONTAINERS else count(items)
         charge(size * (size.bit_length() >> 1) >> ELEMENTS)
         return builtins.sorted(items, reverse=reverse)
 
-    def text(value=""):
-        meter.tick()
-        return text_of(meter, value)
+    return {"min": smallest, "max": largest, "sorted": in_order}
 
-    def integer(value=0, *base):
-        meter.tick()
-        if type(value) is str:
-            charge((len(value) // 7) ** 2 >> 7)
-        return builtins.int(value, *base)
 
-    def decimal(value=0.0):
-        if type(value) is str:
-            charge(len(value) >> LETTERS)
-        return builtins.float(value)
+def _sequences(meter: Meter, paid: Callable[[Any], Any]) -> Names:
+    charge = meter.charge
 
-    def rounded(value, digits=None):
-        if digits is not None and not -400 < digits < 400:
-            raise ValueError("round() takes -399 to 399 digits here")
-        return builtins.round(value, digits)
-
-    def listed(items=()):
+    def listed(items: Any = ()) -> list:
         return list(paid(items))
 
-    def numbered(items, start=0):
+    def fixed(items: Any = ()) -> tuple:
+        return tuple(paid(items))
+
+    def numbered(items: Any, start: Any = 0) -> list:
         return list(builtins.enumerate(paid(items), start))
 
-    def zipped(*lists):
+    def zipped(*lists: Any) -> list:
         size = min((count(items) for items in lists), default=0)
         charge(size * len(lists) >> ELEMENTS)
         return list(builtins.zip(*lists, strict=False))
 
-    names: dict[str, object] = {
-        "print": show, "sum": add_up, "min": smallest, "max": largest, "sorted": in_order, "str": text,
-        "int": integer, "float": decimal, "round": rounded, "list": listed, "enumerate": numbered, "zip": zipped,
-        "tuple": lambda items=(): tuple(paid(items)), "reversed": lambda items: paid(items)[::-1],
-        "any": lambda items: builtins.any(paid(items)), "all": lambda items: builtins.all(paid(items)),
-        "bool": lambda value=False: builtins.bool(value), "abs": builtins.abs, "len": builtins.len,
-    }  # fmt: skip
-    for name, function in names.items():
-        if type(function) is FunctionType:
-            function.__name__ = function.__qualname__ = name
-    names["range"] = range
-    names |= checked_operators(meter) | checked_methods(charge, measure, ELEMENTS)
-    return names | {ENTER: meter.slots.pop, LEAVE: meter.slots.append}
+    def backwards(items: Any) -> Any:
+        return paid(items)[::-1]
+
+    def any_of(items: Any) -> bool:
+        return builtins.any(paid(items))
+
+    def all_of(items: Any) -> bool:
+        return builtins.all(paid(items))
+
+    return {
+        "list": listed,
+        "tuple": fixed,
+        "enumerate": numbered,
+        "zip": zipped,
+        "reversed": backwards,
+        "any": any_of,
+        "all": all_of,
+        "len": builtins.len,
+    }

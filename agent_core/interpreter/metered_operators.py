@@ -1,22 +1,46 @@
-"""Operators, comparisons and slices that charge the step budget by the size of what they are given or make."""
+"""Arithmetic and slices that charge the step budget by the size of what they are given or make.
+
+The functions are closures over the meter's two verbs, since a generated program's every operator goes through them:
+a method, or one more call in between, would cost each of them a fifth.
+"""
 
 from __future__ import annotations
 
-import operator
+import _ast as ast
 
-from agent_core.interpreter.instrument import KEY, SIZED, SLICE
-from agent_core.interpreter.meter import BIG, ELEMENTS, LETTERS, Meter, count
+from agent_core.interpreter.cpython_facts import BIG, DIGIT_BITS
+from agent_core.interpreter.instrument import SLICE, operator_name
+from agent_core.interpreter.meter import ELEMENTS, LETTERS, Meter, count
+from agent_core.interpreter.metered_comparisons import metered_comparisons
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Charge = Callable[[int], None]
+    Operators = dict[type[ast.AST], Callable[[Any, Any], Any]]
+
+PRODUCT = 6  # as a shift: a product of 64 pairs of digits costs a step
+
+
+def metered_operators(meter: Meter) -> dict[str, Any]:
+    """By the hidden names that the rewriting inserts, a function for each operator that it replaces."""
+    charge = meter.charge
+    before_product = _before_product(charge)
+    plain = _sums(charge) | _divisions(charge) | _powers(charge) | _product(charge, before_product)
+    in_place = plain | _in_place(charge, before_product, plain)
+    names: dict[str, Any] = {operator_name(kind): function for kind, function in plain.items()}
+    names |= {operator_name(kind, in_place=True): function for kind, function in in_place.items()}
+    return names | {SLICE: _slice(charge)} | metered_comparisons(meter)
 
 
 def _digits(number: int) -> int:
-    return number.bit_length() // 30 + 1
+    return number.bit_length() // DIGIT_BITS + 1
 
 
-def checked_operators(meter: Meter) -> dict[str, object]:
-    """By hidden name (agent_core/py), a function for each operator that the rewriting replaces."""
-    charge, measure = meter.charge, meter.measure
-
-    def built(result):
+def _charge_built(charge: Charge) -> Callable[[Any], Any]:
+    def built(result: Any) -> Any:
         """Charges for a sum, a difference or a slice, which is never larger than what it was made of, doubled."""
         kind = type(result)
         if kind is int:
@@ -28,49 +52,73 @@ def checked_operators(meter: Meter) -> dict[str, object]:
             charge(len(result) >> ELEMENTS)
         return result
 
-    def add(a, b):
+    return built
+
+
+def _sums(charge: Charge) -> Operators:
+    built = _charge_built(charge)
+
+    def add(a: Any, b: Any) -> Any:
         result = a + b
         if type(result) is int and -BIG < result < BIG:
             return result
         return built(result)
 
-    def subtract(a, b):
+    def subtract(a: Any, b: Any) -> Any:
         result = a - b
         if type(result) is int and -BIG < result < BIG:
             return result
         return built(result)
 
-    def before_product(a, b):
+    return {ast.Add: add, ast.Sub: subtract}
+
+
+def _slice(charge: Charge) -> Callable[..., Any]:
+    built = _charge_built(charge)
+    return lambda value, *parts: built(value[slice(*parts)])
+
+
+def _before_product(charge: Charge) -> Callable[[Any, Any], None]:
+    def before_product(a: Any, b: Any) -> None:
+        """Charges for a * b: for digits times digits, or for the elements or letters that it will have."""
         kind, other = type(a), type(b)
         if isinstance(a, int) and isinstance(b, int):
-            charge(_digits(a) * _digits(b) >> 6)
+            charge(_digits(a) * _digits(b) >> PRODUCT)
         elif kind is str or kind is list or kind is tuple:
             if isinstance(b, int) and b > 0:
                 charge(len(a) * b >> (LETTERS if kind is str else ELEMENTS))
         elif (other is str or other is list or other is tuple) and isinstance(a, int) and a > 0:
             charge(len(b) * a >> (LETTERS if other is str else ELEMENTS))
 
-    def multiply(a, b):
+    return before_product
+
+
+def _product(charge: Charge, before_product: Callable[[Any, Any], None]) -> Operators:
+    def multiply(a: Any, b: Any) -> Any:
         if type(a) is type(b) is int and -BIG < a < BIG and -BIG < b < BIG:
             return a * b
         before_product(a, b)
         return a * b
 
-    def before_division(a, b):
-        if isinstance(b, int):
-            charge(_digits(a) * _digits(b) >> 6)
+    return {ast.Mult: multiply}
 
-    def divide(a, b):
+
+def _divisions(charge: Charge) -> Operators:
+    def before_division(a: int, b: Any) -> None:
+        if isinstance(b, int):
+            charge(_digits(a) * _digits(b) >> PRODUCT)
+
+    def divide(a: Any, b: Any) -> Any:
         if type(a) is int and not -BIG < a < BIG:
             before_division(a, b)
         return a / b
 
-    def floor_divide(a, b):
+    def floor_divide(a: Any, b: Any) -> Any:
         if type(a) is int and not -BIG < a < BIG:
             before_division(a, b)
         return a // b
 
-    def modulo(a, b):
+    def modulo(a: Any, b: Any) -> Any:
         if type(a) is int:
             if not -BIG < a < BIG:
                 before_division(a, b)
@@ -78,17 +126,28 @@ def checked_operators(meter: Meter) -> dict[str, object]:
             raise TypeError("filling in text with % is not supported")
         return a % b
 
-    def power(a, b):
+    return {ast.Div: divide, ast.FloorDiv: floor_divide, ast.Mod: modulo}
+
+
+def _powers(charge: Charge) -> Operators:
+    def power(a: Any, b: Any) -> Any:
         if isinstance(a, int) and isinstance(b, int) and b > 0 and not -2 < a < 2:
-            charge((a.bit_length() * b // 30) ** 2 >> 7)
+            charge((a.bit_length() * b // DIGIT_BITS) ** 2 >> PRODUCT + 1)
         return a**b
 
-    def shift_left(a, b):
+    def shift_left(a: Any, b: Any) -> Any:
         if isinstance(a, int) and isinstance(b, int) and b > 0:
-            charge((_digits(a) + b // 30) ** 2 >> 7)
+            charge((_digits(a) + b // DIGIT_BITS) ** 2 >> PRODUCT + 1)
         return a << b
 
-    def add_in_place(a, b):
+    return {ast.Pow: power, ast.LShift: shift_left}
+
+
+def _in_place(charge: Charge, before_product: Callable[[Any, Any], None], plain: Operators) -> Operators:
+    """The operators that change a list instead of making a new one; for all else they are the plain ones."""
+    add, multiply = plain[ast.Add], plain[ast.Mult]
+
+    def add_in_place(a: Any, b: Any) -> Any:
         if type(a) is not list:
             return add(a, b)
         if type(b) is list or type(b) is tuple or type(b) is str or type(b) is range:
@@ -96,59 +155,11 @@ def checked_operators(meter: Meter) -> dict[str, object]:
         a += b
         return a
 
-    def multiply_in_place(a, b):
+    def multiply_in_place(a: Any, b: Any) -> Any:
         if type(a) is not list:
             return multiply(a, b)
         before_product(a, b)
         a *= b
         return a
 
-    def compared(compare):
-        def check(a, b):
-            kind = type(a)
-            if kind is str:
-                if len(a) > 256 and type(b) is str:
-                    charge(min(len(a), len(b)) >> 8)
-            elif kind is not int and type(b) is kind and (kind is list or kind is tuple or kind is dict):
-                charge(measure(a) + measure(b) >> ELEMENTS)
-            return compare(a, b)
-
-        return check
-
-    def search(item, box):
-        kind = type(box)
-        if kind is list or kind is tuple:
-            whole = type(item) is list or type(item) is tuple
-            charge((measure(box) if whole else len(box)) >> ELEMENTS)
-        elif kind is str:
-            charge(len(box) >> LETTERS)
-        elif kind is range and type(item) is not int and type(item) is not bool:
-            charge(count(box) >> ELEMENTS)
-        elif kind is dict:
-            key(item)
-        return item in box
-
-    def key(value):
-        """Charges for hashing: tuples are walked each time, and large numbers can be made to collide."""
-        if type(value) is tuple:
-            charge(16 + (measure(value) >> ELEMENTS))
-        elif type(value) is not str and isinstance(value, (int, float)) and not -BIG < value < BIG:
-            charge(16)
-        return value
-
-    def sized(value):
-        if type(value) is range:
-            charge(count(value) >> ELEMENTS)
-        charge(measure(value) >> ELEMENTS)
-        return value
-
-    plain = {"Add": add, "Sub": subtract, "Mult": multiply, "Div": divide, "FloorDiv": floor_divide, "Mod": modulo}
-    plain |= {"Pow": power, "LShift": shift_left}
-    comparisons = {"Eq": "eq", "NotEq": "ne", "Lt": "lt", "LtE": "le", "Gt": "gt", "GtE": "ge"}
-    names = {f"{name} ": function for name, function in plain.items()}
-    names |= {f"in place {name} ": function for name, function in plain.items()}
-    names |= {"in place Add ": add_in_place, "in place Mult ": multiply_in_place}
-    names |= {f"{name} ": compared(getattr(operator, short)) for name, short in comparisons.items()}
-    names |= {"In ": search, "NotIn ": lambda item, box: not search(item, box)}
-    names |= {SLICE: lambda value, *parts: built(value[slice(*parts)]), SIZED: sized, KEY: key}
-    return names
+    return {ast.Add: add_in_place, ast.Mult: multiply_in_place}

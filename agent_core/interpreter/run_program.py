@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import _ast as ast
 import marshal
-from types import FunctionType
+from types import CodeType, FunctionType
 
-from agent_core.interpreter.allowlist import Refused, check
+from agent_core.interpreter.cpython_facts import ADDRESS, EMPTY_DEQUE
 from agent_core.interpreter.instrument import CALL, TICK, rewrite
 from agent_core.interpreter.meter import Meter, without_addresses
-from agent_core.interpreter.metered_builtins import checked_names
+from agent_core.interpreter.metered_builtins import metered_names
+from agent_core.interpreter.static_check import Refused, check
 from agent_core.interpreter.wire_format import (
     AGAIN,
     CRASHED,
@@ -28,21 +29,26 @@ from agent_core.interpreter.wire_format import (
     quoted,
 )
 
-_NO_SLOT = "pop from an empty deque"  # how a call beyond MAX_CALLS shows itself
+TYPE_CHECKING = False  # that of typing would make every fork dearer
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    CallBlobs = tuple[str, list[bytes], bool]
 
 
 class OutOfMemory(Exception):
     """Beside other programs this proves nothing: it is run again, alone."""
 
 
-class Trial:
+class ProgramRunner:
     """Runs programs one after the other in a jailed process."""
 
     def __init__(self, meter: Meter):
         self.meter = meter
-        meter.names |= checked_names(meter)
+        meter.names |= metered_names(meter)
 
-    def run(self, source: str, call: tuple[str, list[bytes], bool] | None, alone: bool) -> str:
+    def run(self, source: str, call: CallBlobs | None, alone: bool) -> str:
         """The frame's text for one program.
 
         call: the function's name, each case's arguments marshalled, and whether there is a dict among them.
@@ -74,7 +80,7 @@ class Trial:
             space.clear()  # functions and their globals hold each other
         return f"[{status},{quoted(stdout[: self.meter.max_output])},{quoted(message)},[{','.join(cases)}]]"
 
-    def _compiled(self, source: str, keyed: bool):
+    def _compiled(self, source: str, keyed: bool) -> tuple[CodeType, bool]:
         """The code, and whether nothing can be kept from one call of its functions to the next."""
         checked = check(source)
         stateless = all(type(statement) is ast.FunctionDef for statement in checked.tree.body)
@@ -88,7 +94,7 @@ class Trial:
     def _space(self) -> dict[str, object]:
         return {"__builtins__": self.meter.names.copy()}
 
-    def _attempt(self, function, arguments: tuple) -> tuple[int, str, object]:
+    def _attempt(self, function: Callable[..., object], arguments: tuple) -> tuple[int, str, object]:
         """Calls the function: (status, message, value)."""
         meter = self.meter
         value, message = None, ""
@@ -98,11 +104,11 @@ class Trial:
             raise OutOfMemory from None
         except BaseException as error:  # noqa: BLE001 - hostile code may raise anything
             message = str(error)
-            if message == _NO_SLOT:
+            if message == EMPTY_DEQUE:  # no call slot was left
                 message = TOO_DEEP
             else:
                 message = f"{type(error).__name__}: {message}" if message else type(error).__name__
-                if " at 0x" in message:
+                if ADDRESS in message:
                     message = without_addresses(message)
         if meter.exhausted():
             return ENDLESS, f"more than {meter.max_steps} steps", None
@@ -112,7 +118,9 @@ class Trial:
             return CRASHED, f"OutputError: printed more than {meter.max_output} characters", None
         return FINISHED, "", value
 
-    def _cases(self, code, stateless: bool, space: dict, call: tuple, outputs: list[str]) -> list[str]:
+    def _cases(
+        self, code: CodeType, stateless: bool, space: dict[str, Any], call: CallBlobs, outputs: list[str]
+    ) -> list[str]:
         name, blobs, _ = call
         meter = self.meter
         texts: list[str] = []

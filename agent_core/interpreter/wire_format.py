@@ -14,7 +14,15 @@ from __future__ import annotations
 import struct
 from _json import encode_basestring_ascii as quoted  # the C half of json; json itself would make every fork dearer
 
-FINISHED, CRASHED, ENDLESS, REFUSED, AGAIN = range(5)  # AGAIN: out of memory beside others, so to be run alone
+from agent_core.interpreter.cpython_facts import DECIMAL_BITS
+
+TYPE_CHECKING = False  # that of typing would make every fork dearer
+if TYPE_CHECKING:
+    from typing import Any
+
+STATUSES = ("finished", "crashed", "endless", "refused")  # of a program, from best to worst; a frame has the place
+FINISHED, CRASHED, ENDLESS, REFUSED = range(len(STATUSES))
+AGAIN = len(STATUSES)  # no status: the program ran out of memory beside others and must be run alone
 # How a child ended, as its worker saw it. NO_ROOM: it never was; the error's number stands for the exit status.
 DONE, DIED, TIMED_OUT, TOO_MUCH, NOT_JAILED, NO_ROOM = range(6)
 
@@ -28,7 +36,6 @@ MAX_DEPTH = 50  # containers inside each other in a value
 MAX_MESSAGE = 200
 TOO_DEEP = "RecursionError: maximum recursion depth exceeded"  # the message of calls without end
 MAX_COUNTED = 10**9  # the most that max_steps can be
-_DECIMAL_BITS = 13_000  # below Python's limit of 4,300 decimal digits
 
 
 def is_writable(text: str) -> bool:
@@ -48,7 +55,7 @@ def encoded(value: object) -> str:
     return text
 
 
-def _encode(value: object, room: list[int], depth: int) -> str:
+def _encode(value: Any, room: list[int], depth: int) -> str:
     kind = type(value)
     room[0] -= 1
     if room[0] < 0:
@@ -60,7 +67,7 @@ def _encode(value: object, room: list[int], depth: int) -> str:
         if bits > 4 * MAX_VALUE:
             raise NotPlain("ValueError: the answer is too large")
         room[0] -= bits // 4
-        return repr(value) if bits < _DECIMAL_BITS else f'{{"i":"{value:x}"}}'
+        return repr(value) if bits < DECIMAL_BITS else f'{{"i":"{value:x}"}}'
     if value is None:
         return "null"
     if kind is bool:

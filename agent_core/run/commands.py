@@ -11,14 +11,15 @@ import torch
 
 from agent_core.agent import Agent
 from agent_core.distributed.ranks import RankLost, SaidElsewhere, join
+from agent_core.grammar.legal_tokens import LegalTokens
+from agent_core.grammar.rules import read_grammar
 from agent_core.run.console import say
+from agent_core.run.file_score import file_score
 from agent_core.run.memory_advice import advice
 from agent_core.run.parts import Parts
 from agent_core.run.streams import ReaderLeft, answer
 from agent_core.run.training import train
 from agent_core.sandbox.executor import Executor
-from agent_core.scoring.mismatch import departure
-from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config, load_config
 from agent_core.tasks.task import RUNGS, builtin_tasks, load_task
 from memory.history.report import write_report
@@ -97,15 +98,17 @@ def report(config: Config, folders: Sequence[Path]) -> int:
 
 def score_files(config: Config, files: Sequence[Path]) -> int:
     tokenizer = Tokenizer.from_file(config.paths.vocabulary)
-    task = load_task(config.run.task, tokenizer.tokens)
-    header = len(tokenizer.encode(task.module("pass\n"))) - len(tokenizer.encode("pass\n"))  # given, not written
+    task = load_task(config.run.task, tokenizer.tokens, config.paths.vocabulary)
+    grammar = read_grammar(config.paths.grammar, tokenizer.tokens)
+    legal_tokens = LegalTokens(grammar, tokenizer.tokens, torch.device("cpu"))
+    for note in task.notes:
+        say(f"note: {note}", file=sys.stderr)
     with Executor(config.executor) as executor:
         for file in files:
             try:
                 text = file.read_text(encoding="utf-8-sig")
             except (OSError, UnicodeDecodeError) as error:
                 raise UserError(f"{file}: cannot be read ({error}); --score takes Python files") from None
-            tokens = len(tokenizer.encode(text)) - header
-            (score,) = Scorer(task, executor, config.scorer).score([text], [tokens], task.function_name or "")
-            answer(json.dumps({"file": str(file), **score.as_json(), "departure": departure(task, score)}))
+            found = file_score(text, task, tokenizer, legal_tokens, executor, config)
+            answer(json.dumps({"file": str(file), **found}))
     return 0

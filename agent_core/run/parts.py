@@ -35,7 +35,7 @@ class Parts:
         ranks = ranks or Ranks()
         tokenizer = Tokenizer.from_file(config.paths.vocabulary)
         grammar = read_grammar(config.paths.grammar, tokenizer.tokens)
-        task = load_task(config.run.task, tokenizer.tokens)
+        task = load_task(config.run.task, tokenizer.tokens, config.paths.vocabulary)
         if problems := _misfits(config, task, int(grammar.fewest_tokens[task.start[0]]), ranks):
             raise ConfigError(problems)
         name = config.run.device

@@ -38,7 +38,7 @@ def train(config: Config, options: argparse.Namespace, ranks: Ranks) -> int:
         begun = Begun.of(agent, saved)
         if ranks.leads:
             shared = [f"{ranks.count} ranks share each batch"] * (ranks.count > 1)
-            remarks = (f"note: {note}" for note in (*config.notes, *begun.notes))
+            remarks = (f"note: {note}" for note in (*config.notes, *parts.task.notes, *begun.notes))
             lines = [*shared, *differences(begun.as_it_goes_on(config), options.config), *remarks]
             device = f"{parts.device} ({parts.reason})"
             show_banner(agent, parts.legal_tokens, begun.seed, device, executor.layers, lines)

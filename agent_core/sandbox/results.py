@@ -11,21 +11,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from agent_core.interpreter.wire_format import (
     AGAIN,
-    CRASHED,
-    ENDLESS,
     FINISHED,
     HEADER,
     MAX_COUNTED,
     MAX_MESSAGE,
     MAX_VALUE,
-    REFUSED,
+    STATUSES,
     is_writable,
 )
-
-STATUS = {FINISHED: "finished", CRASHED: "crashed", ENDLESS: "endless", REFUSED: "refused"}
 
 
 @dataclass(frozen=True)
@@ -48,9 +45,9 @@ class CaseResult:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What one program came to: the worst of the module and its cases, refused > endless > crashed > finished."""
+    """What one program came to: the worst of the module and its cases, in the order of STATUSES."""
 
-    status: str  # finished | crashed | endless | refused
+    status: str  # one of wire_format.STATUSES
     stdout: str = ""
     cases: tuple[CaseResult, ...] = ()  # one per Call.arguments when the module itself finished
     message: str = ""
@@ -97,19 +94,18 @@ def read_result(text: bytes, cases: int, max_output: int) -> RunResult | None:
         raise Malformed("a frame's fields have other types")
     if status == AGAIN:
         return None
-    if status not in STATUS or not _is_text(stdout, max_output) or not _is_text(message, MAX_MESSAGE):
+    if not FINISHED <= status < AGAIN or not _is_text(stdout, max_output) or not _is_text(message, MAX_MESSAGE):
         raise Malformed("a frame's fields are out of range")
     if status != FINISHED:
         if found:
             raise Malformed("there are cases where the program did not finish")
-        return RunResult(STATUS[status], stdout, (), message)
+        return RunResult(STATUSES[status], stdout, (), message)
     if len(found) != cases:
         raise Malformed("the number of cases is wrong")
     if not cases:
         return RunResult("finished", stdout)
     results = tuple([_read_case(case) for case in found])
-    statuses = {result.status for result in results}
-    worst = "endless" if "endless" in statuses else "crashed" if "crashed" in statuses else "finished"
+    worst = max({result.status for result in results}, key=STATUSES.index)
     message = next((result.message for result in results if result.status == worst), "")
     return RunResult(worst, stdout, results, message)
 
@@ -118,7 +114,7 @@ def read_result(text: bytes, cases: int, max_output: int) -> RunResult | None:
 _read_again = lru_cache(maxsize=8_192)(read_result)
 
 
-def _read_case(case: object) -> CaseResult:
+def _read_case(case: Any) -> CaseResult:
     kind = type(case)
     if kind is list and len(case) in (1, 2):
         value, calls = case[0], case[1] if len(case) == 2 else 0
@@ -136,7 +132,7 @@ def _read_case(case: object) -> CaseResult:
     raise Malformed("a case is none of the three kinds")
 
 
-def _is_plain(value: object) -> bool:
+def _is_plain(value: Any) -> bool:
     """Whether all text in the value is writable; the rest the decoder has made sure of."""
     if type(value) is str:
         return _is_text(value, MAX_VALUE)

@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from agent_core.interpreter.meter import Meter
-from agent_core.interpreter.run_program import Trial
+from agent_core.interpreter.run_program import ProgramRunner
 from agent_core.interpreter.wire_format import (
     CHILD,
     DIED,
@@ -80,7 +80,7 @@ class Zygote:
         self.timeout = settings["timeout_seconds"]
         self.max_output = settings["max_output"]
         self.confinement = Confinement(settings)
-        self.trial = Trial(Meter(settings["max_steps"], settings["max_output"]))
+        self.trial = ProgramRunner(Meter(settings["max_steps"], settings["max_output"]))
         self._pauses: Iterator[float] = iter(())
 
     def self_test(self) -> tuple[int, list[str]]:

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from agent_core.interpreter.wire_format import STATUSES
 from agent_core.sandbox.executor import BatchRun, CaseResult, Executor, RunResult
 from agent_core.scoring.judges import Judge
 from agent_core.scoring.self_calls import OUTERMOST, STAND_INS, counted, recurses, without_calls
 from agent_core.tasks.task import FUNCTION, Case
 from agent_core.tasks.values import is_small
 
-_WORST = ("finished", "crashed", "endless", "refused")
 _BURDEN = CaseResult("crashed", message="the answer is too deep or too large")
 
 
@@ -71,7 +71,7 @@ class CaseRunner:
 
 def _in_usual_order(result: RunResult, paid: int) -> RunResult:
     cases = (*reversed(result.cases[:paid]), *result.cases[paid:])
-    status = max((case.status for case in cases[:paid]), key=_WORST.index)
+    status = max((case.status for case in cases[:paid]), key=STATUSES.index)
     return replace(result, status=status, cases=cases)
 
 

@@ -4,15 +4,18 @@ What a hostile program prints or answers could move the cursor or rename the win
 everything of its making is escaped here, and cut short.
 """
 
+from agent_core.interpreter.wire_format import STATUSES
 from agent_core.scoring.score import Score
 from agent_core.tasks.task import Task
-from agent_core.tasks.values import as_text
+from agent_core.tasks.values import as_text, same
 from utils import printable
 
 _VALUE, _MESSAGE = 60, 80  # characters that are shown of one
 _BEFORE, _AFTER = 20, 40  # characters of a line that are shown around a difference
 
-_ENDINGS = {"crashed": "crashed", "endless": "did not end", "refused": "was refused"}
+_ENDINGS = dict(zip(STATUSES, ("finished", "crashed", "did not end", "was refused"), strict=True))
+_LIMITS = {"MemoryError": "executor.memory_mb", "OutputError": "executor.max_output"}  # what a crash may be due to
+_OUT_OF_STEPS = "more steps than executor.max_steps allows"
 
 
 def departure(task: Task, score: Score) -> str:
@@ -49,7 +52,9 @@ def _in_cases(task: Task, score: Score) -> str:
     for case in wrong or [case for case in score.cases if not case.exact]:
         call = f"{task.function_name}({', '.join(_value(argument) for argument in case.arguments)})"
         came = f"gave {_value(case.got)}" if case.status == "finished" else _ending(case.status, case.message)
-        return f"{call} {came}, wanted {_value(case.expected)}"
+        loose = case.status == "finished" and same(case.got, case.expected, loose=True)
+        way_out = ' ("numeric": "loose" in the task makes them the same)' if loose else ""
+        return f"{call} {came}, wanted {_value(case.expected)}{way_out}"
     return ""
 
 
@@ -64,7 +69,13 @@ def _in_constraints(task: Task, score: Score) -> str:
 
 
 def _ending(status: str, message: str) -> str:
-    return _ENDINGS[status] + (f" ({printable(_short(message, _MESSAGE))})" if message and status != "endless" else "")
+    """How it ended, and the setting to look at where a limit was the reason."""
+    if status == "endless":
+        timer = message.startswith("stopped by the timer")
+        return f"did not end ({'longer than executor.timeout_seconds' if timer else _OUT_OF_STEPS})"
+    shown = f" ({printable(_short(message, _MESSAGE))}" if message else ""
+    limit = next((f"; see {setting}" for error, setting in _LIMITS.items() if message.startswith(error)), "")
+    return _ENDINGS[status] + (f"{shown}{limit})" if shown else "")
 
 
 def _value(value: object) -> str:

@@ -1,6 +1,6 @@
-"""The settings: one frozen dataclass a section of the ini file, each field with its default and its range.
+"""The settings: an ini file, and what is said beside it, as one frozen dataclass a section (see sections.py).
 
-A new setting is one line here and one, with its comment, in `config.ini`. Everything that is wrong in a file is
+A new setting is one line there and one, with its comment, in `config.ini`. Everything that is wrong in a file is
 reported at once, each with its line.
 """
 
@@ -11,8 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent_core.settings.fields import absolute, convert, number, path, show, text
+from agent_core.settings.fields import absolute, convert, show
 from agent_core.settings.ini import Ini, Place, read_ini
+from agent_core.settings.sections import (
+    ExecutorConfig,
+    GeneratorConfig,
+    LearningConfig,
+    ModelConfig,
+    OptimizerConfig,
+    PathsConfig,
+    RunConfig,
+    ScorerConfig,
+)
 from utils import UserError
 
 PROGRAM_FOLDER = Path(__file__).resolve().parents[2]
@@ -25,89 +35,6 @@ class ConfigError(UserError):
     def __init__(self, problems: Sequence[str]):
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
-
-
-@dataclass(frozen=True)
-class RunConfig:
-    task: str = text("hello_world", allowed="a built-in task or a path to a .json file")
-    seed: int = number(0, 0, 2**32 - 1)
-    device: str = text("auto", r"auto|cpu|mps|cuda(:\d{1,3})?", "auto, cpu, cuda, cuda:N or mps")
-    threads: int = number(0, 0, 1_024)
-    max_attempts: int = number(100_000, 1, 10**12)
-    stop_on_success: bool = True
-    polish_attempts: int = number(5_000, 0, 10**12)
-    save_every: int = number(10_000, 1, 10**12)
-    show_every: int = number(50, 0, 10**9)
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    embedding_dim: int = number(32, 1, 4_096)
-    hidden_dim: int = number(64, 1, 8_192)
-    num_layers: int = number(1, 1, 16)
-
-
-@dataclass(frozen=True)
-class GeneratorConfig:
-    batch_size: int = number(256, 1, 1_000_000)
-    max_length: int = number(32, 1, 4_096)
-    legal_tokens_only: bool = True
-
-
-@dataclass(frozen=True)
-class OptimizerConfig:
-    learning_rate: float = number(3e-3, above=0, high=10)
-    gradient_clip: float = number(1.0, above=0, high=1e9)
-
-
-@dataclass(frozen=True)
-class LearningConfig:
-    entropy_weight: float = number(0.01, 0, 10)
-    advantage_floor: float = number(0.1, above=0, high=1)
-    epsilon: float = number(0.3, 0, 0.9)
-    class_balance: float = number(0.5, 0, 1)
-    fresh_length_budget: float = number(8.0, 0, 1_000)
-    imitation_weight: float = number(0.3, 0, 10)
-    elites: int = number(32, 0, 10_000)
-    elites_per_niche: int = number(1, 1, 10_000)
-    recursive_elites: int = number(14, 0, 10_000)
-    length_price: float = number(0.005, 0, 1)
-    novelty: float = number(0.3, 0, 1)
-    mutation_share: float = number(0.5, 0, 1)
-    inner_share: float = number(0.5, 0, 1)
-    mutation_length_budget: float = number(4.0, 0, 1_000)
-    restart_after: int = number(30_000, 0, 10**12)
-
-
-@dataclass(frozen=True)
-class ExecutorConfig:
-    workers: int = number(0, 0, 1_024)
-    overlap: bool = True
-    max_steps: int = number(10_000, 1, 10**9)
-    memory_mb: int = number(256, 32, 1_048_576)
-    timeout_seconds: float = number(2.0, above=0, high=3_600)
-    max_output: int = number(4_000, 1, 10_000_000)
-    jail: str = text("auto", "auto|strict|limits", "auto, strict or limits")
-
-
-@dataclass(frozen=True)
-class ScorerConfig:
-    memory_limit: int = number(50_000, 0, 10**9)
-    running: float = number(0.05, 0, 0.5)
-    trend: float = number(0.6, 0, 1)
-    closeness: float = number(0.25, 0, 1)
-    right_type: float = number(0.1, 0, 1)
-    constants_pay: bool = False
-
-
-@dataclass(frozen=True)
-class PathsConfig:
-    vocabulary: Path = path("memory/vocab.json", shipped=True)
-    grammar: Path = path("agent_core/python.grammar", shipped=True)
-    model_state: Path = path("memory/model_state.pth")
-    optimizer_state: Path = path("memory/optimizer_state.pth")
-    run_state: Path = path("memory/run_state.pth")
-    runs: Path = path("memory/runs")
 
 
 @dataclass(frozen=True)
@@ -151,7 +78,7 @@ def load_config(file: Path | str, overrides: Sequence[str] = ()) -> Config:
     A missing section or key takes its default. Paths, the task's too when it is one, come out absolute, relative
     ones against the file's folder. Raises ConfigError with every problem there is, in the order of the file.
     """
-    file = Path(file).expanduser().absolute()
+    file = _located(file)
     ini = _read(file)
     problems = list(ini.problems)
     problems += [(place, _unknown(name)) for name, place in ini.sections.items() if name not in SECTIONS]
@@ -181,7 +108,11 @@ def load_config(file: Path | str, overrides: Sequence[str] = ()) -> Config:
         values["paths"].setdefault(key, _default_path(field, file.parent))
     if problems:
         raise ConfigError([f"{place.name}: {problem}" for place, problem in sorted(problems)])
-    parts = {f.name: f.type(**values[f.name]) for f in dataclasses.fields(Config) if f.name in SECTIONS}
+    parts: dict[str, Any] = {
+        part.name: type(part.default)(**values[part.name])
+        for part in dataclasses.fields(Config)
+        if part.name in SECTIONS
+    }
     config = Config(**parts, notes=tuple(notes))
     if conflicts := _conflicts(config):
         raise ConfigError([f"{file.name}: {conflict}" for conflict in conflicts])
@@ -209,7 +140,7 @@ def _with_new_names(written: dict[tuple[str, str], Any], problems: list[tuple[Pl
 
 def differences(config: Config, file: Path | str) -> list[str]:
     """Each setting that is not at its default, as `section.key = value (default ...)`; `file` is what was loaded."""
-    folder = Path(file).expanduser().absolute().parent
+    folder = _located(file).parent
     lines = []
     for section, fields in SECTIONS.items():
         for key, field in fields.items():
@@ -218,6 +149,17 @@ def differences(config: Config, file: Path | str) -> list[str]:
             if value != usual:
                 lines.append(f"{section}.{key} = {show(value)} (default {show(default)})")
     return lines
+
+
+def _located(file: Path | str) -> Path:
+    """Where the config file is; raises ConfigError where the path says nothing."""
+    try:
+        return Path(file).expanduser().absolute()
+    except RuntimeError:
+        problem = "there is no home folder that its ~ could stand for; name the file by its whole path"
+    except OSError as error:
+        problem = f"the folder that this starts from cannot be told ({error.strerror}); name the file by its whole path"
+    raise ConfigError([f"{file}: {problem}"])
 
 
 def _read(file: Path) -> Ini:
@@ -248,7 +190,8 @@ def _unknown(section: str, key: str | None = None) -> str:
     return f"there is no setting {section}.{key}; {meant}"
 
 
-def _default_path(field: dataclasses.Field, folder: Path) -> Path:
+def _default_path(field: dataclasses.Field[Path], folder: Path) -> Path:
+    assert isinstance(field.default, Path)
     return absolute(field.default, PROGRAM_FOLDER if field.metadata["shipped"] else folder)
 
 

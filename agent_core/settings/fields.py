@@ -61,14 +61,20 @@ def _number(field: dataclasses.Field, value: str) -> int | float:
     within = (low is None or result >= low) and (high is None or result <= high)
     if not within or (field.type is int and result != result.to_integral_value()):
         raise ValueError(allowed)
-    if above is not None and not field.type(result) > above:
+    converted = int(result) if field.type is int else float(result)
+    if above is not None and not converted > above:
         raise ValueError(allowed)
-    return field.type(result)
+    return converted
 
 
 def absolute(value: str | Path, folder: Path) -> Path:
-    """An absolute path without `..`; links stay as they are."""
-    return Path(os.path.abspath(folder / Path(value).expanduser()))
+    """An absolute path without `..`; links stay as they are. Raises ValueError for what is none."""
+    if "\0" in str(value):
+        raise ValueError("a path without a null character")
+    try:
+        return Path(os.path.abspath(folder / Path(value).expanduser()))
+    except RuntimeError:  # `~` where there is no home folder, or no such user
+        raise ValueError("a path whose ~ stands for a folder that there is") from None
 
 
 def show(value: Any) -> str:

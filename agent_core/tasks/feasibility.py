@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from agent_core.interpreter.allowlist import BUILTINS
 from agent_core.interpreter.wire_format import is_writable
 from agent_core.tasks.values import MOST_ITEMS, MOST_LEVELS, is_small
 
-_BUILTINS = "print range len sum max min abs sorted str int float bool list tuple set reversed enumerate zip any all"
-_KNOWN = re.compile(r"<[A-Z]+>|NEWLINE|INDENT|DEDENT|\W+|(var|func)_\w+|" + "|".join(_BUILTINS.split()))
+_KNOWN = re.compile(r"<[A-Z]+>|NEWLINE|INDENT|DEDENT|\W+|(var|func)_\w+|" + "|".join(sorted(BUILTINS)))
 _NUMBER = r"\d|[-.]|e[+-](?=\d)|inf|nan"
 _WORDS = r"True|False|None"
 _HALF = "it has half of a surrogate pair, which is no character; write the whole character"

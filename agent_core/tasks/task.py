@@ -6,6 +6,7 @@ are shown the task's own name for it. How task files are read and refused is in 
 
 import ast
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -102,7 +103,7 @@ def load_task(name_or_path: str | Path, tokens: Sequence[str], vocabulary_file: 
     path, known = Path(name_or_path), builtin_tasks()
     if str(name_or_path) in known:
         path = BUILTIN / f"{name_or_path}.json"
-    elif path.suffix != ".json" and not path.is_file():
+    elif path.suffix != ".json" and not os.path.isfile(path):  # False for a name that is too long, too
         raise TaskError(
             f'task "{name_or_path}": there is no built-in task of that name{did_you_mean(path.name, known)}, '
             f"and no such file; built in are {', '.join(known)}"

@@ -6,20 +6,16 @@ drawing: curves are named by letters, what depends on the reader's theme (ink, g
 same runs give the same bytes.
 """
 
-import contextlib
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from memory.history.optional import first_line, unheard
 from memory.history.run_folder import RunFolder
-from utils import UserError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,29 +50,6 @@ PANELS = (
     Panel("distinct_behaviours", "Distinct behaviours", "different answers, share of a batch", percent=True),
     Panel("finished", "Programs that finish", "share that runs to its end", percent=True),
 )
-
-
-def check_matplotlib() -> None:
-    """Raises UserError where Matplotlib is missing, or cannot be loaded."""
-    if not find_spec("matplotlib"):
-        raise UserError("--report draws with Matplotlib, which is not installed here: pip install matplotlib")
-    with failing_aloud(), unheard():
-        import matplotlib.figure
-        import matplotlib.ticker  # noqa: F401 - only whether they can be loaded
-
-
-@contextlib.contextmanager
-def failing_aloud() -> Iterator[None]:
-    """Whatever Matplotlib raises becomes the UserError that says so."""
-    try:
-        yield
-    except UserError:
-        raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - an optional package may raise anything
-        raise UserError(
-            f"--report draws with Matplotlib, which fails with {type(error).__name__}: {first_line(error)}; "
-            "mend it with pip install --force-reinstall matplotlib"
-        ) from error
 
 
 def letter(index: int) -> str:
@@ -169,7 +142,7 @@ def _draw_run(axes: "Axes", panel: Panel, run: RunFolder, index: int) -> None:
     """A curve; on the best reward with the moments of the bests."""
     attempts, values, style = run.curves["attempts"], run.curves[panel.column], {"color": colour(index)}
     dashes = DASHES[index // len(COLOURS) % len(DASHES)]
-    line = {"linestyle": dashes, "linewidth": 1.4, "solid_joinstyle": "round", **style}
+    line: dict[str, Any] = {"linestyle": dashes, "linewidth": 1.4, "solid_joinstyle": "round", **style}
     if panel.column == "best_reward":
         found = [best for best in run.bests if best.attempts <= run.attempts]
         attempts = numpy.append([best.attempts for best in found], attempts)
@@ -230,7 +203,8 @@ def _name_curves(axes: "Axes", panel: Panel, runs: Sequence[RunFolder]) -> None:
             ends.append((x, y, index))
             if panel.column != "best_reward":  # where a dot is something else
                 axes.plot(x, y, "o", transform=axes.transAxes, markersize=4, color=colour(index), clip_on=False)
-    near, gap, placed = 20 / width, 12 / (height - 32), []  # of the panel's width and height
+    near, gap = 20 / width, 12 / (height - 32)  # of the panel's width and height
+    placed: list[tuple[float, float]] = []
     for x, y, index in sorted(ends, key=lambda end: -abs(end[1] - 0.5)):  # from the edges inwards
         step = gap if y < 0.5 else -gap
         while any(abs(x - other_x) < near and abs(y - other_y) < gap * 0.99 for other_x, other_y in placed):
@@ -255,8 +229,8 @@ def _for_a_page(svg: str, label: str, tips: dict[str, str]) -> str:
     svg = re.sub(r"<style.*?</style>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)  # the same in every panel, and nothing points there
     svg = re.sub(r" font-family: [^;\"]*;| target=\"_blank\"", "", svg)
-    size = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg)
-    svg = svg.replace(size[0], f'role="img" aria-label="{escape(label)}"', 1)
+    named = f'role="img" aria-label="{escape(label)}"'
+    svg = re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', lambda m: named, svg, count=1)
     for sentinel, variable in THEME.items():
         svg = svg.replace(sentinel, variable)
     return re.sub(r'<a xlink:href="#([\w-]+)">', lambda m: m[0] + f"<title>{escape(tips[m[1]])}</title>", svg)

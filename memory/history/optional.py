@@ -4,6 +4,9 @@ import contextlib
 import io
 import warnings
 from collections.abc import Iterator
+from importlib.util import find_spec
+
+from utils import UserError
 
 
 @contextlib.contextmanager
@@ -24,3 +27,26 @@ def unheard() -> Iterator[None]:
 
 def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or ["no reason given"])[0]
+
+
+def check_matplotlib() -> None:
+    """Raises UserError where Matplotlib is missing, or cannot be loaded."""
+    if not find_spec("matplotlib"):
+        raise UserError("--report draws with Matplotlib, which is not installed here: pip install matplotlib")
+    with failing_aloud(), unheard():
+        import matplotlib.figure
+        import matplotlib.ticker  # noqa: F401 - only whether they can be loaded
+
+
+@contextlib.contextmanager
+def failing_aloud() -> Iterator[None]:
+    """Whatever Matplotlib raises becomes the UserError that says so."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - an optional package may raise anything
+        raise UserError(
+            f"--report draws with Matplotlib, which fails with {type(error).__name__}: {first_line(error)}; "
+            "mend it with pip install --force-reinstall matplotlib"
+        ) from error

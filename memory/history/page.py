@@ -1,26 +1,22 @@
 """The page of a report: one HTML file that holds all it shows and loads nothing.
 
 Rollouts, names and settings are hostile text: whatever comes from a run's folder is escaped, and the page forbids
-scripts and loading to the browser besides. Program text is coloured by Python's own tokenizer.
+scripts and loading to the browser besides.
 """
 
-import builtins
-import io
-import keyword
-import tokenize
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
 
 from memory.history.charts import PANELS, Panel, colour, draw, letter, on_log_scale
+from memory.history.highlight import highlight
 from memory.history.run_folder import RunFolder
 from memory.history.run_log import BestRecord
+from memory.history.wording import duration, listed, plain, shown
 
 STYLE = Path(__file__).with_name("page.css")
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-BUILTINS = frozenset(dir(builtins))
 TOLD_ANYWAY = ("run.task", "run.seed", "paths.model_state", "paths.optimizer_state", "paths.run_state", "paths.runs")
 
 
@@ -33,7 +29,7 @@ def make_page(runs: Sequence[RunFolder], notes: Sequence[str] = ()) -> str:
     if any(run.restarts for run in runs):
         marks += "A tick at the bottom is a restart with fresh weights. "
     solved = sum(run.solved_at is not None for run in runs)
-    title = f"{len(runs)} run{'s' if len(runs) > 1 else ''} of {_listed(dict.fromkeys(run.task for run in runs))}"
+    title = f"{len(runs)} run{'s' if len(runs) > 1 else ''} of {listed(dict.fromkeys(run.task for run in runs))}"
     return "\n".join(
         [
             "<!DOCTYPE html>",
@@ -82,45 +78,12 @@ def differences(runs: Sequence[RunFolder]) -> dict[str, str]:
 
 def _course(run: RunFolder, name: str) -> str:
     """The values that a setting had in a run, one after the other; most often there is one."""
-    return " \u2192 ".join(_shown(value) for _, value in run.setting(name))
+    return " \u2192 ".join(shown(value) for _, value in run.setting(name))
 
 
 def _seed(run: RunFolder) -> str:
     """Empty where it is not known."""
     return _course(run, "run.seed") or str(run.result.get("seed", ""))
-
-
-def highlight(program: str) -> str:
-    """The program as HTML, with classes where Python's tokenizer sees something; escaped in any case."""
-    lines = program.split("\n")
-    parts, row, column = [], 0, 0
-
-    def until(end_row: int, end_column: int) -> str:
-        """What lies between here and there, of which the tokenizer may count more than there is."""
-        nonlocal row, column
-        taken = []
-        while row < min(end_row, len(lines)):
-            taken.append(lines[row][column:] + ("\n" if row < len(lines) - 1 else ""))
-            row, column = row + 1, 0
-        if row < len(lines):
-            taken.append(lines[row][column:end_column])
-            column = max(column, end_column)
-        return escape("".join(taken))
-
-    try:
-        for token in tokenize.generate_tokens(io.StringIO(program, newline="\n").readline):
-            parts.append(until(token.start[0] - 1, token.start[1]))
-            text, kind = until(token.end[0] - 1, token.end[1]), _kind(token)
-            parts.append(f'<span class="{kind}">{text}</span>' if kind and text else text)
-    except (SyntaxError, tokenize.TokenError):
-        pass  # what is left is no Python, and shown as it is
-    return "".join(parts) + until(len(lines), 0)
-
-
-def _kind(token: tokenize.TokenInfo) -> str:
-    if token.type == tokenize.NAME:
-        return "k" if keyword.iskeyword(token.string) else "b" if token.string in BUILTINS else ""
-    return {tokenize.STRING: "s", tokenize.NUMBER: "n", tokenize.COMMENT: "c"}.get(token.type, "")
 
 
 def _runs_table(runs: Sequence[RunFolder]) -> str:
@@ -132,15 +95,15 @@ def _runs_table(runs: Sequence[RunFolder]) -> str:
             [
                 f'<a href="#{letter(index)}">{_key(index)}</a>',
                 escape(run.task),
-                escape(_seed(run) or _shown(None)),
+                escape(_seed(run) or shown(None)),
                 _outcome(run),
                 f"{run.attempts:,}",
-                _duration(last.get("elapsed_seconds")),
-                _plain(last.get("attempts_per_second"), 0),
-                _plain(last.get("best_reward"), 3),
-                _plain(last.get("best_tokens"), 0),
-                _plain(last.get("restarts"), 0),
-                escape(_shown(run.result.get("device") if run.ended else None)),
+                duration(last.get("elapsed_seconds")),
+                plain(last.get("attempts_per_second"), 0),
+                plain(last.get("best_reward"), 3),
+                plain(last.get("best_tokens"), 0),
+                plain(last.get("restarts"), 0),
+                escape(shown(run.result.get("device") if run.ended else None)),
             ]
         )
     return _table(
@@ -199,7 +162,7 @@ def _outcome(run: RunFolder) -> str:
 def _setting(run: RunFolder, name: str, usual: str) -> str:
     """Its value in this run, and since when where it was changed; bold where it is not the usual one of these runs."""
     first, *later = run.setting(name) or [(0, None)]
-    lines = [_shown(first[1]), *(f"{_shown(value)} from {attempts:,}" for attempts, value in later)]
+    lines = [shown(first[1]), *(f"{shown(value)} from {attempts:,}" for attempts, value in later)]
     text = "<br>".join(map(escape, lines))
     return text if _course(run, name) in ("", usual) else f"<b>{text}</b>"
 
@@ -226,9 +189,8 @@ def _panel(panel: Panel, svg: str) -> str:
 
 def _run(run: RunFolder, index: int, differing: Mapping[str, str]) -> str:
     """The best program of a run, and those that were the best before it, the first one first."""
-    *before, best = run.bests or [None]
-    cards = [_card(best, index, " best")] if best else ["<li>no program yet</li>"]
-    cards += [_card(one, index) for one in before]
+    cards = [_card(one, index) for one in run.bests[:-1]]
+    cards.insert(0, _card(run.bests[-1], index, " best") if run.bests else "<li>no program yet</li>")
     return "\n".join(
         [
             f'<section class="run" id="{letter(index)}">',
@@ -253,32 +215,3 @@ def _card(best: BestRecord, index: int, also: str = "") -> str:
 
 def _key(index: int) -> str:
     return f'<span class="key" style="color: {colour(index)}"><span>{letter(index)}</span></span>'
-
-
-def _shown(value: Any) -> str:
-    """A value as it would be written in config.ini."""
-    if value is None:
-        return "\u2013"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _plain(value: float | None, digits: int) -> str:
-    return _shown(None) if value is None else f"{value:,.{digits}f}"
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return _shown(None)
-    for limit, size, unit in ((120, 1, "s"), (7_200, 60, "min"), (172_800, 3_600, "h")):
-        if seconds < limit:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds / 86_400:.1f} days"
-
-
-def _listed(words: Sequence[str]) -> str:
-    *others, last = words
-    return f"{', '.join(others)} and {last}" if others else last

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from memory.history.charts import check_matplotlib, failing_aloud
+from memory.history.optional import check_matplotlib, failing_aloud
 from memory.history.page import make_page
 from memory.history.run_folder import RunFolder, read_run
 from utils import UserError, write_atomically

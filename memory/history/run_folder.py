@@ -141,7 +141,9 @@ class _Thinned:
     """Means over stretches of equally many rows, gathered a table at a time; the first column is the attempts."""
 
     def __init__(self, names: Sequence[str], rows: int):
-        self.seen, self.last, self.restarts = 0, {}, []
+        self.seen = 0
+        self.last: dict[str, float] = {}
+        self.restarts: list[int] = []
         self._names, self._batch = names, 0.0
         self._stretch = max(1, -(-rows // POINTS))
         shape = (max(1, -(-rows // self._stretch)), len(names))

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 from memory.history.curves import Curves
 from utils import DiskFull, UserError, make_new_folder, not_written, write_atomically
 
+_LONGEST_NAME = 200  # bytes of a task's name in its folder's: with the time they must stay below 255
 _MOST_WAITING = 1 << 26  # bytes of rows that wait for space: hours of them
 
 
@@ -35,7 +36,8 @@ class BestRecord(NamedTuple):
 
 def new_run_folder(runs: Path, task: str) -> Path:
     """Make the folder of a new run, `<task>-<YYYYmmdd-HHMMSS>`, which was not there before."""
-    name = re.sub(r"[^\w.-]+", "_", task).strip("._") or "task"
+    name = re.sub(r"[^\w.-]+", "_", task).strip("._")
+    name = name.encode(errors="replace")[:_LONGEST_NAME].decode(errors="ignore") or "task"
     try:
         return make_new_folder(runs / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}")
     except OSError as error:
