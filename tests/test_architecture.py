@@ -9,9 +9,12 @@ from graphlib import TopologicalSorter
 from itertools import combinations
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.patches import FancyBboxPatch
 
 from agent_core.sandbox import worker
 from tests.architecture import MAY_IMPORT, ROOT, arrows, imported, imports, modules, room_of
+from tests.draw_architecture import PICTURE, facts, picture
 
 IMPORTS = imports()
 NO_TENSORS = ("interpreter", "sandbox", "settings", "tasks", "scoring")  # a verdict is made without the network
@@ -165,19 +168,10 @@ def test_the_table_of_rooms_in_the_docs_is_the_one_that_holds():
 
 def test_the_picture_shows_the_imports_of_now():
     """Where it does not, `python -m tests.draw_architecture` draws it anew."""
-    pytest.importorskip("matplotlib")
-    from tests.draw_architecture import PICTURE, facts
-
     assert facts(IMPORTS).encode() in PICTURE.read_bytes()
 
 
 def test_nothing_in_the_picture_overlaps():
-    pytest.importorskip("matplotlib")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.patches import FancyBboxPatch
-
-    from tests.draw_architecture import picture
-
     figure = picture(IMPORTS)
     FigureCanvasAgg(figure).draw()
     (axes,) = figure.axes
