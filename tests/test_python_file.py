@@ -7,7 +7,11 @@ import pytest
 from agent_core.tasks.make_task import make_task
 from agent_core.tasks.python_file import read_problem
 from agent_core.tasks.reference import answers_of
+from agent_core.tasks.task import load_task
 from agent_core.tasks.task_file import TaskError
+from tests.conftest import ROOT
+
+TOKENS = json.loads((ROOT / "memory" / "vocab.json").read_text())
 
 
 @pytest.fixture
@@ -79,7 +83,7 @@ def test_numbers_that_need_only_be_close_make_the_task_loose(write):
 )
 def test_what_cannot_be_used_is_one_line_that_says_where(write, text, message):
     with pytest.raises(TaskError) as caught:
-        make_task(write(text))
+        make_task(write(text), TOKENS)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "problem.py" in str(caught.value)
@@ -94,7 +98,7 @@ def test_a_file_that_is_no_text_is_one_line(tmp_path):
 def test_nothing_of_the_file_is_executed(write, tmp_path):
     trace = tmp_path / "trace"
     file = write(f"open({str(trace)!r}, 'w')\nassert f(open({str(trace)!r}, 'w')) == 1\nassert f(1) == 2\n")
-    task, notes = make_task(file)
+    task, notes = make_task(file, TOKENS)
     assert not trace.exists()
     assert len(task["success_criteria"]["test_cases"]) == 1
     assert notes[0].startswith("line 2 is left out: ")
@@ -102,12 +106,12 @@ def test_nothing_of_the_file_is_executed(write, tmp_path):
 
 def test_a_part_of_many_given_cases_is_kept_as_checks(write):
     few = "".join(f"assert f({n}) == {n * n}\n" for n in range(6))
-    task, notes = make_task(write(few))
+    task, notes = make_task(write(few), TOKENS)
     assert len(task["success_criteria"]["test_cases"]) == 6
     assert task["success_criteria"]["check_cases"] == []
     assert notes == ["no reference function: 6 cases are given, too few to keep any as checks"]
     many = "".join(f"assert f({n}) == {n * n}\n" for n in range(30))
-    task, notes = make_task(write(many))
+    task, notes = make_task(write(many), TOKENS)
     assert len(task["success_criteria"]["test_cases"]) == 12
     assert len(task["success_criteria"]["check_cases"]) == 18
     assert notes == ["no reference function: 30 cases are given, 18 of them are kept as checks"]
@@ -130,7 +134,7 @@ print(top([-4, -2]))
 
 
 def test_a_reference_answers_made_inputs(write):
-    task, notes = make_task(write(REFERENCE))
+    task, notes = make_task(write(REFERENCE), TOKENS)
     criteria = task["success_criteria"]
     assert task["name"] == "problem"
     assert task["description"] == "The largest element, and 0 where there is none above."
@@ -142,15 +146,15 @@ def test_a_reference_answers_made_inputs(write):
         assert case["expected"] == max([0, *case["inputs"][0]])
     assert [case["inputs"] for case in criteria["test_cases"]][:3] == [[[1, 5, 3]], [[]], [[-4, -2]]]
     assert notes == ["12 test cases and 24 check cases, answered by top"]
-    assert make_task(write(REFERENCE))[0] == task
+    assert make_task(write(REFERENCE), TOKENS)[0] == task
     json.dumps(task, allow_nan=False)
 
 
 def test_a_reference_that_contradicts_the_file_is_a_mistake(write):
     with pytest.raises(TaskError, match="line 3: says 5, but f gives 4"):
-        make_task(write("def f(a):\n    return a * 2\nassert f(2) == 5\n"))
+        make_task(write("def f(a):\n    return a * 2\nassert f(2) == 5\n"), TOKENS)
     with pytest.raises(TaskError, match="line 3: f gives no answer: ZeroDivisionError"):
-        make_task(write("def f(a):\n    return 1 // a\nassert f(0) == 5\n"))
+        make_task(write("def f(a):\n    return 1 // a\nassert f(0) == 5\n"), TOKENS)
 
 
 def test_a_reference_that_the_jail_refuses_runs_in_a_limited_process():
@@ -172,3 +176,10 @@ def test_answers_that_change_or_are_no_plain_values_count_as_none():
     assert "differently" in answers_of("import random\ndef f(a):\n    return random.random()", "f", [[1]])[0].problem
     assert "set" in answers_of("def f(a):\n    return {a}", "f", [[1]])[0].problem
     assert answers_of("def f(a):\n    return (a, [a])", "f", [[1]])[0].value == [1, [1]]
+
+
+def test_a_python_file_brings_the_words_that_its_answers_need(write, tokenizer):
+    text = "".join(f"assert parity({n}) == {'Odd' if n % 2 else 'Even'!r}\n" for n in range(8))
+    task = load_task(write(text), tokenizer.tokens)
+    assert task.words == ('"Even"', '"Odd"')
+    assert task.notes == ("no reference function: 8 cases are given, 2 of them are kept as checks",)

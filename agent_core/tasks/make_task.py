@@ -8,12 +8,14 @@ and a part of them is kept as checks where there are enough.
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from agent_core.tasks.made_inputs import made_inputs
 from agent_core.tasks.python_file import Problem, read_problem
 from agent_core.tasks.reference import answers_of
 from agent_core.tasks.task_file import TaskError
 from agent_core.tasks.values import as_text, same
+from agent_core.tasks.words import missing_words, parameter_names
 
 TEST_CASES, CHECK_CASES = 12, 24  # of a task whose reference can answer as many as are wanted
 FEWEST_TESTS = 6  # given cases that stay paid for before any is kept as a check
@@ -22,8 +24,11 @@ _SEED = 0  # of the made inputs: the same file is always the same task
 Case = tuple[list, object]  # inputs and the right answer
 
 
-def make_task(path: Path) -> tuple[dict, list[str]]:
-    """What a task file for this Python file holds, and what there is to say about it. Raises TaskError."""
+def make_task(path: Path, tokens: Sequence[str]) -> tuple[dict, list[str]]:
+    """What a task file for this Python file holds, and what there is to say about it. Raises TaskError.
+
+    tokens: the vocabulary, beyond which the task may bring words of its own.
+    """
     problem = read_problem(path)
     notes = list(problem.notes)
     if problem.reference is None:
@@ -40,19 +45,16 @@ def make_task(path: Path) -> tuple[dict, list[str]]:
         "test_cases": [{"inputs": inputs, "expected": answer} for inputs, answer in tests],
         "check_cases": [{"inputs": inputs, "expected": answer} for inputs, answer in checks],
     }
-    task = {
+    task: dict[str, Any] = {
         "name": re.sub(r"[^\w.-]", "_", path.stem)[:64].lstrip(".-") or "problem",
         "description": problem.description or f"{problem.function}, as {path.name} has it.",
         "success_criteria": criteria,
     }
     if problem.loose:
         task["numeric"] = "loose"
+    if words := missing_words([*tests, *checks], tokens):
+        task["words"] = words
     return task, notes
-
-
-def parameter_names(count: int) -> list[str]:
-    """The policy's names for so many parameters: var_a, var_b and so on."""
-    return [f"var_{chr(ord('a') + i)}" if i < 26 else f"var_{i}" for i in range(count)]
 
 
 def _answered(path: Path, problem: Problem, notes: list[str]) -> tuple[list[Case], list[Case]]:
