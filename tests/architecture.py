@@ -44,7 +44,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "scoring": ("tasks", "sandbox", "interpreter", "settings", "utils"),
     "sandbox": ("interpreter", "settings", "utils"),
     "grammar": ("tokenizer", "utils"),
-    "tasks": ("interpreter", "utils"),
+    "tasks": ("sandbox", "interpreter", "settings", "utils"),
     "settings": ("utils",),
     "distributed": ("utils",),
     "history": ("utils",),

@@ -80,6 +80,8 @@ def show_banner(
     task, attempts = agent.task, agent.progress.attempts
     if unused := legal_tokens.unused_tokens():
         lines = [*lines, f"note: no rule of the grammar uses {', '.join(unused)}"]
+    if task.words:
+        lines = [f"words of this task, beyond the vocabulary: {', '.join(task.words)}", *lines]
     say(
         f"AltLAS: {task.name}. {printable(task.description)}",
         f"device: {device}; jail: {jail}",
