@@ -58,8 +58,8 @@ class CodeGenerator:
         # (V,) what chance alone draws tokens in proportion to; without the grammar nothing says what is of a class.
         self._prior = legal_tokens.class_sizes ** -(learning.class_balance if limits.legal_tokens_only else 0.0)
         self._parents = ParentCache(self._language, prompt)
-        self._randomness = Randomness(config.run.seed, self.device, self._ranks)
-        self._sampler = Sampler(self._language, learning, self._prior, self._parents, self._randomness)
+        self.randomness = Randomness(config.run.seed, self.device, self._ranks)
+        self._sampler = Sampler(self._language, learning, self._prior, self._parents, self.randomness)
         self.reset()
 
     def reset(self) -> None:
@@ -67,7 +67,7 @@ class CodeGenerator:
 
         What the policy likes at first is near what chance would draw.
         """
-        seed = int(torch.randint(2**31, (1,), generator=self._randomness.tokens, device=self.device).item())
+        seed = int(torch.randint(2**31, (1,), generator=self.randomness.tokens, device=self.device).item())
         sizes = self._config.model
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -145,7 +145,7 @@ class CodeGenerator:
 
     def run_state(self) -> dict[str, Any]:
         """The randomness, and what the saved weights fit: all that must survive besides the two `state_dict`s."""
-        return self._randomness.state() | {
+        return self.randomness.state() | {
             "tokens": self._tokenizer.tokens,
             "model": asdict(self._config.model),
             "context_dim": self._context_dim,
@@ -179,7 +179,7 @@ class CodeGenerator:
         self.optimizer.load_state_dict(optimizer_state)
         for group in self.optimizer.param_groups:
             group["lr"] = self._config.optimizer.learning_rate
-        return [*notes, *self._randomness.load(run_state)] if same_run else notes
+        return [*notes, *self.randomness.load(run_state)] if same_run else notes
 
 
 def _known(elites: Elites) -> KnownPrograms:

@@ -6,6 +6,7 @@ stays small.
 
 import ast
 import math
+from typing import Any
 
 _LONGEST = 10_000  # elements of a folded text or list
 
@@ -50,17 +51,18 @@ def folded(node: ast.expr, constants: dict[str, object]) -> object:
     raise NotUsable(f"{ast.unparse(node)[:40]} is no plain value")
 
 
-def _computed(node: ast.BinOp, left: object, right: object) -> object:
+def _computed(node: ast.BinOp, left: Any, right: Any) -> object:
     """`10**9 + 7`, `"a" * 5`, `[1] + [2]`: what people write for a long literal, as long as it stays small."""
     text = ast.unparse(node)[:40]
     numbers = isinstance(left, int | float) and isinstance(right, int | float)
+    value: Any
     try:
-        if numbers and isinstance(node.op, ast.Pow) and abs(right) <= 64 and abs(left) < 1 << 64:  # type: ignore[operator, arg-type]
-            value = left**right  # type: ignore[operator]
+        if numbers and isinstance(node.op, ast.Pow) and abs(right) <= 64 and abs(left) < 1 << 64:
+            value = left**right
         elif numbers and (compute := _ARITHMETIC.get(type(node.op))):
             value = compute(left, right)
         elif isinstance(node.op, ast.Add) and type(left) is type(right) and isinstance(left, str | list):
-            value = left + right  # type: ignore[operator]
+            value = left + right
         elif isinstance(node.op, ast.Mult) and isinstance(left, str | list) and isinstance(right, int):
             if len(left) * right > _LONGEST:
                 raise NotUsable(f"{text} is too long")
