@@ -7,12 +7,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-import torch
-
 from agent_core.agent import Agent
 from agent_core.distributed.ranks import RankLost, SaidElsewhere, join
 from agent_core.run.console import say
-from agent_core.run.memory_advice import advice
+from agent_core.run.memory_advice import advice, lacks_memory
 from agent_core.run.parts import Parts
 from agent_core.run.streams import ReaderLeft, answer
 from agent_core.run.training import train
@@ -45,8 +43,10 @@ def carry_out(options: argparse.Namespace) -> int:
         return 1
     except SaidElsewhere as error:
         return error.code
-    except torch.OutOfMemoryError:
-        pass  # what it holds of the run is let go here, and the tensors with it
+    except (RuntimeError, MemoryError) as error:
+        if not lacks_memory(error):
+            raise
+        # what the error holds of the run is let go here, and the tensors with it
     parts = Parts.of(config)
     say(f"error: {advice(config, parts.task, parts.tokenizer, parts.legal_tokens)}", file=sys.stderr)
     return 2
