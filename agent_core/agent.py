@@ -5,9 +5,10 @@ from dataclasses import asdict, astuple, replace
 
 import torch
 
+from agent_core.agent_state import SCORES, AgentState
 from agent_core.batch_exchange import Batch, Pool, Share
 from agent_core.distributed.ranks import Ranks
-from agent_core.grammar.legal_tokens import LegalTokens
+from agent_core.grammar.legal_tokens import LegalTokens, Prompt
 from agent_core.learning.generator import CodeGenerator
 from agent_core.learning.vocabulary_change import carry_program, match_tokens
 from agent_core.progress import Improvement, Progress, step_figures
@@ -17,7 +18,9 @@ from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config
 from agent_core.settings.fields import show
 from agent_core.tasks.task import Task
-from memory.archive.attempts import Attempts, TokenIds
+from memory.archive.archive import Contents
+from memory.archive.evaluation import TokenIds
+from memory.archive.task_memory import TaskMemory
 from tokenizer import Tokenizer
 
 
@@ -41,22 +44,12 @@ class Agent:
         self.task = task
         self.tokenizer = tokenizer
         self._legal_tokens = legal_tokens
-        self.generator = CodeGenerator(
-            tokenizer,
-            legal_tokens,
-            *task.start,
-            config.model,
-            config.generator,
-            config.optimizer,
-            config.learning,
-            config.run.seed,
-            ranks,
-        )
+        self.generator = CodeGenerator(tokenizer, legal_tokens, Prompt(*task.start), config, ranks)
         self.scorer = Scorer(task, executor, config.scorer)
         self.ranks = ranks or Ranks()
         remember = -(-config.scorer.memory_limit // self.ranks.count)  # each rank remembers its own programs
         learning = config.learning
-        self.memory = Attempts(remember, learning.elites, learning.elites_per_niche, learning.recursive_elites)
+        self.memory = TaskMemory(remember, learning.elites, learning.elites_per_niche, learning.recursive_elites)
         self.pool = Pool(self.ranks, self.memory, self.scorer, config.generator.max_length, len(tokenizer))
         self.progress = Progress()
         self.history: list[Improvement] = []
@@ -90,14 +83,14 @@ class Agent:
         run.add(self._new_modules(rows, modules), last=True)
         rescored = self.generator.rescore(programs, elites)  # needs no rewards: meanwhile the jail gets on
         batch = self._score(Share(rows, programs.mutated, count, len(modules)), modules, run)
-        before, found = progress.attempts, batch.found
-        self.memory.record(found, before)
-        shares = self.memory.novelty(found, learning.novelty)
+        before, scored = progress.attempts, batch.scored
+        self.memory.record(scored, before)
+        shares = self.memory.novelty(scored, learning.novelty)
         price = learning.length_price if progress.solved_at is not None else 0.0
         paid = torch.tensor(
             [
                 reward * share - price * length
-                for reward, share, length in zip(found.rewards, shares, found.lengths, strict=True)
+                for reward, share, length in zip(scored.rewards, shares, scored.lengths, strict=True)
             ]
         )
         figures = self.generator.learn(paid, programs, elites, rescored, batch.mutated)
@@ -106,9 +99,9 @@ class Agent:
         progress.attempts += count
         progress.skipped = progress.skipped + 1 if figures["skipped"] else 0
         if progress.solved_at is None:
-            progress.solved_at = next((before + i for i, solved in enumerate(found.solved, start=1) if solved), None)
+            progress.solved_at = next((before + i for i, solved in enumerate(scored.solved, start=1) if solved), None)
         self._note_best()
-        return step_figures(progress, self.memory, self.scorer.version, batch) | figures
+        return step_figures(progress, self.memory.archive, self.scorer.version, batch) | figures
 
     def latest(self, count: int) -> list[str]:
         """Some of the programs of the last step that the policy wrote by itself, as people are shown them."""
@@ -128,25 +121,26 @@ class Agent:
         """
         memory = self.memory.state()
         memory["others"] = self.ranks.gather(memory["scores"])[1:]
-        return {
-            "task": self.task.name,
-            "digest": self.task.digest,
-            "rules": self.rules,
-            "settings": self._settings,
-            "progress": asdict(self.progress),
-            "history": [astuple(found) for found in self.history],
-            "memory": memory,
-            "scorer": self.scorer.state(),
-            "generator": self.generator.run_state(),
-        }
+        return AgentState(
+            rules=self.rules,
+            settings=self._settings,
+            generator=self.generator.run_state(),
+            task=self.task.name,
+            digest=self.task.digest,
+            progress=asdict(self.progress),
+            history=[astuple(improvement) for improvement in self.history],
+            memory=memory,
+            scorer=self.scorer.state(),
+        ).plain()
 
     def load(self, model_state: dict, optimizer_state: dict, state: dict) -> list[str]:
         """Goes on from what was saved, in this task or another. Returns what there is to say about it.
 
         Another task, or one solved before, is a new run that starts with the weights that are there. Raises UserError.
         """
-        same_task = state["digest"] == self.task.digest
-        progress, run = Progress(**state["progress"]), self.config.run
+        saved = AgentState.of(state)
+        same_task = saved.digest == self.task.digest
+        progress, run = Progress(**saved.progress), self.config.run
         again = (
             same_task
             and progress.solved_at is not None
@@ -154,15 +148,15 @@ class Agent:
             and progress.attempts >= progress.solved_at + run.polish_attempts
         )
         same_run = same_task and not again
-        notes = self.generator.load(model_state, optimizer_state, state["generator"], same_run)
-        before = state["settings"]
+        notes = self.generator.load(model_state, optimizer_state, saved.generator, same_run)
+        before = saved.settings
         notes += [
             f"{name} is {show(now)} now, it was {show(before[name])} when this was saved"
             for name, now in self._settings.items()
             if now != before.get(name, now)
         ]
         if not same_task:
-            notes.insert(0, f"carrying over what it learned on {state['task']}; attempts are counted anew")
+            notes.insert(0, f"carrying over what it learned on {saved.task}; attempts are counted anew")
         elif again:
             notes.insert(
                 0,
@@ -172,16 +166,16 @@ class Agent:
         if not same_run:
             return notes
         self.progress = progress
-        self.history = [Improvement(*improvement) for improvement in state["history"]]
-        self.scorer.load_state(state["scorer"])
-        scores = [state["memory"]["scores"], *state["memory"].get("others", [])]
+        self.history = [Improvement(*improvement) for improvement in saved.history]
+        self.scorer.load_state(saved.scorer)
+        scores = [saved.memory["scores"], *saved.memory.get("others", [])]
         if len(scores) == self.ranks.count:
-            self.memory.load_state(state["memory"] | {"scores": scores[self.ranks.rank]})
+            self.memory.load_state(saved.memory | {"scores": scores[self.ranks.rank]})
         else:
-            self.memory.load_state(state["memory"], scores[1:])
-        if state["rules"] != self.rules:
+            self.memory.load_state(saved.memory, scores[1:])
+        if saved.rules != self.rules:
             notes.append("what is legal or what is paid has changed: the best programs are scored anew")
-            self._reassess(match_tokens(state["rules"]["tokens"], self.tokenizer.tokens))
+            self._reassess(match_tokens(saved.rules["tokens"], self.tokenizer.tokens))
             if not self.solved:
                 progress.solved_at = None
             elif progress.solved_at is None:
@@ -202,7 +196,7 @@ class Agent:
     @property
     def rules(self) -> dict:
         """What decides which programs exist, what they earn and what is known of them; where it changes, remembered
-        scores are void. `niches` says what a niche is made of: states of an older version have another one.
+        scores are void.
         """
         config, generator = self.config.plain(), self.config.generator
         scorer = {key: value for key, value in config["scorer"].items() if key != "memory_limit"}
@@ -212,7 +206,7 @@ class Agent:
             "grammar": self._legal_tokens.grammar.digest,
             "scorer": scorer,
             "executor": executor,
-            "niches": "pace, calls that matter, cases",
+            "scores": SCORES,
             "max_length": generator.max_length,
             "legal_tokens_only": generator.legal_tokens_only,
         }
@@ -220,8 +214,8 @@ class Agent:
     def _reassess(self, ids: dict[int, int]) -> None:
         """Scores elites and best anew, as far as they are still programs. ids: old token id -> new."""
         memory = self.memory
-        rows, set_aside, best = memory.kept(), memory.set_aside, memory.best
-        now = {row: carry_program(row, ids) for row in rows}
+        before = memory.archive.contents()
+        now = {row: carry_program(row, ids) for row in before.all_rows}
         candidates = [row for row in now.values() if row is not None]
         legal = dict(zip(candidates, self.generator.accepts(candidates), strict=True))
         memory.clear()
@@ -230,14 +224,11 @@ class Agent:
         modules: dict[TokenIds, str] = {}
         self._new_modules(usable[self.ranks.share(len(usable))], modules)
         self._score(Share([], torch.zeros(0, dtype=torch.bool), 0, 0), modules, everyones=usable)
-        aside = {now[row] for row in set_aside}
-        best = replace(best, row=now[best.row]) if best and legal.get(now[best.row]) else None
-        memory.readmit(
-            [row for row in usable if row not in aside],
-            [row for row in usable if row in aside],
-            best,
-            self.progress.attempts,
-        )
+        waiting, best = {now[row] for row in before.waiting}, None
+        if before.best and (row := now[before.best.row]) and legal[row]:
+            best = replace(before.best, row=row)
+        after = Contents([row for row in usable if row not in waiting], [row for row in usable if row in waiting], best)
+        memory.rebuild(after, self.progress.attempts)
 
     def _note_best(self) -> None:
         """Adds the best program to the history, if it is another than the last one there."""
@@ -278,10 +269,10 @@ class Agent:
             if batch := self.pool.gather(own, shared, version, renew):
                 break
             modules, run, renew = {}, None, True
-            shared = [*everyones, *self.memory.kept()]
+            shared = [*everyones, *self.memory.archive.contents().all_rows]
             self._new_modules([*own.rows, *shared[self.ranks.share(len(shared))]], modules)
         if renew:
-            self.memory.renew(self.progress.attempts)
+            self.memory.rebuild(self.memory.archive.contents(), self.progress.attempts)
         return batch
 
     def _restart_when_due(self) -> None:
@@ -296,7 +287,7 @@ class Agent:
         if unit and not self.solved and progress.attempts - progress.restarted_at >= unit * luby(progress.restarts + 1):
             progress.restarts += 1
             self.generator.reset()
-            self.memory.restart(places=luby(progress.restarts + 1) > 1)
+            self.memory.restart(reserve=luby(progress.restarts + 1) > 1)
             progress.restarted_at = progress.attempts
 
 

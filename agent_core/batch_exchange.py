@@ -19,7 +19,8 @@ from agent_core.interpreter.wire_format import STATUSES
 from agent_core.scoring.scorer import Scorer
 from agent_core.scoring.verifier import UNRANKED
 from agent_core.tasks.values import as_text
-from memory.archive.attempts import Attempts, Evaluation, ScoredBatch, TokenIds
+from memory.archive.evaluation import Evaluation, Niche, ScoredBatch, TokenIds
+from memory.archive.task_memory import TaskMemory
 
 _HEAD = numpy.dtype([("joined", "i8"), ("new", "i8"), ("reruns", "i8"), ("wait", "f8"), ("confirmed", "f8", 2)])
 
@@ -38,7 +39,7 @@ class Share:
 class Batch:
     """The programs of all ranks, in the order of ranks."""
 
-    found: ScoredBatch
+    scored: ScoredBatch
     mutated: Tensor  # (B,) bool
     new: int
 
@@ -50,7 +51,7 @@ class Pool:
     on average.
     """
 
-    def __init__(self, ranks: Ranks, memory: Attempts, scorer: Scorer, max_length: int, vocabulary: int):
+    def __init__(self, ranks: Ranks, memory: TaskMemory, scorer: Scorer, max_length: int, vocabulary: int):
         """max_length: of a program; vocabulary: how many tokens there are."""
         self._ranks, self._memory, self._scorer, self._max_length = ranks, memory, scorer, max_length
         self._id = numpy.dtype("u2" if vocabulary <= 1 << 16 else "i4")
@@ -66,7 +67,7 @@ class Pool:
         if self._ranks.count == 1:
             self.reruns, self.wait_seconds = executor.reruns, executor.wait_seconds
             unchanged = self._scorer.version == version
-            return Batch(self._memory.found(own.rows), own.mutated, own.new) if unchanged else None
+            return Batch(self._memory.batch(own.rows), own.mutated, own.new) if unchanged else None
         state, mine = self._scorer.state(), everyones[self._ranks.share(len(everyones))]
         joined = state["counterexamples"][version:]
         head = numpy.array([(len(joined), own.new, executor.reruns, executor.wait_seconds, state["confirmed"])], _HEAD)
@@ -76,7 +77,7 @@ class Pool:
         if not joined:  # else void
             self._fill(programs, own.rows, renew)
             programs["mutated"][: len(own.rows)] = own.mutated.cpu()
-            self._fill_scores(scores, self._memory.known(mine))
+            self._fill_scores(scores, self._memory.evaluations(mine))
         told = self._ranks.exchange(b"".join(array.tobytes() for array in (head, programs, scores)))
         heads = numpy.concatenate([numpy.frombuffer(data, _HEAD, 1) for data in told])
         self.reruns, self.wait_seconds = int(heads["reruns"].sum()), float(heads["wait"].mean())
@@ -89,13 +90,13 @@ class Pool:
             self._scorer.load_state(state | {"confirmed": [reward, int(length)]})
         after = _HEAD.itemsize + programs.nbytes
         scores = self._together([numpy.frombuffer(data, score, offset=after) for data in told], len(everyones))
-        self._memory.take(everyones, list(_attempts(scores, version)))
+        self._memory.receive(everyones, list(_attempts(scores, version)))
         programs = [numpy.frombuffer(data, program, most[0], _HEAD.itemsize) for data in told]
         return self._batch(self._together(programs, own.total), int(heads["new"].sum()), version)
 
     def _records(self, version: int) -> tuple[numpy.dtype, numpy.dtype]:
         """What is told of a program that all have, and of one that one rank has written."""
-        flags = 1 + self._scorer.judge.parts(version)
+        flags = 2 + self._scorer.judge.parts(version)
         score = [("reward", "f8"), ("behaviour", "i8"), ("status", "u1"), ("solved", "?"), ("niche", f"V{flags}")]
         program = [
             ("digest", "i8"),
@@ -108,11 +109,11 @@ class Pool:
 
     def _fill(self, part: numpy.ndarray, rows: Sequence[TokenIds], renew: bool) -> None:
         """Writes the programs into the first places."""
-        part, attempts = part[: len(rows)], self._memory.known(rows)
+        part, attempts = part[: len(rows)], self._memory.evaluations(rows)
         self._fill_scores(part, attempts)
         part["digest"] = list(map(hash, rows))
         part["length"] = lengths = numpy.fromiter(map(len, rows), "i4", len(rows))
-        part["promising"] = True if renew else list(map(self._memory.promising, rows, attempts))
+        part["promising"] = True if renew else list(map(self._memory.archive.accepts, rows, attempts))
         ids = numpy.zeros((len(rows), self._max_length), self._id)
         ids[numpy.arange(self._max_length) < lengths[:, None]] = list(chain.from_iterable(rows))
         part["ids"] = ids
@@ -124,7 +125,7 @@ class Pool:
         part["status"] = [STATUSES.index(attempt.status) for attempt in attempts]
         part["solved"] = [attempt.solved for attempt in attempts]
         flags = part["niche"].dtype
-        niches = b"".join(bytes(attempt.niche).ljust(flags.itemsize, b"\0") for attempt in attempts)
+        niches = b"".join(bytes((a.niche.closeness, a.niche.calls, *a.niche.solved)) for a in attempts)
         part["niche"] = numpy.frombuffer(niches, flags)
 
     def _together(self, parts: Sequence[numpy.ndarray], total: int) -> numpy.ndarray:
@@ -137,15 +138,15 @@ class Pool:
         lengths = promising["length"].tolist()
         rows = [tuple(ids[:length]) for ids, length in zip(promising["ids"].tolist(), lengths, strict=True)]
         attempts = list(_attempts(promising, version))
-        self._memory.take(rows, attempts)
+        self._memory.receive(rows, attempts)
         statuses = [STATUSES[status] for status in programs["status"].tolist()]
-        found = ScoredBatch(
+        scored = ScoredBatch(
             *(programs[name].tolist() for name in ("digest", "length", "reward", "solved")),
             statuses,
             programs["behaviour"].tolist(),
             list(zip(places.tolist(), rows, attempts, strict=True)),
         )
-        return Batch(found, torch.from_numpy(programs["mutated"]), new)
+        return Batch(scored, torch.from_numpy(programs["mutated"]), new)
 
     def _take_over(self, before: list, joined: list) -> None:
         """Adds the counterexamples of all ranks to those of before, each once."""
@@ -157,7 +158,7 @@ class Pool:
 
 
 def _attempts(scores: numpy.ndarray, version: int) -> Iterator[Evaluation]:
-    niches = map(tuple, scores["niche"].tolist())
+    niches = (Niche(flags[0], flags[1], tuple(map(bool, flags[2:]))) for flags in scores["niche"].tolist())
     statuses = [STATUSES[status] for status in scores["status"].tolist()]
     return map(
         Evaluation,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from agent_core.batch_exchange import Batch
 from agent_core.interpreter.wire_format import STATUSES
-from memory.archive.attempts import Attempts
+from memory.archive.archive import Archive
 
 # What `Agent.step` reports, in the order of metrics.csv. All of it follows from the seed alone.
 FIGURES = (
@@ -54,24 +54,24 @@ class Progress:
     solved_at: int | None = None  # attempts at the first solution
 
 
-def step_figures(progress: Progress, memory: Attempts, counterexamples: int, batch: Batch) -> dict[str, float]:
+def step_figures(progress: Progress, archive: Archive, counterexamples: int, batch: Batch) -> dict[str, float]:
     """Of a step and its batch: FIGURES but those of learning."""
-    found, count = batch.found, len(batch.found.rewards)
-    statuses, elites = Counter(found.statuses), memory.elite_rewards
+    scored, count = batch.scored, len(batch.scored.rewards)
+    statuses, elite_rewards, best = Counter(scored.statuses), archive.elite_rewards, archive.best
     return {
         "step": progress.steps,
         "attempts": progress.attempts,
-        "mean_reward": sum(found.rewards) / count,
-        "batch_best": max(found.rewards),
-        "best_reward": memory.best.reward,
-        "best_tokens": len(memory.best.row),
-        "mean_tokens": sum(found.lengths) / count,
-        "distinct_programs": len(set(found.programs)),
-        "distinct_behaviours": len(set(found.behaviours)),
+        "mean_reward": sum(scored.rewards) / count,
+        "batch_best": max(scored.rewards),
+        "best_reward": best.reward if best else 0.0,
+        "best_tokens": len(best.row) if best else 0,
+        "mean_tokens": sum(scored.lengths) / count,
+        "distinct_programs": len(set(scored.programs)),
+        "distinct_behaviours": len(set(scored.behaviours)),
         "new_programs": batch.new,
         **{status: statuses[status] / count for status in STATUSES},
-        "elites": len(elites),
-        "elite_reward": sum(elites) / max(len(elites), 1),
+        "elites": len(elite_rewards),
+        "elite_reward": sum(elite_rewards) / max(len(elite_rewards), 1),
         "restarts": progress.restarts,
         "counterexamples": counterexamples,
     }

@@ -242,10 +242,10 @@ def test_elites_that_are_no_programs_any_more_are_let_go(executor, tokenizer, le
     row = tuple(map(tokenizer.tokens.index, ["print", "(", '"hello"', "[", "0", "]", ")", "NEWLINE", "<EOS>"]))
     assert agent.generator.accepts([row]) == [True]
     agent.memory.remember([row], agent.scorer.score([tokenizer.decode(row)], [len(row)]))
-    agent.memory.best = dataclasses.replace(agent.memory.best, row=row)
+    agent.memory.archive.best = dataclasses.replace(agent.memory.best, row=row)
     strict.load(*saved(agent))
-    assert row not in strict.memory.kept()
-    assert all(strict.generator.accepts(strict.memory.kept()))
+    assert row not in strict.memory.archive.contents().all_rows
+    assert all(strict.generator.accepts(strict.memory.archive.contents().all_rows))
     steps(strict, 2)
 
 
@@ -276,14 +276,14 @@ def test_changed_rules_leave_recursion_its_places_and_doubt_what_was_confirmed(e
     row = tuple(map(tokenizer.tokens.index, texts))
     text = agent.task.module(tokenizer.decode(row))
     agent.memory.remember([row], agent.scorer.score([text], [len(row)]))
-    agent.memory.record(agent.memory.found([row]), 0)
+    agent.memory.record(agent.memory.batch([row]), 0)
     for restarts in (1, 2):
         while agent.progress.restarts < restarts:
             agent.step()
-        assert (row in agent.memory.set_aside) == (restarts == 1)
+        assert (row in agent.memory.archive.contents().waiting) == (restarts == 1)
         changed = make_agent(executor, tokenizer, legal_tokens, **settings | {"generator__max_length": 13})
         assert any("scored anew" in note for note in changed.load(*saved(agent)))
-        assert changed.memory.set_aside == agent.memory.set_aside
+        assert changed.memory.archive.contents().waiting == agent.memory.archive.contents().waiting
         assert set(agent.memory.elites) <= set(changed.memory.elites)  # with places where there were some
         confirmed, _ = changed.scorer.state()["confirmed"]
         assert confirmed <= changed.memory.best.reward
@@ -303,16 +303,16 @@ def test_the_best_is_never_below_an_elite_even_after_a_counterexample(executor, 
         after += agent.scorer.version > 0
         assert agent.progress.steps < 300, "nothing has passed the test cases"
         if best := agent.memory.best:
-            (now,) = agent.memory.known([best.row])
+            (now,) = agent.memory.evaluations([best.row])
             assert (now.reward, now.version) == (best.reward, agent.scorer.version)
-            assert best.reward >= max(agent.memory.elite_rewards, default=0.0)
+            assert best.reward >= max(agent.memory.archive.elite_rewards, default=0.0)
             assert agent.history[-1].program == agent.best_program
 
 
 def test_solved_before_goes_on_from_the_weights(executor, tokenizer, legal_tokens):
     agent = make_agent(executor, tokenizer, legal_tokens)
     steps(agent, 2)
-    agent.memory.best = dataclasses.replace(agent.memory.best, solved=True)
+    agent.memory.archive.best = dataclasses.replace(agent.memory.best, solved=True)
     agent.progress.solved_at = 77
     resumed = make_agent(executor, tokenizer, legal_tokens)
     assert resumed.load(*saved(agent)) == []  # it is still being polished
@@ -362,7 +362,7 @@ def test_what_programs_are_paid(executor, tokenizer, legal_tokens, easy_task, mo
         steps_after += agent.solved
         was_solved = agent.solved
         agent.step()
-        found = agent.memory.found(agent._latest)
+        found = agent.memory.batch(agent._latest)
         earned = torch.tensor(found.rewards) * torch.tensor(agent.memory.novelty(found, novelty))
         assert torch.allclose(paid[-1], earned - was_solved * price * torch.tensor(found.lengths))
         assert (earned.sum() < sum(found.rewards)) == (novelty > 0)

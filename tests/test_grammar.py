@@ -90,7 +90,9 @@ def test_every_token_that_the_shipped_grammar_names_must_be_there(tokenizer, con
 def test_comments_and_continued_lines(tokenizer):
     grammar = parse_grammar(grammar_of("# a comment\nthing: NUMBER # another\n     | 'pass'\n"), tokenizer.tokens)
     assert len(grammar.rules["thing"]) == 2
-    assert parse_grammar(SMALL, tokenizer.tokens).digest != grammar.digest
+    small = parse_grammar(SMALL, tokenizer.tokens)
+    assert small.digest != grammar.digest
+    assert small.digest == parse_grammar(f"# A comment.\n\n{SMALL}\n  # Another\n", tokenizer.tokens).digest
 
 
 def test_a_missing_file_is_named(tmp_path, tokenizer):

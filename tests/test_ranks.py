@@ -21,7 +21,7 @@ from agent_core.agent import Agent
 from agent_core.batch_exchange import Share
 from agent_core.distributed import heartbeat
 from agent_core.distributed.ranks import Ranks, join
-from agent_core.grammar.legal_tokens import LegalTokens
+from agent_core.grammar.legal_tokens import LegalTokens, Prompt
 from agent_core.grammar.rules import read_grammar
 from agent_core.learning.generator import CodeGenerator
 from agent_core.learning.rollout import Rollouts
@@ -186,7 +186,7 @@ def share_of(programs, share):
 def gradients_of_both(batches):
     """The gradient of one rank on all programs, and that of all ranks on their shares, before it is clipped."""
     config, task, tokenizer, legal_tokens = make_parts(optimizer__gradient_clip=1e9)
-    made = (tokenizer, legal_tokens, *task.start, config.model, config.generator, config.optimizer, config.learning, 3)
+    made = (tokenizer, legal_tokens, Prompt(*task.start), config)
     found = []
     with join() as ranks:
         alone, one_of_many = CodeGenerator(*made), CodeGenerator(*made, ranks)
@@ -198,7 +198,7 @@ def gradients_of_both(batches):
             own = share_of(programs, ranks.share(batch))
             figures = [
                 alone.learn(rewards, programs, elites),
-                one_of_many.learn(rewards, own, elites, mutated=programs.mutated),
+                one_of_many.learn(rewards, own, elites, groups=programs.mutated),
             ]
             one, many = (
                 torch.cat([p.grad.reshape(-1) for p in generator.policy.parameters()])
@@ -222,7 +222,14 @@ def digest(agent):
     """All that ranks must agree on, bit for bit."""
     weights = b"".join(p.detach().numpy().tobytes() for p in agent.generator.policy.parameters())
     memory = agent.memory
-    same = memory._elites.niches, memory._seen, memory.best, agent.history, agent.progress, agent.scorer.state()
+    same = (
+        memory.archive._niches,
+        memory._behaviours._seen,
+        memory.best,
+        agent.history,
+        agent.progress,
+        agent.scorer.state(),
+    )
     return hashlib.blake2b(weights).hexdigest(), hashlib.blake2b(repr(same).encode()).hexdigest()
 
 
@@ -283,9 +290,9 @@ def found_apart(task):
         modules = {}
         agent._new_modules(own, modules)
         batch = agent._score(Share(own, torch.zeros(3, dtype=torch.bool), 6, len(modules)), modules)
-        agent.memory.record(batch.found, 0)
-        texts = [tokenizer.decode(row) for _, row, _ in batch.found.promising]
-        return texts, batch.new, [attempt for *_, attempt in batch.found.promising], digest(agent)
+        agent.memory.record(batch.scored, 0)
+        texts = [tokenizer.decode(row) for _, row, _ in batch.scored.promising]
+        return texts, batch.new, [attempt for *_, attempt in batch.scored.promising], digest(agent)
 
 
 def test_counterexamples_of_one_rank_are_everyones(home):
@@ -297,7 +304,10 @@ def test_counterexamples_of_one_rank_are_everyones(home):
     assert new == 6
     assert {attempt.version for attempt in attempts} == {2}
     assert [attempt.solved for attempt in attempts] == [False, True, False] * 2
-    assert [attempt.niche for attempt in attempts[:4:3]] == [(0, 1, 1, 0, 0), (0, 1, 1, 1, 0)]
+    assert [attempt.niche for attempt in attempts[:4:3]] == [
+        (0, 0, (True, True, False, False)),
+        (0, 0, (True, True, True, False)),
+    ]
 
 
 # --- whole runs ------------------------------------------------------------------------------------------------------

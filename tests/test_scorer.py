@@ -14,7 +14,6 @@ from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import ExecutorConfig, ScorerConfig
 from agent_core.tasks import constraints
 from agent_core.tasks.task import Case, Task, builtin_tasks, load_task
-from memory.archive.attempt import GROWING
 from tests.fakes import InProcessExecutor
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -360,7 +359,7 @@ def test_recursion_is_how_many_different_numbers_of_calls_there_are_and_how_clos
     }
     with Executor(ExecutorConfig(workers=1)) as executor:
         scores = scores_of(scorer_of("factorial", executor), *(text + "\n" for text in programs))
-    found = [divmod(score.recursion, GROWING) for score in scores]
+    found = [score.self_calls for score in scores]
     assert dict(zip(programs, found, strict=True)) == programs
 
 

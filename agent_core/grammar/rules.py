@@ -32,7 +32,7 @@ def read_grammar(path: Path, tokens: Sequence[str]) -> Grammar:
 
 def parse_grammar(text: str, tokens: Sequence[str], name: str = "grammar") -> Grammar:
     """As `read_grammar`, from the text itself; `name` is what errors call it."""
-    grammar = Grammar(*_parse(text, tokens, name), digest=hashlib.sha256(text.encode()).hexdigest())
+    grammar = Grammar(*_parse(text, tokens, name), digest=_digest(text))
     for start in START_SYMBOLS:
         if start not in grammar.rules:
             raise GrammarError(f"grammar: the start symbol {start} has no rule; add one")
@@ -73,9 +73,14 @@ def _parse(text: str, tokens: Sequence[str], name: str) -> tuple[dict[str, list[
     return rules, lines
 
 
+def _digest(text: str) -> str:
+    lines = (_without_comment(line).rstrip() for line in text.splitlines())
+    return hashlib.sha256("\n".join(line for line in lines if line).encode()).hexdigest()
+
+
 def _without_comment(line: str) -> str:
     """The line before a # that stands outside quotes."""
-    return re.match(r"(?:'[^']*'|[^#'])*", line)[0]
+    return re.sub(r"^((?:'[^']*'|[^#'])*).*", r"\1", line)
 
 
 def _symbol(symbol: re.Match, mark: str, tokens: Sequence[str], where: str) -> Symbol:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from agent_core.sandbox.results import Call, CaseResult, RunResult
 from agent_core.scoring import reward
 from agent_core.scoring.score import Score, fingerprint
-from agent_core.scoring.self_calls import recursion
+from agent_core.scoring.self_calls import NO_SELF_CALLS, SelfCalls, self_calls
 from agent_core.settings.config import ScorerConfig
 from agent_core.tasks import constraints
 from agent_core.tasks.task import Case, Task
@@ -30,7 +30,7 @@ class Judgement(NamedTuple):
     solved: tuple[bool, ...]  # the paid cases, or the words of the expected text, each in its place
     exact: tuple[bool, ...]  # (C,) the paid cases; of a text the one case that it is
     answers: tuple[CaseResult, ...]  # (C,), or fewer where the program ended before
-    recursion: int = 0  # as agent_core/scoring/self_calls.py has it
+    self_calls: SelfCalls = NO_SELF_CALLS
 
 
 class Judge(ABC):
@@ -48,7 +48,7 @@ class Judge(ABC):
 
         token_count: of the program, for `max_tokens`; function: the name that the module defines.
         """
-        earned, solved, exact, answers, self_calls = self.judge(run)
+        earned, solved, exact, answers, calls = self.judge(run)
         held: tuple[float, ...] = ()
         if self._constraints:
             task = self.task
@@ -63,7 +63,7 @@ class Judge(ABC):
             behaviour=fingerprint(run.status, run.stdout, answers),
             solved_cases=solved + tuple(share == 1.0 for share in held),
             version=self.version,
-            recursion=self_calls,
+            self_calls=calls,
             paid=self.paid,
             answers=answers,
             exact=exact,
@@ -165,7 +165,8 @@ class FunctionJudge(Judge):
             return Judgement(0.0, nothing, nothing, answers)
         values = [answer.value if answer.status == "finished" else reward.NO_ANSWER for answer in answers]
         earned, exact = reward.function_reward(self._target, values, self.config)
-        return Judgement(earned, exact, exact, answers, recursion(answers, self._reference_series) if earned else 0)
+        calls = self_calls(answers, self._reference_series) if earned else NO_SELF_CALLS
+        return Judgement(earned, exact, exact, answers, calls)
 
     def call(self, cases: Sequence[Case], function: str) -> Call | None:
         return Call(function, tuple(case.arguments for case in cases))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent_core.sandbox.executor import CaseResult
+from agent_core.scoring.self_calls import NO_SELF_CALLS, SelfCalls
 from agent_core.tasks.task import Case
 from agent_core.tasks.values import as_json, as_text
 
@@ -33,7 +34,7 @@ class Score:
     behaviour: int  # the same for programs that did the same, in every process; 63 bits
     solved_cases: tuple[bool, ...]  # the paid cases, or the words of the expected text; then the constraints
     version: int  # how many counterexamples were known
-    recursion: int  # as agent_core/scoring/self_calls.py has it
+    self_calls: SelfCalls = NO_SELF_CALLS
     paid: tuple[Case, ...] = ()
     answers: tuple[CaseResult, ...] = ()
     exact: tuple[bool, ...] = ()

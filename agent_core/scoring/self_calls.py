@@ -4,30 +4,44 @@ on it."""
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from agent_core.interpreter.wire_format import TOO_DEEP
 from agent_core.sandbox.results import CaseResult, RunResult
 from agent_core.scoring.reward import Target, aligned
 from agent_core.tasks.values import as_text
-from memory.archive.attempt import GROWING
 
-_DEEP = 7  # different numbers of calls are many: on ten inputs halving shows some five, counting down ten
+_MANY = 7  # different numbers of calls, more are not told apart: on ten inputs halving shows some five, counting ten
+_SEVENTHS = 7
 OUTERMOST = "outermost_call"
 STAND_INS = (10_007, "")  # for what a call gives: one that is true, one that is not, and both unlike any right answer
 
 
-def recursion(answers: Sequence[CaseResult], references: Sequence[Target]) -> int:
-    """How many different numbers of calls of itself a function takes on its cases, 2 to 7, and GROWING more for each
-    seventh of the way that they go up and down with one of the references; 0 where all take as many.
+class SelfCalls(NamedTuple):
+    """How a function's calls of itself go with what it is asked.
+
+    Counting down to 0, `factorial` takes n calls for n: ten numbers on its ten cases, which rise with the answers as
+    closely as can be: SelfCalls(7, 7). `var_a and func_a(0)` takes 0 or 1, in step with little: SelfCalls(2, 3).
+    """
+
+    closeness: int  # sevenths of the way that the numbers of calls go up and down with one of the references, 0 to 7
+    numbers: int  # how many different numbers of calls there are, 2 to 7; 0 where all cases take as many
+
+
+NO_SELF_CALLS = SelfCalls(0, 0)
+
+
+def self_calls(answers: Sequence[CaseResult], references: Sequence[Target]) -> SelfCalls:
+    """How often a function calls itself on its cases, and in step with what.
 
     references: the right answers, and the values of each parameter. Calls without end are one more number.
     """
     calls = [answer.calls if answer.status == "finished" else None for answer in answers]
     numbers = len(set(calls) - {None}) + any(answer.message == TOO_DEEP for answer in answers)
     if numbers < 2:
-        return 0
+        return NO_SELF_CALLS
     closeness = max(0.0, *(aligned(reference, calls, by_rank=True) for reference in references))
-    return min(numbers, _DEEP) + GROWING * math.ceil(_DEEP * closeness)
+    return SelfCalls(math.ceil(_SEVENTHS * closeness), min(numbers, _MANY))
 
 
 def recurses(run: RunResult) -> bool:

@@ -12,7 +12,8 @@ from operator import add
 from typing import NamedTuple
 
 from agent_core.settings.config import Config
-from memory.archive.attempts import Attempts, TokenIds
+from memory.archive.evaluation import TokenIds
+from memory.archive.task_memory import TaskMemory
 from tests.benchmarks.figures import Table
 from tests.benchmarks.soak import resident
 
@@ -31,7 +32,7 @@ class MadeUp(NamedTuple):
     behaviour: int
     solved_cases: tuple[bool, ...]
     solved: bool = False
-    recursion: int = 0
+    self_calls: tuple[int, int] = (0, 0)
     version: int = 0
 
 
@@ -64,7 +65,7 @@ def made_up(number: int) -> tuple[TokenIds, MadeUp]:
     return (*digits, *FILLER), MadeUp(0.9 * chance, "finished", number, NICHES[number % len(NICHES)])
 
 
-def fill(count: int, make: Callable[[], Attempts]) -> Iterator[Tenth]:
+def fill(count: int, make: Callable[[], TaskMemory]) -> Iterator[Tenth]:
     """Ten tenths of that many programs, in batches as a run has them; each program is looked up a second time."""
     old, done, before = make(), 0, ()
     for tenth in range(1, 11):
@@ -85,7 +86,7 @@ def fill(count: int, make: Callable[[], Attempts]) -> Iterator[Tenth]:
 
 
 def _put(
-    memory: Attempts, rows: Sequence[TokenIds], scores: Sequence[MadeUp], before: Sequence[TokenIds], done: int
+    memory: TaskMemory, rows: Sequence[TokenIds], scores: Sequence[MadeUp], before: Sequence[TokenIds], done: int
 ) -> tuple[list[TokenIds], Costs]:
     """What a step does with its programs, those of the batch before looked up, too. Returns those that were unknown."""
     began = time.process_time()
@@ -93,7 +94,7 @@ def _put(
     known = time.process_time()
     memory.remember(rows, scores)
     remembered = time.process_time()
-    found = memory.found(rows)
+    found = memory.batch(rows)
     memory.record(found, done)
     memory.novelty(found, POWER)
     return unknown, Costs((known - began) / 2, remembered - known, time.process_time() - remembered)
@@ -102,7 +103,7 @@ def _put(
 def lookups_table(count: int, config: Config) -> tuple[Table, str]:
     """A row for each tenth, and the end of it in words. count: 10 or more."""
     scorer, learning = config.scorer, config.learning
-    tenths = list(fill(count, lambda: Attempts(scorer.memory_limit, learning.elites, learning.elites_per_niche)))
+    tenths = list(fill(count, lambda: TaskMemory(scorer.memory_limit, learning.elites, learning.elites_per_niche)))
     headings = ("programs", "look-up, µs", "fresh", "remember, µs", "fresh", "record, µs", "fresh", "resident MiB")
     rows = [
         (

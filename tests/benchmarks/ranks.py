@@ -28,7 +28,7 @@ from agent_core.scoring.score import Score
 from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config, load_config
 from agent_core.tasks.task import load_task
-from memory.archive.attempts import Attempts
+from memory.archive.task_memory import TaskMemory
 from tokenizer import Tokenizer
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -96,7 +96,7 @@ def time_exchange(config: Config) -> None:
     model = config.model
     policy = CodePolicy(len(tokenizer), model.embedding_dim, model.hidden_dim, model.num_layers)
     with join() as ranks:
-        memory = Attempts(config.scorer.memory_limit, 32, 1)
+        memory = TaskMemory(config.scorer.memory_limit, 32, 1)
         pool = Pool(ranks, memory, scorer, length, len(tokenizer))
         chance = random.Random(ranks.rank)
         flags = tuple(False for _ in scorer.task.expected_output.split())
@@ -107,13 +107,13 @@ def time_exchange(config: Config) -> None:
                 tuple(chance.randrange(4, len(tokenizer)) for _ in range(chance.randrange(2, length)))
                 for _ in range(share.stop - share.start)
             ]
-            memory.remember(rows, [Score(0.1, False, "finished", "", "", hash(row), flags, 0, 0) for row in rows])
+            memory.remember(rows, [Score(0.1, False, "finished", "", "", hash(row), flags, 0) for row in rows])
             for parameter in policy.parameters():
                 parameter.grad = torch.ones_like(parameter)
             ranks.exchange(b"")  # all at the same place
             began = time.perf_counter()
             batch = pool.gather(Share(rows, torch.zeros(len(rows), dtype=torch.bool), total, 0), (), 0)
-            memory.record(batch.found, 0)
+            memory.record(batch.scored, 0)
             middle = time.perf_counter()
             ranks.add_up(policy.parameters(), torch.ones(()))
             spent["programs and scores"].append(middle - began)

@@ -6,13 +6,14 @@ from collections import Counter
 import pytest
 import torch
 
+from agent_core.grammar.legal_tokens import Prompt
 from agent_core.learning.generator import CodeGenerator
 from agent_core.model import CodePolicy
 from agent_core.run.parts import Parts
 from agent_core.sandbox.executor import Executor
 from agent_core.settings.config import load_config
 from agent_core.tasks.task import load_task
-from memory.archive.attempts import Attempts
+from memory.archive.task_memory import TaskMemory
 from tests.benchmarks import lookups, throughput
 from tests.benchmarks.cells import CONFIG
 from tests.benchmarks.figures import Table
@@ -205,17 +206,8 @@ def test_the_naive_loop_knows_a_solution_and_learns_from_one_program(
 ):
     config = load_config(CONFIG, SMALL)
     asked = load_task(task, tokenizer.tokens)
-    generator = CodeGenerator(
-        tokenizer,
-        legal_tokens,
-        "function_body" if asked.parameters else "program",
-        asked.parameters,
-        config.model,
-        config.generator,
-        config.optimizer,
-        config.learning,
-        0,
-    )
+    prompt = Prompt("function_body" if asked.parameters else "program", asked.parameters)
+    generator = CodeGenerator(tokenizer, legal_tokens, prompt, config)
     naive = Naive(generator, tokenizer, asked, 0.3, tmp_path)
     assert naive.is_right(right)
     assert not naive.is_right(wrong)
@@ -235,11 +227,11 @@ def test_made_up_programs_all_differ_and_memory_of_them_stays_bounded():
     programs = [lookups.made_up(number)[0] for number in range(6_000)]
     assert len(set(programs)) == 6_000
     made = []
-    tenths = list(lookups.fill(6_000, lambda: made.append(Attempts(1_000, elites=32, per_niche=1)) or made[-1]))
+    tenths = list(lookups.fill(6_000, lambda: made.append(TaskMemory(1_000, elites=32, per_niche=1)) or made[-1]))
     assert [tenth.programs for tenth in tenths] == list(range(600, 6_001, 600))
     assert [tenth.new for tenth in tenths] == [600] * 10
     assert all(min(tenth.old) > 0 and min(tenth.fresh) > 0 for tenth in tenths)
-    assert len(made[0].state()["scores"]["lengths"]) <= 1_000 + len(made[0].kept())
+    assert len(made[0].state()["scores"]["lengths"]) <= 1_000 + len(made[0].archive.contents().all_rows)
 
 
 # --- the command line -----------------------------------------------------------------------------------------------

@@ -16,13 +16,17 @@ from agent_core import agent
 from agent_core.agent import Agent
 from agent_core.learning import rollout
 from agent_core.learning.generator import CodeGenerator
+from agent_core.learning.learner import Learner
+from agent_core.learning.operators.parents import ParentCache
+from agent_core.learning.sampler import Sampler
 from agent_core.run.loop import COLUMNS, NullRecorder, TrainingRun
 from agent_core.run.parts import Parts
 from agent_core.sandbox import dispatch
 from agent_core.sandbox.executor import Executor
 from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config
-from memory.archive.attempts import Attempts
+from memory.archive.archive import Archive
+from memory.archive.task_memory import TaskMemory
 from memory.history.run_log import RunLog
 from tests.benchmarks.floor import Bare, Plain, Shape
 from tests.benchmarks.naive import Naive
@@ -63,21 +67,24 @@ class Loop:
 # What counts for which part, in the order of the table; what one of these calls counts for that one alone.
 PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
     "network: sampling": ((CodeGenerator, "generate"),),
-    "network: forward": ((CodeGenerator, "_rescore"),),
+    "network: forward": ((Learner, "score"),),
     "network: backward": ((torch.Tensor, "backward"),),
     "legal tokens": (
         (rollout.OpenRollouts, "__init__"),
         (rollout.OpenRollouts, "legal"),
         (rollout.OpenRollouts, "take"),
         (rollout.OpenRollouts, "programs"),
-        (CodeGenerator, "_plan"),
-        (CodeGenerator, "_examine"),
+        (Sampler, "_plan"),
+        (ParentCache, "examine"),
     ),
     "text": ((Agent, "_new_modules"),),
-    "look-up": ((Attempts, "unknown"), (rollout, "_rows")),
+    "look-up": ((TaskMemory, "unknown"), (rollout, "_rows")),
     "jail wait": ((Executor, "start"), (dispatch.BatchRun, "add"), (dispatch.BatchRun, "finish")),
     "reward": ((Scorer, "start"), (Scorer, "score")),
-    "memory": tuple((Attempts, name) for name in ("remember", "record", "novelty", "elites", "elite_rewards")),
+    "memory": (
+        *((TaskMemory, name) for name in ("remember", "record", "novelty")),
+        *((Archive, name) for name in ("elites", "elite_rewards")),
+    ),
     "learn: the rest": ((CodeGenerator, "learn"),),
     "log": ((agent, "step_figures"), (RunLog, "row"), (TrainingRun, "_speed"), (Loop, "step")),
     "other": ((Agent, "step"),),

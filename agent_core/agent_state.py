@@ -1,0 +1,94 @@
+"""What is saved of an agent: plain values with a version, and how states of older versions become one of today's."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agent_core.settings.config import RENAMED
+from utils import UserError
+
+Plain = dict[str, Any]
+
+VERSION = 2  # of the layout: a change of it comes with an entry in `_UPGRADES`
+SCORES = 1  # what scores and niches are made of: raised where a program gets another one under the same settings
+
+# What scores were made of when there was no number for it.
+_NICHES_OF_VERSION_1 = "pace, calls that matter, cases"
+# The digest of a grammar took its comments in. Of the grammars that came with the project, and of the same rules now:
+_GRAMMARS_OF_VERSION_1 = dict.fromkeys(
+    (
+        "5b103c9a9233faf3f26f6635e10383ea801a8e1c99a353b2612fa02b71f1f13a",
+        "3a03588f0b7e8f952ae1cd3aed6766d07cc549bdf3e63e0489c7dafe3a1b48eb",
+    ),
+    "e44656d4c3a222bf46ad921baf04c02c5ca509f19a5566e2ca59ba4ba181a430",
+)
+_CALLS_OF_VERSION_1 = 8  # in the first number of a niche: closeness times this, plus different numbers of calls
+
+
+@dataclass(frozen=True)
+class AgentState:
+    """All that must survive a step, besides the `state_dict`s of policy and optimizer."""
+
+    rules: Plain  # what decides which programs exist and what they earn
+    settings: Plain  # how it learns, "section.key" -> value
+    generator: Plain  # randomness, and what the saved weights fit
+    task: str  # its name; from here on, all is of one task
+    digest: str  # of what the task asks
+    progress: Plain
+    history: list[tuple]
+    memory: Plain
+    scorer: Plain
+    version: int = VERSION
+
+    def plain(self) -> Plain:
+        """The fields by name, as a checkpoint holds them."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+    @classmethod
+    def of(cls, saved: Plain) -> "AgentState":
+        """The state that was saved, by this version or an older one. Raises UserError for one of a newer version."""
+        version = saved.get("version", 1)
+        if version > VERSION:
+            raise UserError(
+                f"what was learned was saved by a newer AltLAS (states of version {version}, this one knows them up to "
+                f"{VERSION}): use that one, or start anew with --fresh"
+            )
+        for upgrade in _UPGRADES[version - 1 :]:
+            saved = upgrade(saved)
+        return cls(**saved)
+
+
+def _from_version_1(saved: Plain) -> Plain:
+    """Niches were one number and flags; the archive lay spread out in the memory; some settings had other names."""
+    rules = dict(saved["rules"])
+    rules["scores"] = 1 if rules.pop("niches", "") == _NICHES_OF_VERSION_1 else 0
+    rules["grammar"] = _GRAMMARS_OF_VERSION_1.get(rules["grammar"], rules["grammar"])
+    names = {f"{section}.{old}": f"{section}.{new}" for (section, old), new in RENAMED.items()}
+    memory = saved["memory"]
+    return saved | {
+        "version": 2,
+        "rules": rules,
+        "settings": {names.get(name, name): value for name, value in saved["settings"].items()},
+        "memory": {
+            "scores": _scores_from_version_1(memory["scores"]),
+            "others": list(map(_scores_from_version_1, memory.get("others", []))),
+            "behaviours": memory["seen"],
+            "archive": {
+                "rows": [row for entries in memory["niches"].values() for _, _, row in entries],
+                "waiting": memory.get("set_aside", []),
+                "reserving": memory.get("places", False),
+                "best": memory["best"],
+            },
+        },
+    }
+
+
+def _scores_from_version_1(scores: Plain) -> Plain:
+    def niche(flat: Sequence[int]) -> tuple[int, int, tuple[bool, ...]]:
+        closeness, calls = divmod(int(flat[0]) if flat else 0, _CALLS_OF_VERSION_1)
+        return closeness, calls, tuple(map(bool, flat[1:]))
+
+    return scores | {"niches": list(map(niche, scores["niches"]))}
+
+
+_UPGRADES: tuple[Callable[[Plain], Plain], ...] = (_from_version_1,)  # from version 1 on, each to the next

@@ -1,0 +1,196 @@
+"""The best programs so far: the priority queue of Abolafia et al. 2018, kept in niches (MAP-Elites, Mouret and Clune
+2015), with three verbs as pyribs has them: add, sample, best.
+
+Recursive programs, which call themselves more often for some inputs than for others, are rare, pay late, and would lose
+to what pays at once. So in some lives of the policy (a life is what lies between two restarts) some places among the
+elites are reserved for them. In the other lives those of earlier lives wait outside.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import astuple, replace
+from itertools import chain
+from typing import Any, NamedTuple
+
+import torch
+
+from memory.archive.evaluation import Best, Evaluation, Niche, TokenIds
+from memory.archive.reserved import BY_LENGTH, Entry, reserved_entries
+
+
+class Elite(NamedTuple):
+    """A program to learn from again, and what a choice of parents may go by."""
+
+    row: TokenIds
+    reward: float
+    solved: tuple[bool, ...]  # of each case, then of each constraint: what lexicase selection would look at
+
+
+class Contents(NamedTuple):
+    """The programs of an archive, whatever they are worth."""
+
+    rows: list[TokenIds]  # in niches
+    waiting: list[TokenIds]  # recursions of earlier lives, in a life that reserves no places for them
+    best: Best | None
+
+    @property
+    def all_rows(self) -> list[TokenIds]:
+        """Every program, some more than once."""
+        return [*self.rows, *self.waiting, *([self.best.row] if self.best else [])]
+
+
+class Archive:
+    """The best programs of each niche. A niche is the set of cases that a program solves, and how it calls itself.
+
+    Two cases, f(1, 5) = 2 and f(3, 4) = 4; niches of one program each, two elites, one place for a recursive program:
+
+        add(`return 2`, reward 0.3)           its niche solves (True, False)
+        add(`return 1 + 1`, reward 0.3)       the same niche: no more reward, and longer, so it is not kept
+        add(`return var_b`, reward 0.4)       its niche solves (False, True)
+        elites                                [`return var_b`, `return 2`]
+        best                                  `return var_b`
+
+    Then comes `return var_a and func_a(0)`, reward 0.1, which solves neither case, but takes two different numbers of
+    calls. It has a niche of its own. In a life that reserves places, `elites` is [`return var_b`, the recursion]; in
+    one that does not, the two that earn more. `restart(reserve=False)` forgets the others, and the recursion waits;
+    `restart(reserve=True)` after that makes it the only elite.
+    """
+
+    def __init__(self, count: int, per_niche: int, recursive: int = 0):
+        """count: elites in all; per_niche: of each niche at most; recursive: places reserved for recursive programs at
+        most, 0 = they are like all others."""
+        self._count, self._per_niche, self._recursive = count, per_niche, recursive
+        self._niches: dict[Niche, list[Entry]] = {}  # best first
+        self._reserving = False
+        self._waiting: list[tuple[Niche, Entry]] = []
+        self.best: Best | None = None  # the most reward, among equals the fewest tokens
+
+    def add(self, row: TokenIds, evaluation: Evaluation, attempts: int) -> None:
+        """Keeps the program if it is good enough for its niche, and as the best if it is that.
+
+        attempts: programs tried up to this one.
+        """
+        self._add_entry(self._niche(evaluation), _entry(row, evaluation))
+        self._note_best(row, evaluation, attempts)
+
+    def accepts(self, row: TokenIds, evaluation: Evaluation) -> bool:
+        """Whether `add` would change anything. Where it would not, it will not later in the same batch either, since
+        other programs only raise the bar."""
+        return self._is_best(row, evaluation) or self._fitting(self._niche(evaluation), _entry(row, evaluation)) != []
+
+    def sample(self, count: int, generator: torch.Generator) -> list[Elite]:
+        """Parents for new programs, drawn evenly from the elites with replacement; none where there are none.
+
+        generator: on the CPU. A better choice, as lexicase selection, takes the place of this draw. Until then mutation
+        draws from `elites` by itself, with the rest of its plan.
+        """
+        entries = self._elite_entries()
+        if not entries:
+            return []
+        solved = {row: niche.solved for niche, held in self._niches.items() for _, _, row in held}
+        drawn = (entries[i] for i in torch.randint(len(entries), (count,), generator=generator).tolist())
+        return [Elite(row, -minus_reward, solved[row]) for minus_reward, _, row in drawn]
+
+    @property
+    def elites(self) -> list[TokenIds]:
+        """The programs to learn from again, best first."""
+        return [row for _, _, row in self._elite_entries()]
+
+    @property
+    def elite_rewards(self) -> list[float]:
+        return [-minus_reward for minus_reward, _, _ in self._elite_entries()]
+
+    def restart(self, reserve: bool) -> None:
+        """A new life begins. Forgets all programs but the best one and the recursive ones for which there are places.
+
+        reserve: whether those are among the elites from the beginning of this life, or wait for the next one.
+        """
+        for niche, entry in self._waiting:
+            self._add_entry(niche, entry)
+        kept = set(reserved_entries(self._niches, self._recursive))
+        niches = {niche: [entry for entry in entries if entry in kept] for niche, entries in self._niches.items()}
+        self._niches = {niche: entries for niche, entries in niches.items() if entries}
+        self._reserving, self._waiting = reserve, []
+        if not reserve:
+            self._waiting = [(niche, entry) for niche, entries in self._niches.items() for entry in entries]
+            self._niches.clear()
+
+    def contents(self) -> Contents:
+        """The programs that are held, whose scores must not be forgotten."""
+        rows = [row for entries in self._niches.values() for _, _, row in entries]
+        return Contents(rows, [row for _, (_, _, row) in self._waiting], self.best)
+
+    def rebuild(self, contents: Contents, evaluation_of: Callable[[TokenIds], Evaluation], attempts: int) -> None:
+        """Holds these programs instead, each worth what it is worth now.
+
+        attempts: programs tried so far; another program may be the best from then on.
+        """
+        self.clear()
+        if contents.best:
+            now = evaluation_of(contents.best.row)
+            self.best = replace(contents.best, reward=now.reward, solved=now.solved)
+        for row in contents.rows:
+            self.add(row, evaluation_of(row), attempts)
+        for row in contents.waiting:
+            evaluation = evaluation_of(row)
+            self._waiting.append((self._niche(evaluation), _entry(row, evaluation)))
+            self._note_best(row, evaluation, attempts)
+
+    def clear(self) -> None:
+        """Forgets all programs. Whether places are reserved belongs to the life of the policy, and stays."""
+        self._niches, self._waiting, self.best = {}, [], None
+
+    def state(self) -> dict[str, Any]:
+        """Plain values; what the programs are worth is in their scores."""
+        rows, waiting, best = self.contents()
+        return {"rows": rows, "waiting": waiting, "reserving": self._reserving, "best": best and astuple(best)}
+
+    def load_state(self, state: dict[str, Any], evaluation_of: Callable[[TokenIds], Evaluation]) -> None:
+        """Takes back what was saved. Sorts into niches anew: one may hold another number of programs now."""
+        self.rebuild(Contents(state["rows"], state["waiting"], None), evaluation_of, attempts=0)
+        self._reserving, self.best = state["reserving"], state["best"] and Best(*state["best"])
+
+    def _niche(self, evaluation: Evaluation) -> Niche:
+        return evaluation.niche if self._recursive else Niche(0, 0, evaluation.niche.solved)
+
+    def _add_entry(self, niche: Niche, entry: Entry) -> None:
+        if entries := self._fitting(niche, entry):
+            self._niches[niche] = entries
+
+    def _fitting(self, niche: Niche, entry: Entry) -> list[Entry]:
+        """What the niche holds once this program joins it; nothing where it is not good enough, or there already."""
+        held = self._niches.get(niche, [])
+        if entry[0] >= 0 or not self._count or entry in held:
+            return []
+        entries = [*held, entry]
+        fittest = sorted(entries)[: self._per_niche]
+        if niche.recursive and (shortest := min(entries, key=BY_LENGTH)) not in fittest:
+            fittest = sorted([*fittest, shortest])
+        return fittest if entry in fittest else []
+
+    def _is_best(self, row: TokenIds, evaluation: Evaluation) -> bool:
+        return self.best is None or (evaluation.reward, -len(row)) > (self.best.reward, -len(self.best.row))
+
+    def _note_best(self, row: TokenIds, evaluation: Evaluation, attempts: int) -> None:
+        if self._is_best(row, evaluation):
+            self.best = Best(row, evaluation.reward, evaluation.solved, attempts)
+
+    def _elite_entries(self) -> list[Entry]:
+        """The best of all niches, best first. Nothing is reserved once the task is solved: many need no recursion."""
+        solved = self.best is not None and self.best.solved
+        reserved = reserved_entries(self._niches, self._recursive) if self._reserving and not solved else []
+        others = self._best_of_each_set(set(reserved))
+        # Never more than there are others: after a restart they would be all that there is to learn from.
+        reserved = reserved[: min(self._count // 2, max(1, len(others)))]
+        return sorted(reserved + others[: self._count - len(reserved)])
+
+    def _best_of_each_set(self, left_out: set[Entry]) -> list[Entry]:
+        """Of each set of solved cases the best, recursive or not, best first."""
+        sets: dict[tuple[bool, ...], list[Entry]] = defaultdict(list)
+        for niche, entries in self._niches.items():
+            sets[niche.solved] += (entry for entry in entries if entry not in left_out)
+        return sorted(chain.from_iterable(sorted(entries)[: self._per_niche] for entries in sets.values()))
+
+
+def _entry(row: TokenIds, evaluation: Evaluation) -> Entry:
+    return -evaluation.reward, len(row), row
