@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent_core.run.streams import let_go_of_the_unsaid, prepare_streams
+from agent_core.run.streams import let_go_of_the_unsaid, prepare_streams, prepare_surroundings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -13,6 +13,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     or 143 after a signal."""
     prepare_streams()  # before PyTorch, or anything else, opens a descriptor
     options = parse(arguments)
+    prepare_surroundings()
     try:
         from agent_core.run.commands import carry_out
 
@@ -42,13 +43,20 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--sample", type=positive, metavar="N", help="print N programs of the saved policy and rewards")
     parser.add_argument("--score", nargs="+", type=Path, metavar="FILE", help="score programs as the agent's own are")
     parser.add_argument(
+        "--make-task", type=Path, metavar="FILE.py", help="print the task that a Python file amounts to, as a task file"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE.json", help="with --make-task: write it there")
+    parser.add_argument(
         "--report",
         nargs="*",
         type=Path,
         metavar="RUN_FOLDER",
         help="write a page that compares these runs, or all there are",
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.out and not options.make_task:
+        parser.error("--out is for --make-task")
+    return options
 
 
 def positive(text: str) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 from agent_core.agent_state import SCORES, AgentState
 from agent_core.batch_exchange import Share
 from agent_core.distributed.ranks import Ranks
-from agent_core.grammar.legal_tokens import LegalTokens
+from agent_core.grammar.legal_tokens import LegalTokens, Prompt
 from agent_core.learning.generator import CodeGenerator
 from agent_core.learning.vocabulary_change import carry_program, match_tokens
 from agent_core.progress import Improvement, Progress, step_figures
@@ -39,17 +39,7 @@ class Agent:
         self.config = config
         self.tokenizer = tokenizer
         self._legal_tokens = legal_tokens
-        self.generator = CodeGenerator(
-            tokenizer,
-            legal_tokens,
-            *task.start,
-            config.model,
-            config.generator,
-            config.optimizer,
-            config.learning,
-            config.run.seed,
-            ranks,
-        )
+        self.generator = CodeGenerator(tokenizer, legal_tokens, Prompt(*task.start), config, ranks)
         self.ranks = ranks or Ranks()
         self.task_run = TaskRun(task, tokenizer, executor, config, self.ranks)
         self._latest: list[TokenIds] = []

@@ -114,7 +114,7 @@ class CodePolicy(nn.Module):
 
     def _gates_of(self, context: Tensor) -> Tensor:
         """(B, 4H) what the context adds to the gates of the first layer at every token."""
-        return functional.linear(context, self.lstm.weight_ih_l0[:, self.embedding.embedding_dim :])
+        return functional.linear(context, self.lstm.all_weights[0][0][:, self.embedding.embedding_dim :])
 
     def _logits_of(self, context: Tensor) -> Tensor:
         """(B, V) what the context adds to the scores of the next token, the head's bias included."""

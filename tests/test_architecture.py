@@ -2,14 +2,19 @@
 
 import ast
 import marshal
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
+from itertools import combinations
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.patches import FancyBboxPatch
 
 from agent_core.sandbox import worker
 from tests.architecture import MAY_IMPORT, ROOT, arrows, imported, imports, modules, room_of
+from tests.draw_architecture import PICTURE, facts, picture
 
 IMPORTS = imports()
 NO_TENSORS = ("interpreter", "sandbox", "settings", "tasks", "scoring")  # a verdict is made without the network
@@ -93,9 +98,10 @@ def loaded_by_a_worker(monkeypatch) -> set[str]:
     """What is in sys.modules of a worker's interpreter, started as workers are, once it has imported its module."""
     start, _, serve = worker.BOOT.rpartition("; ")
     assert serve.startswith("main("), "a worker starts in another way now: look here again"
-    tell = "import marshal, os; end = int(sys.argv[2]); os.read(end, 65536); "
-    tell += "os.write(end, marshal.dumps(sorted(sys.modules)))"
-    monkeypatch.setattr(worker, "BOOT", f"{start}; {tell}")
+    tell = (
+        "os.read(to, 65536); os.write(to, marshal.dumps(sorted(sys.modules)))"  # first the settings, that none is left
+    )
+    monkeypatch.setattr(worker, "BOOT", f"{start}; import marshal, os; to = int(sys.argv[2]); {tell}")
     started = worker.Worker({})
     try:
         started.socket.settimeout(worker.START_SECONDS)
@@ -147,3 +153,33 @@ def test_a_folder_fits_on_a_screen(folder, most):
         pytest.skip("this is no checkout of git")
     entries = {line.split("/")[1] for line in listing.stdout.splitlines()}
     assert 0 < len(entries) <= most, sorted(entries)
+
+
+# --- what is written and drawn of it --------------------------------------------------------------------------------
+
+
+def test_the_table_of_rooms_in_the_docs_is_the_one_that_holds():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"(?m)^\| `(\w+)` \| .* \| ([^|]+) \|$", text)
+    assert {room: re.findall(r"\w+", may.replace("nothing", "")) for room, may in rows} == {
+        room: list(others) for room, others in MAY_IMPORT.items()
+    }
+
+
+def test_the_picture_shows_the_imports_of_now():
+    """Where it does not, `python -m tests.draw_architecture` draws it anew."""
+    assert facts(IMPORTS).encode() in PICTURE.read_bytes()
+
+
+def test_nothing_in_the_picture_overlaps():
+    figure = picture(IMPORTS)
+    FigureCanvasAgg(figure).draw()
+    (axes,) = figure.axes
+    boxes = [patch.get_window_extent() for patch in axes.patches if isinstance(patch, FancyBboxPatch)]
+    assert len(boxes) == len(MAY_IMPORT)
+    assert not [pair for pair in combinations(boxes, 2) if pair[0].overlaps(pair[1])]
+    for text in (text for text in axes.texts if text.get_text()):
+        inside = text.get_window_extent()
+        assert any(
+            box.x0 < inside.x0 and inside.x1 < box.x1 and box.y0 < inside.y0 and inside.y1 < box.y1 for box in boxes
+        )

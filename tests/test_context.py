@@ -5,9 +5,11 @@ import dataclasses
 import pytest
 import torch
 
-from agent_core.learning.generator import KnownPrograms, _with_parents
+from agent_core.learning.generator import KnownPrograms
+from agent_core.learning.learner import with_parents
 from agent_core.learning.objectives import policy_gradient_loss
 from tests.test_generator import PLAIN, every_program, make_generator, outcomes, tiny, tiny_generator
+from tests.test_generator import known as parents_of
 from utils import UserError
 
 __all__ = ["tiny"]  # a fixture
@@ -98,9 +100,8 @@ def test_elites_may_have_a_context_where_programs_have_none_and_the_other_way_ro
         (context, known, torch.cat([context, context[:3]])),
     ):
         found = generator.rescore(programs, others, own)
-        whole = generator.rescore(programs, elites)
-        ids, _, legal, epsilon = _with_parents(programs, generator._examine(elites), generator._tokenizer.pad)
-        expected, _ = generator._rescore(ids, whole.counts, legal, epsilon, given)
+        batch = with_parents(programs, parents_of(generator, elites), generator._tokenizer.pad)
+        expected, _ = generator._learner.score(batch, given)
         assert torch.equal(found.log_probs, expected)
 
 

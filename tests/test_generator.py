@@ -8,13 +8,14 @@ import pytest
 import torch
 from torch.overrides import TorchFunctionMode
 
-from agent_core.grammar.legal_tokens import LegalTokens
+from agent_core.grammar.legal_tokens import LegalTokens, Prompt
 from agent_core.grammar.rules import parse_grammar
 from agent_core.learning.generator import CodeGenerator
+from agent_core.learning.learner import with_parents
 from agent_core.learning.objectives import policy_gradient_loss, policy_probs
-from agent_core.learning.operators.parents import Span
+from agent_core.learning.operators.parents import KnownPrograms, Span
 from agent_core.learning.rollout import Rollouts
-from agent_core.settings.config import GeneratorConfig, LearningConfig, ModelConfig, OptimizerConfig
+from agent_core.settings.config import Config, GeneratorConfig, LearningConfig, ModelConfig, RunConfig
 from tokenizer import LAYOUT_TOKENS, SPECIAL_TOKENS, Tokenizer
 
 CPU = torch.device("cpu")
@@ -40,18 +41,23 @@ def make_generator(
     context_dim=0,
     **settings,
 ):
-    return CodeGenerator(
-        tokenizer,
-        legal_tokens,
-        start,
-        defined,
-        ModelConfig(embedding_dim=8, hidden_dim=16),
-        GeneratorConfig(max_length=max_length, **settings),
-        OptimizerConfig(),
-        learning,
-        seed,
-        context_dim=context_dim,
+    config = Config(
+        run=RunConfig(seed=seed),
+        model=ModelConfig(embedding_dim=8, hidden_dim=16),
+        generator=GeneratorConfig(max_length=max_length, **settings),
+        learning=learning,
     )
+    return CodeGenerator(tokenizer, legal_tokens, Prompt(start, tuple(defined)), config, context_dim=context_dim)
+
+
+def rescored(generator, programs):
+    """Log-probabilities of the tokens of a batch, with gradient."""
+    return generator._learner.score(with_parents(programs, [], generator._tokenizer.pad))[0]
+
+
+def known(generator, elites):
+    """Elites as parents."""
+    return generator._parents.examine(KnownPrograms(elites))
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +72,8 @@ def tiny_generator(tiny, context_dim=0, **learning):
         *tiny, learning=dataclasses.replace(PLAIN, **learning), max_length=6, context_dim=context_dim
     )
     generator.policy.double()
-    epsilon = generator._learning.epsilon  # the same for all, so that equal programs are equally likely
-    generator._epsilons = lambda batch_size: torch.full((batch_size,), epsilon)
+    epsilon = generator._config.learning.epsilon  # the same for all, so that equal programs are equally likely
+    generator._sampler._epsilons = lambda count: torch.full((count,), epsilon)
     return generator
 
 
@@ -96,13 +102,13 @@ def test_the_gradient_of_reinforce_is_that_of_the_expected_reward(tiny, epsilon)
     programs = outcomes(generator)
     assert sorted(programs.rows()) == sorted(every_program(tiny))
     rewards = torch.rand(14, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    log_probs, _ = generator._rescore(programs.ids, programs.chosen, programs.legal, programs.epsilon)
+    log_probs = rescored(generator, programs)
     log_prob = log_probs.sum(dim=1)
     probability = log_prob.exp()
     assert probability.sum().item() == pytest.approx(1.0, abs=1e-12)
     expected = gradient(generator, (probability * rewards).sum())
 
-    log_probs, _ = generator._rescore(programs.ids, programs.chosen, programs.legal, programs.epsilon)
+    log_probs = rescored(generator, programs)
     # Weighted by its probability, each program appears as often as sampling would bring it; 14 undoes the mean.
     weights = probability.detach() * 14 * (rewards - 0.3)  # any baseline: it drops out of the expectation
     found = gradient(generator, policy_gradient_loss(log_probs, weights, programs.chosen))
@@ -117,12 +123,14 @@ def test_mutation_is_a_distribution_whose_gradient_is_exact(tiny, epsilon, which
     tokenizer, _ = tiny
     generator = tiny_generator(tiny, epsilon=epsilon, mutation_share=1.0, inner_share=1.0)
     elite = tuple(tokenizer.tokens.index(token) for token in ("0", "+", "1", "<EOS>"))
-    parent = generator._examine([elite])[0]
+    (parent,) = known(generator, [elite])
     one = slice(which % len(parent.spans), which % len(parent.spans) + 1)
     span = Span(*parent.spans[one][0].tolist())
-    generator._parents[elite] = dataclasses.replace(parent, spans=parent.spans[one], span_weights=torch.ones(1))
+    generator._parents._parents[elite, generator._prompt] = dataclasses.replace(
+        parent, spans=parent.spans[one], span_weights=torch.ones(1)
+    )
     programs = outcomes(generator, [elite], 4_000)
-    log_prob = generator._rescore(programs.ids, programs.chosen, programs.legal, programs.epsilon)[0].sum(dim=1)
+    log_prob = rescored(generator, programs).sum(dim=1)
     assert log_prob.exp().sum().item() == pytest.approx(1.0, abs=1e-12)
     assert torch.allclose(log_prob.float(), programs.log_probs.sum(dim=1), atol=1e-5)
     score = gradient(generator, (log_prob.exp().detach() * log_prob).sum())  # the expected score function is zero
@@ -147,7 +155,7 @@ def test_sampling_and_rescoring_agree(tokenizer, legal_tokens, share, start, def
     generator = make_generator(tokenizer, legal_tokens, learning, start=start, defined=defined)
     elites = list(dict.fromkeys(generator.generate(32).rows()))
     programs = generator.generate(128, elites)
-    again, _ = generator._rescore(programs.ids, programs.chosen, programs.legal, programs.epsilon)
+    again = rescored(generator, programs)
     assert torch.allclose(again[programs.chosen], programs.log_probs[programs.chosen], atol=1e-5)
     assert (programs.log_probs[~programs.chosen] == 0).all()
     assert programs.mutated.sum() == int(128 * share)
@@ -249,7 +257,7 @@ def test_what_is_mutated_differs_from_the_elite_at_its_first_token(tokenizer, le
         assert row[:begin] == elite[:begin]
         assert row[begin] != elite[begin] or choice == 1  # only that one fits into the slack
     assert rows.count(elite) < 200
-    forced = {t for t in range(len(elite)) if generator._examine([elite])[0].legal[t].sum() == 1}
+    forced = {t for t in range(len(elite)) if known(generator, [elite])[0].legal[t].sum() == 1}
     assert forced
     assert set(begins) <= set(range(len(elite))) - forced
     if inner:
@@ -335,7 +343,8 @@ def test_without_the_grammar_anything_may_be_written(tokenizer, legal_tokens):
         assert not (programs.ids == special).any()
     assert ((programs.ids == tokenizer.pad) == ~programs.mask).all()
     assert any(row[-1] == tokenizer.eos for row in programs.rows())
-    generator._learning = dataclasses.replace(PLAIN, imitation_weight=0.1, mutation_share=0.5)
+    learning = dataclasses.replace(PLAIN, imitation_weight=0.1, mutation_share=0.5)
+    generator = make_generator(tokenizer, legal_tokens, learning, legal_tokens_only=False, max_length=12)
     elites = programs.rows()[:4]
     assert generator.learn(torch.rand(500), generator.generate(500, elites), elites)["imitation_loss"] > 0
 
@@ -346,21 +355,21 @@ def test_every_tensor_lives_on_the_device_of_the_machine(tokenizer, legal_tokens
     settings = {"learning": learning, "max_length": 12}
     here = make_generator(tokenizer, legal_tokens, **settings)
     elites = list(dict.fromkeys(here.generate(8).rows()))
-    parents = here._examine(elites)
+    parents = known(here, elites)
 
     meta = torch.device("meta")
     monkeypatch.setattr(torch, "Generator", lambda device=None: torch.default_generator)
     monkeypatch.setattr(torch.Tensor, "item", lambda tensor: 0)  # nothing can be read from there
     monkeypatch.setattr(torch.Tensor, "__int__", lambda tensor: 0)
     there = make_generator(tokenizer, LegalTokens(grammar, tokenizer.tokens, meta), **settings)
-    there.plan_random = here.plan_random
-    there._parents = {
-        elite: dataclasses.replace(parent, legal=parent.legal.to(meta))
+    there._randomness.plans = here._randomness.plans
+    there._parents._parents = {
+        (elite, there._prompt): dataclasses.replace(parent, legal=parent.legal.to(meta))
         for elite, parent in zip(elites, parents, strict=True)
     }
     assert {parameter.device for parameter in there.policy.parameters()} == {meta}
-    for known in ((), elites):
-        programs = there.generate(8, known)
+    for start_from in ((), elites):
+        programs = there.generate(8, start_from)
         assert {getattr(programs, field.name).device for field in dataclasses.fields(Rollouts)} == {meta}
 
 
@@ -378,7 +387,7 @@ def test_learning_makes_no_tensor_without_saying_where(tokenizer, legal_tokens):
     generator = make_generator(tokenizer, legal_tokens, learning=learning)
     programs = generator.generate(8)
     elites = list(dict.fromkeys(programs.rows()))
-    generator._examine(elites)
+    known(generator, elites)
     rewards = torch.rand(8)
     with Watch():
         torch.zeros(1)

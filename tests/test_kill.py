@@ -11,8 +11,8 @@ from tests.conftest import ROOT
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux")
 def test_a_run_that_is_killed_ten_times_ends_as_if_it_had_not_been():
-    command = [sys.executable, ROOT / "tests/benchmarks/kill.py", "--kills", "10", "--attempts", "480", "--fork"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    command = [sys.executable, "-m", "tests.benchmarks.kill", "--kills", "10", "--attempts", "480", "--fork"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "10 of 10 kills" in done.stdout
 

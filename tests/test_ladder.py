@@ -86,7 +86,7 @@ def test_an_unknown_variant_is_named():
 
 
 def test_variants_come_in_one_order_and_by_group():
-    assert ladder.chosen_variants(["-floor", "uniform"]) == ["uniform", "-floor"]
+    assert ladder.chosen_variants(["-epsilon", "uniform"]) == ["uniform", "-epsilon"]
     assert ladder.chosen_variants(["parts", "full"]) == ["full", *PARTS]
     assert ladder.chosen_variants(["all"]) == list(VARIANTS)
 
@@ -190,7 +190,7 @@ def test_the_interval_is_the_same_each_time_and_holds_the_ratio():
 def test_parts_that_help_hurt_or_show_nothing_are_told_apart():
     attempts = {
         "full": (100, 110, 120),
-        "-floor": (500, 600, 700),
+        "-epsilon": (500, 600, 700),
         "-novelty": (10, 11, 12),
         "-inner": (90, 115, 130),
         "uniform": (1_000, 1_000, 1_000),
@@ -202,7 +202,7 @@ def test_parts_that_help_hurt_or_show_nothing_are_told_apart():
     ]
     compared = {c.variant: c for c in figures.compare(figures.summarise(found))}
     assert {name: c.verdict for name, c in compared.items()} == {
-        "-floor": "helps",
+        "-epsilon": "helps",
         "-novelty": "hurts",
         "-inner": "unproven",
         "uniform": "",
@@ -211,7 +211,7 @@ def test_parts_that_help_hurt_or_show_nothing_are_told_apart():
 
 
 def test_variants_are_compared_only_where_full_ran_too():
-    found = [run(variant="full"), run(variant="-floor", task="double"), run(variant="-inner", cap=2_000)]
+    found = [run(variant="full"), run(variant="-epsilon", task="double"), run(variant="-inner", cap=2_000)]
     assert figures.compare(figures.summarise(found)) == []
 
 

@@ -6,13 +6,15 @@ import itertools
 import pytest
 import torch
 
+from agent_core.grammar.legal_tokens import Prompt
 from agent_core.learning.operators import table
 from agent_core.learning.operators.parents import examine
 from agent_core.learning.operators.proposal import Operator
 from agent_core.learning.plan import RolloutPlan, join
-from tests.test_generator import PLAIN, gradient, make_generator, outcomes, tiny, tiny_generator
+from tests.test_generator import PLAIN, gradient, make_generator, outcomes, rescored, tiny, tiny_generator
 
 NAMES = ("var_a", "var_b", "func_a")
+BODY = Prompt("function_body", NAMES)
 
 __all__ = ["tiny"]  # a fixture
 
@@ -25,7 +27,7 @@ def ids_of(tokenizer, text):
 def example(tokenizer, language, given=None, count=64):
     """The plan that the worked example describes: another operand where `return var_a + 1` has 1."""
     row = tokenizer.encode("return var_a + 1\n").tolist()
-    parent = examine([row], language, "function_body", NAMES)[0]
+    parent = examine([row], language, [BODY])[0]
     begin, end, base_cell, below = next(span for span in parent.spans.tolist() if span[:2] == [3, 4])
     span = None
     if given is not None:
@@ -51,7 +53,7 @@ def bodies(tokenizer, legal_tokens):
 
 def generated(generator, plan, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(generator, "_plan", lambda *_: plan)
+        patch.setattr(generator._sampler, "_plan", lambda *_: plan)
         return generator.generate(len(plan.span_begin))
 
 
@@ -125,9 +127,9 @@ def test_what_is_written_after_what_is_given_is_a_distribution_whose_gradient_is
         end_token=(torch.arange(len(tokenizer)) == tokenizer.pad).expand(count, -1),
         given_span=given_span,
     )
-    monkeypatch.setattr(generator, "_plan", lambda *_: plan)
+    monkeypatch.setattr(generator._sampler, "_plan", lambda *_: plan)
     programs = outcomes(generator, count=count)
-    log_prob = generator._rescore(programs.ids, programs.chosen, programs.legal, programs.epsilon)[0].sum(dim=1)
+    log_prob = rescored(generator, programs).sum(dim=1)
     assert log_prob.exp().sum().item() == pytest.approx(1.0, abs=1e-12)
     assert torch.allclose(log_prob.float(), programs.log_probs.sum(dim=1), atol=1e-5)
     score = gradient(generator, (log_prob.exp().detach() * log_prob).sum())
@@ -140,7 +142,7 @@ def test_spans_of_the_same_symbols_stand_in_one_anothers_place(tokenizer, bodies
     language = bodies._language
     texts = ["return var_a + 1\n", "return len(var_b) * max(var_a, 2)\n", "return [var_a, not var_b][1:2]\n"]
     rows = [tokenizer.encode(text).tolist() for text in texts]
-    parents, swaps = examine(rows, language, "function_body", NAMES), []
+    parents, swaps = examine(rows, language, [BODY] * 3), []
     for one, other in itertools.permutations(range(3), 2):
         for place, symbols in zip(parents[one].spans.tolist(), parents[one].span_symbols, strict=True):
             for source, others in zip(parents[other].spans.tolist(), parents[other].span_symbols, strict=True):
@@ -178,17 +180,17 @@ def test_a_second_operator_is_one_entry_of_the_table(tokenizer, legal_tokens, mo
         requests.append(request)
         row, count = request.parents[0].ids, request.count
         zeros = torch.zeros(count, dtype=torch.long)
-        width = len(request.tokenizer)
+        width = len(request.language.tokenizer)
         return RolloutPlan(
-            parent=torch.cat([row, torch.tensor([request.tokenizer.pad])]).expand(count, -1),
+            parent=torch.cat([row, torch.tensor([request.language.tokenizer.pad])]).expand(count, -1),
             span_begin=zeros,
             suffix_begin=zeros + len(row),
             suffix_excess=zeros,
             span_budget=zeros + 100,
-            forbidden_first=zeros + request.tokenizer.sos,
+            forbidden_first=zeros + request.language.tokenizer.sos,
             base_cell=zeros,
             end_token=torch.zeros((count, width), dtype=torch.bool),
-            given_span=torch.cat([row, torch.tensor([request.tokenizer.pad])]).expand(count, -1),
+            given_span=torch.cat([row, torch.tensor([request.language.tokenizer.pad])]).expand(count, -1),
         )
 
     monkeypatch.setattr(table, "OPERATORS", (*table.OPERATORS, Operator("copy", lambda learning: 0.25, copy)))
@@ -202,7 +204,7 @@ def test_a_second_operator_is_one_entry_of_the_table(tokenizer, legal_tokens, mo
     assert not programs.chosen[48:].any()
     assert programs.chosen[:48].any(dim=1).all()
     assert all(generator.accepts(programs.rows()))
-    again, _ = generator._rescore(programs.ids, programs.chosen, programs.legal, programs.epsilon)
+    again = rescored(generator, programs)
     assert torch.allclose(again[programs.chosen], programs.log_probs[programs.chosen], atol=1e-5)
 
 

@@ -21,7 +21,7 @@ from agent_core.agent import Agent
 from agent_core.batch_exchange import Share
 from agent_core.distributed import heartbeat
 from agent_core.distributed.ranks import Ranks, join
-from agent_core.grammar.legal_tokens import LegalTokens
+from agent_core.grammar.legal_tokens import LegalTokens, Prompt
 from agent_core.grammar.rules import read_grammar
 from agent_core.learning.generator import CodeGenerator
 from agent_core.learning.rollout import Rollouts
@@ -186,7 +186,7 @@ def share_of(programs, share):
 def gradients_of_both(batches):
     """The gradient of one rank on all programs, and that of all ranks on their shares, before it is clipped."""
     config, task, tokenizer, legal_tokens = make_parts(optimizer__gradient_clip=1e9)
-    made = (tokenizer, legal_tokens, *task.start, config.model, config.generator, config.optimizer, config.learning, 3)
+    made = (tokenizer, legal_tokens, Prompt(*task.start), config)
     found = []
     with join() as ranks:
         alone, one_of_many = CodeGenerator(*made), CodeGenerator(*made, ranks)
@@ -198,7 +198,7 @@ def gradients_of_both(batches):
             own = share_of(programs, ranks.share(batch))
             figures = [
                 alone.learn(rewards, programs, elites),
-                one_of_many.learn(rewards, own, elites, mutated=programs.mutated),
+                one_of_many.learn(rewards, own, elites, groups=programs.mutated),
             ]
             one, many = (
                 torch.cat([p.grad.reshape(-1) for p in generator.policy.parameters()])

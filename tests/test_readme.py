@@ -1,7 +1,6 @@
-"""What the README says to type can be typed, and what it names exists."""
+"""What the README and docs/ say to type can be typed, and what they name exists."""
 
 import importlib
-import importlib.util
 import json
 import re
 import shlex
@@ -14,20 +13,34 @@ from agent_core.run.loop import COLUMNS
 from agent_core.settings.config import load_config
 from agent_core.tasks.task import load_task
 from memory.history.run_log import RunLog
+from tests.benchmarks.cells import PARTS, VARIANTS
 from tests.conftest import ROOT
 from tests.test_runner import SMALL
 from tokenizer import Tokenizer
 
-README = (ROOT / "README.md").read_text()
-PROSE = re.sub(r"(?ms)^```.*?^```\n", "", README)
+PAGES = {str(path.relative_to(ROOT)): path.read_text() for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))}
+README = PAGES["README.md"]
+PROSE = {name: re.sub(r"(?ms)^```.*?^```\n", "", text) for name, text in PAGES.items()}
+NOW = {name: text for name, text in PROSE.items() if name != "CHANGELOG.md"}  # that one names what was, too
+FOR_USERS = [PROSE[name] for name in ("README.md", *(f"docs/{page}.md" for page in ("learning", "results")))] + [
+    PROSE[f"docs/{page}.md"] for page in ("reading_runs", "distributed", "performance")
+]
 CONFIG = load_config(ROOT / "config.ini").plain()
+CHECKS = {"ruff": [["check"], ["format", "--check"], ["format"]], "mypy": [[]]}
 
 
 def commands() -> list[list[str]]:
     """The words of every command in a code block: in fenced ones all lines, in indented ones those that begin so."""
-    fenced = [line for block in re.findall(r"(?ms)^```bash\n(.*?)^```", README) for line in block.splitlines()]
-    indented = [re.split(r"\s{3,}", line)[0] for line in re.findall(r"(?m)^ {4}((?:python|torchrun) .*)", PROSE)]
-    return [shlex.split(part) for line in fenced + indented for part in line.split(" && ")]
+    fenced = [
+        line
+        for text in PAGES.values()
+        for block in re.findall(r"(?ms)^```bash\n(.*?)^```", text)
+        for line in block.splitlines()
+    ]
+    found = re.findall(r"(?m)^ {4}((?:python|torchrun) .*)", "\n".join(PROSE.values()))
+    indented = [re.split(r"\s{3,}", line)[0] for line in found]
+    quoted = re.findall(r"`(python\s-m\s[^`]+)`", "\n".join(PROSE.values()))
+    return [shlex.split(part, comments=True) for line in fenced + indented + quoted for part in line.split(" && ")]
 
 
 def of_script(script: str) -> list[list[str]]:
@@ -35,37 +48,51 @@ def of_script(script: str) -> list[list[str]]:
 
 
 def parser_of(script: str):
-    return importlib.import_module(script.removesuffix(".py").replace("/", ".")).parse
+    return importlib.import_module(script.removesuffix(".py")).parse
+
+
+def check_module(module: str, words: list[str]) -> None:
+    """Ends the test if `python -m module` does not like the words."""
+    if module == "venv":
+        assert words == [".venv"]
+    elif module == "pytest":
+        assert set(words) <= {"-q", "-x"} or (ROOT / words[0]).is_file()
+    elif module == "tests.draw_architecture":
+        assert (ROOT / "tests" / "draw_architecture.py").is_file()
+        assert not words
+    else:
+        parser_of(module)(words)
 
 
 def test_every_command_is_known():
     for words in commands():
         program = words[0].removeprefix(".venv/bin/")
         if program == "pip":
-            assert words[1:] == ["install", "-q", "-r", "requirements.txt"]
-            assert (ROOT / words[-1]).is_file()
+            for place, word in enumerate(words):
+                assert word != "-r" or (ROOT / words[place + 1]).is_file()
+                assert word != "-e" or words[place + 1] in (".", ".[benchmarks,curves]")
         elif program == "torchrun":
             started = torchrun_words(words[1:])
             assert started.training_script == "runner.py"
             runner.parse(started.training_script_args)
+        elif program in CHECKS:
+            assert words[1:] in CHECKS[program]
+        elif program in ("git", "cd"):
+            assert words[1] in ("clone", "AltLAS", "worktree")
         elif words[1] == "-m":
-            assert words[2:] in (["venv", ".venv"], ["pytest", "-q"])
+            check_module(words[2], words[3:])
+        elif words[1] == "tests/same_runs.py":
+            parser_of("tests.same_runs")(words[2:])
         else:
-            assert program == "python"
-            parser_of(words[1])(words[2:])  # ends the test if it does not like them
-    assert len(commands()) >= 10
+            assert program in ("python", "python3")
+            assert words[1] == "runner.py"
+            runner.parse(words[2:])
+    assert len(commands()) >= 20
 
 
-@pytest.mark.parametrize("script", sorted(set(re.findall(r"tests/benchmarks/\w+\.py", README))))
-def test_every_benchmark_is_there(script):
-    assert (ROOT / script).is_file()
-    parser_of(script)
-
-
-def test_words_for_the_soak():
-    for what in ("flat", "load"):
-        assert f"(`{what}`)" in README
-        assert parser_of("tests/benchmarks/soak.py")([what]).what == what
+@pytest.mark.parametrize("module", sorted(set(re.findall(r"tests\.benchmarks\.\w+", "\n".join(PAGES.values())))))
+def test_every_benchmark_is_there(module):
+    parser_of(module)
 
 
 def test_every_command_of_the_runner_runs(tmp_path, monkeypatch, capsys):
@@ -77,41 +104,37 @@ def test_every_command_of_the_runner_runs(tmp_path, monkeypatch, capsys):
         "--set=run.max_attempts=64",
         *(f"--set={key}={value}" for key, value in SMALL.items()),
     ]
-    shown = []
-    for words in [[], *of_script("runner.py")]:
-        needs_matplotlib = words[:1] == ["--report"] and importlib.util.find_spec("matplotlib") is None
-        assert runner.main([*small, *words]) == (2 if needs_matplotlib else 0)
-        shown.append(capsys.readouterr().out)
-    by_option = dict(zip([words[0] if words else "" for words in [[], *of_script("runner.py")]], shown, strict=True))
-    assert "AltLAS: hello_world" in by_option[""]
-    assert "maximum" in by_option["--tasks"]
-    assert "AltLAS: maximum" in by_option["--set"]
-    assert by_option["--sample"].count("# reward ") == 5
-    scored = json.loads(by_option["--score"])
+    shown = {}
+    for words in sorted([[], *of_script("runner.py")]):  # first one without words, so that there is something saved
+        assert runner.main([*small, *words]) == 0, words
+        shown[words[0] if words else ""] = capsys.readouterr().out
+    assert "AltLAS: hello_world" in shown[""]
+    assert "maximum" in shown["--tasks"]
+    assert "AltLAS: maximum" in shown["--set"]
+    assert "report.html" in shown["--report"]
+    assert shown["--sample"].count("# reward ") == 5
+    scored = json.loads(shown["--score"])
     assert scored["departure"] == "line 1, character 6: got 'hello', wanted 'hello world'"
 
 
 def test_every_setting_exists():
-    named = re.findall(r"`(\w+)\.(?!py)(\w+)(?: = ([^`]+))?`", PROSE)
+    named = [found for text in NOW.values() for found in re.findall(r"`(\w+)\.(?!py)(\w+)(?: = ([^`]+))?`", text)]
     named = [(section, key, value) for section, key, value in named if section in CONFIG]
     assert {("run", "seed"), ("generator", "batch_size"), ("learning", "elites")} <= {name[:2] for name in named}
     for section, key, value in named:
         assert key in CONFIG[section], f"{section}.{key}"
         if value and re.fullmatch(r"[\w.]+", value):
             load_config(ROOT / "config.ini", [f"{section}.{key}={value}"])
-    for section in re.findall(r"`\[(\w+)\]`", PROSE):
-        assert section in CONFIG
+    for text in NOW.values():
+        for section in re.findall(r"`\[(\w+)\]`", text):
+            assert section in CONFIG
 
 
-def test_every_setting_is_in_the_table_with_its_default():
-    rows = re.findall(r"(?m)^\| `(\w+)\.(\w+)` \| ([^|]+) \| ", README)
-    assert [f"{section}.{key}" for section, key, _ in rows] == [
-        f"{section}.{key}" for section, values in CONFIG.items() for key in values
-    ]
-    load_config(ROOT / "config.ini", [f"{section}.{key}={value.replace(',', '')}" for section, key, value in rows])
-    for section, key, value in rows:
-        default = load_config(ROOT / "config.ini", [f"{section}.{key}={value.replace(',', '')}"]).plain()[section][key]
-        assert section == "paths" or default == CONFIG[section][key], f"{section}.{key}"
+def test_no_page_copies_the_settings():
+    """config.ini explains each with its default and its range; its own tests hold that against the code."""
+    for name, text in NOW.items():
+        rows = re.findall(r"(?m)^\| `(\w+\.\w+)` \| ", text)
+        assert len([row for row in rows if row.split(".")[0] in CONFIG]) < 6, name
 
 
 def test_the_task_in_the_readme_is_a_task(tmp_path):
@@ -127,8 +150,8 @@ def test_words_with_underscores_are_settings_columns_or_fields():
     known |= {path.stem for path in (ROOT / "agent_core" / "tasks").glob("*.json")}
     known |= {"success_criteria", "exact_output", "case_sensitive", "required_tokens", "max_tokens"}  # of other tasks
     known |= {"func_a", "func_x", "var_a", "var_b", "var_x"}
-    words = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", PROSE))
-    assert len(words) > 20
+    words = {word for text in FOR_USERS for word in re.findall(r"`([a-z]+(?:_[a-z]+)+)`", text)}
+    assert len(words) > 40
     assert words <= known
 
 
@@ -136,11 +159,12 @@ def test_every_option_exists(capsys):
     with pytest.raises(SystemExit):
         runner.parse(["--help"])
     known = set(re.findall(r"--[a-z]+", capsys.readouterr().out))
-    assert set(re.findall(r"`(--[a-z]+)`", PROSE)) <= known
+    assert {option for text in FOR_USERS for option in re.findall(r"`(--[a-z]+)`", text)} <= known
 
 
 def test_every_column_is_explained_once_and_in_order():
-    table = README.split("| column of `metrics.csv` |")[1].split("\n\n")[0]
+    (page,) = [text for text in PAGES.values() if "| column of `metrics.csv` |" in text]
+    table = page.split("| column of `metrics.csv` |")[1].split("\n\n")[0]
     explained = [column for row in table.splitlines()[2:] for column in re.findall(r"`(\w+)`", row.split(" | ")[0])]
     assert explained == list(COLUMNS)
 
@@ -148,10 +172,45 @@ def test_every_column_is_explained_once_and_in_order():
 def test_every_file_is_there(tmp_path):
     places = ("", "agent_core", "memory", ".devcontainer", "tests")
     made_by_a_run = {"best.py", "config.json", "mine.py", "metrics.csv", "result.json"}
-    for name in set(re.findall(r"`([\w./]+\.(?:py|json|ini|grammar|csv))`", PROSE)) - made_by_a_run - {"paths.grammar"}:
+    named = {
+        name for text in NOW.values() for name in re.findall(r"`([\w./]+\.(?:py|json|ini|grammar|csv|txt|toml))`", text)
+    }
+    for name in named - made_by_a_run:
         assert any((ROOT / place / name).is_file() for place in places), name
     with RunLog(tmp_path, COLUMNS) as log:
         log.settings({})
         log.best([])
         log.result({})
     assert made_by_a_run - {"mine.py"} <= {path.name for path in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize("page", sorted(PAGES))
+def test_every_link_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", PROSE[page]):
+        if "://" not in target:
+            assert (ROOT / page).parent.joinpath(target).is_file(), target
+
+
+def test_the_readme_leads_to_every_page_and_is_short():
+    linked = set(re.findall(r"\]\(([^)#]+\.md)\)", README))
+    assert linked >= PAGES.keys() - {"README.md"}
+    assert len(README.splitlines()) <= 200
+
+
+def test_every_variant_of_the_ablation_is_in_its_table_and_no_other():
+    rows = re.findall(r"(?m)^\| `\w+` \| (-?\w+) \| \d+/\d+ \|", PAGES["docs/learning.md"])
+    assert set(rows) == set(VARIANTS)
+    assert len(PARTS) == len(re.findall(r"(?m)^\| without ", PAGES["docs/learning.md"]))
+
+
+def test_the_new_names_in_the_changelog_exist():
+    rows = re.findall(r"(?m)^\| `([^`]+)` \| `([^`]+)` \|", PAGES["CHANGELOG.md"])
+    assert len(rows) > 20
+    for old, new in rows:
+        if "/" in new:
+            assert (ROOT / new).exists(), new
+            assert not (ROOT / old).exists(), old
+        else:
+            section, key = new.split(".")
+            assert key in CONFIG[section], new
+            load_config(ROOT / "config.ini", [f"{old}={CONFIG[section][key]}"])  # the old name still works

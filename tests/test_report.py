@@ -1,7 +1,6 @@
 """The report: what it reads from run folders in any state, and a page that loads nothing and lets nothing out."""
 
 import html
-import importlib.util
 import json
 import re
 import subprocess
@@ -41,8 +40,6 @@ CONFIG = {
 RESULT = {"task": "add", "seed": 0, "solved": False, "attempts": 1_000, "device": "cpu"}
 HISTORY = (BestRecord(3, 0.25, "print(1)"), BestRecord(250, 0.5, "def add(a, b):\n    return a"))
 HOSTILE = "</pre><script src='http://evil.org/x.js'></script>$\\frac$ & \"<img src=x onerror=alert(1)>\" \x00 \ud800"
-
-needs_matplotlib = pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="needs matplotlib")
 
 
 @pytest.fixture(autouse=True)
@@ -193,7 +190,6 @@ def test_damaged_files_are_as_good_as_none(tmp_path):
 # --- the page -------------------------------------------------------------------------------------------------------
 
 
-@needs_matplotlib
 class TestPage:
     def test_it_loads_nothing(self, tmp_path, monkeypatch):
         monkeypatch.setattr("memory.history.page.PANELS", charts.PANELS)
@@ -343,7 +339,6 @@ def command(tmp_path, *arguments):
     return main([f"--set=paths.runs={tmp_path / 'runs'}", "--report", *map(str, arguments)])
 
 
-@needs_matplotlib
 def test_the_command_reports_all_runs_and_says_where(tmp_path, capsys):
     make_run(tmp_path / "runs" / "one")
     make_run(tmp_path / "runs" / "two")
@@ -356,7 +351,6 @@ def test_the_command_reports_all_runs_and_says_where(tmp_path, capsys):
     assert "2 runs of add" in (tmp_path / "runs" / "report.html").read_text()
 
 
-@needs_matplotlib
 @pytest.mark.parametrize(
     ("prepare", "named", "complaint"),
     [

@@ -125,7 +125,7 @@ def test_a_solved_task_is_said_and_solved_again(home, capsys, easy_task):
     assert "carrying over what it learned on easy" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_finishes_the_step_and_the_run_goes_on_exactly(home, number, code, capsys):
     assert run(home, run__max_attempts="1500") == 0
     straight = rows(folders(home)[0])

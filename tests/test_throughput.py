@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 import torch
 
+from agent_core.grammar.legal_tokens import Prompt
 from agent_core.learning.generator import CodeGenerator
 from agent_core.model import CodePolicy
 from agent_core.run.parts import Parts
@@ -205,17 +206,8 @@ def test_the_naive_loop_knows_a_solution_and_learns_from_one_program(
 ):
     config = load_config(CONFIG, SMALL)
     asked = load_task(task, tokenizer.tokens)
-    generator = CodeGenerator(
-        tokenizer,
-        legal_tokens,
-        "function_body" if asked.parameters else "program",
-        asked.parameters,
-        config.model,
-        config.generator,
-        config.optimizer,
-        config.learning,
-        0,
-    )
+    prompt = Prompt("function_body" if asked.parameters else "program", asked.parameters)
+    generator = CodeGenerator(tokenizer, legal_tokens, prompt, config)
     naive = Naive(generator, tokenizer, asked, 0.3, tmp_path)
     assert naive.is_right(right)
     assert not naive.is_right(wrong)

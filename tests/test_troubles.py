@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from agent_core.agent import Agent
-from agent_core.learning import generator
+from agent_core.learning import learner
 from agent_core.learning.generator import CodeGenerator
 from agent_core.run.streams import let_go_of_the_unsaid
-from agent_core.sandbox import room
+from agent_core.sandbox import room, worker
 from agent_core.sandbox.worker import Worker
 from memory.history import run_log
 from memory.state import checkpoint
@@ -31,7 +31,7 @@ def home(tmp_path):
     return tmp_path
 
 
-def run(home, memory, **settings):
+def run(home, memory, *more, **settings):
     """A run of 20 steps, with a save after every second one."""
     (home / "config.ini").write_text("")
     paths = {f"paths.{name}_state": memory / f"{name}_state.pth" for name in ("model", "optimizer", "run")}
@@ -44,7 +44,7 @@ def run(home, memory, **settings):
         **paths,
     }
     chosen |= {key.replace("__", "."): value for key, value in settings.items()}
-    return main([f"--config={home / 'config.ini'}", *(f"--set={key}={value}" for key, value in chosen.items())])
+    return main([f"--config={home / 'config.ini'}", *(f"--set={key}={value}" for key, value in chosen.items()), *more])
 
 
 def left_behind(memory):
@@ -253,7 +253,9 @@ def test_a_worker_that_the_system_has_no_room_for_is_tried_again(home, at_step, 
     assert left_behind(home / "memory") == undisturbed
 
 
-def test_a_worker_that_cannot_be_restarted_is_one_line(home, at_step, undisturbed, monkeypatch, capsys):
+def test_a_worker_that_cannot_be_restarted_is_one_line_and_all_is_saved(
+    home, at_step, undisturbed, monkeypatch, capsys
+):
     first = []
     real = Worker._start
 
@@ -268,12 +270,55 @@ def test_a_worker_that_cannot_be_restarted_is_one_line(home, at_step, undisturbe
     at_step({5: lambda: first[0].process.kill()})
     assert run(home, home / "memory") == 2
     error = one_line(capsys)
-    assert "a jailed worker cannot be started: Resource temporarily unavailable; " in error
-    assert "run again: what was saved before is whole" in error
+    assert "a jailed worker cannot be started: Resource temporarily unavailable; the limit on processes " in error
+    assert "ulimit -u is " in error
+    assert error.endswith("then run again; all that was learned is saved\n")
     monkeypatch.setattr(Worker, "_start", real)
     at_step({})
     assert run(home, home / "memory") == 0
+    assert "resumed at 160 attempts" in capsys.readouterr().out  # saved last at 128, but for this
     assert left_behind(home / "memory") == undisturbed
+
+
+@pytest.mark.parametrize("step", [5, 6])
+def test_a_worker_that_can_make_no_process_any_more_is_one_line_and_all_is_saved(
+    home, at_step, undisturbed, step, monkeypatch, capsys
+):
+    monkeypatch.setattr(worker, "BOOT", BOOT_UNTIL.replace("FLAG", repr(str(home / "no_room"))))
+    at_step({step: lambda: (home / "no_room").touch()})
+    assert run(home, home / "memory", run__save_every=10_000) == 2
+    error = one_line(capsys)
+    assert "a jailed process cannot be started: Resource temporarily unavailable; the limit on processes " in error
+    assert "all that was learned is saved" in error
+    assert "libseccomp" not in error
+    (home / "no_room").unlink()
+    at_step({})
+    assert run(home, home / "memory") == 0
+    assert f"resumed at {32 * step} attempts" in capsys.readouterr().out
+    assert left_behind(home / "memory") == undisturbed
+
+
+def test_after_fresh_it_is_said_that_the_same_command_would_start_anew(home, at_step, monkeypatch, capsys):
+    monkeypatch.setattr(worker, "BOOT", BOOT_UNTIL.replace("FLAG", repr(str(home / "no_room"))))
+    at_step({1: lambda: (home / "no_room").touch()})
+    assert run(home, home / "memory", "--fresh") == 2
+    assert one_line(capsys).endswith("; leave --fresh out then, for it would start anew\n")
+
+
+# A worker that can make no process while there is a file of that name.
+BOOT_UNTIL = """
+import sys; sys.path.insert(0, sys.argv[1])
+import errno, os
+from agent_core.sandbox import zygote
+zygote.PAUSES = (0, 0, 0)
+real, own = os.fork, os.getpid()
+def fork():
+    if os.getpid() == own and os.path.exists(FLAG):
+        raise OSError(errno.EAGAIN, "not now")
+    return real()
+os.fork = fork
+zygote.main(int(sys.argv[2]))
+"""
 
 
 @pytest.mark.parametrize(
@@ -299,13 +344,13 @@ def test_too_little_memory_on_the_device_names_a_batch_that_fits(home, at_step, 
 def test_a_loss_that_is_not_finite_three_times_in_a_row_ends_the_run_and_nothing_is_lost(
     home, at_step, monkeypatch, capsys
 ):
-    real = generator.policy_gradient_loss
+    real = learner.policy_gradient_loss
     broken = {"now": False}
 
     def loss(*arguments):
         return real(*arguments) * (float("nan") if broken["now"] else 1.0)
 
-    monkeypatch.setattr(generator, "policy_gradient_loss", loss)
+    monkeypatch.setattr(learner, "policy_gradient_loss", loss)
     mend, smash = (functools.partial(broken.update, now=now) for now in (False, True))
     at_step({2: smash, 4: mend, 5: smash})
     for stopped_at in (8, 11):  # two steps are nothing; and again three where it is still broken

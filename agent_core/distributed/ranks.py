@@ -124,7 +124,8 @@ class JoinedRanks(Ranks):
             store, self.rank, self.count = meet()
             self._store = store  # the server may be in it, which the others need to the end
             dist.init_process_group("gloo", store=store, rank=self.rank, world_size=self.count, timeout=PATIENCE)
-            self._heartbeat = Heartbeat(store.clone(), self.rank, self.count)
+            beats = store.clone()  # type: ignore[attr-defined]  # every store has it, PyTorch's stubs do not
+            self._heartbeat = Heartbeat(beats, self.rank, self.count)
         except (RuntimeError, ValueError) as error:
             raise UserError(
                 f"the ranks do not find one another: {line_of(error)}; look at torchrun's options"

@@ -114,9 +114,9 @@ class Grammar:
                 return fewest
             fewest = better
 
-    def choose(self, rule: str, token: int) -> Alternative | None:
-        """The alternative of `rule` that begins with `token`; None where only an empty one can be meant."""
-        return self._chosen.get((rule, token))
+    def choose(self, rule: str, token: int) -> Alternative:
+        """The alternative of `rule` that begins with `token`, which must be one of `first[rule]`."""
+        return self._chosen[rule, token]
 
     @cached_property
     def _chosen(self) -> dict[tuple[str, int], Alternative]:

@@ -80,7 +80,7 @@ def _digest(text: str) -> str:
 
 def _without_comment(line: str) -> str:
     """The line before a # that stands outside quotes."""
-    return re.match(r"(?:'[^']*'|[^#'])*", line)[0]
+    return re.sub(r"^((?:'[^']*'|[^#'])*).*", r"\1", line)
 
 
 def _symbol(symbol: re.Match, mark: str, tokens: Sequence[str], where: str) -> Symbol:

@@ -1,13 +1,16 @@
 """What programs are written in: the tokens there are, which of them may come next, and how many a program may have."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from agent_core.grammar.legal_tokens import LegalTokens
+from agent_core.grammar.legal_tokens import LegalTokens, Prompt, StackState
 from tokenizer import Tokenizer
+
+TokenIds = tuple[int, ...]  # a program up to its <EOS>, as plain integers: what it is known by
 
 
 @dataclass(frozen=True)
@@ -29,3 +32,13 @@ class Language:
         allowed = torch.ones(len(self.tokenizer), dtype=torch.bool, device=self.device)
         allowed[[self.tokenizer.pad, self.tokenizer.sos, self.tokenizer.unk]] = False
         return allowed
+
+    def begin(self, prompts: Sequence[Prompt]) -> StackState | None:
+        """A batch of empty programs, (B,); None where the grammar is left out."""
+        return self.legal_tokens.begin_each(prompts, self.max_length) if self.legal_tokens_only else None
+
+    def accepts(self, rows: Sequence[Sequence[int]], prompts: Sequence[Prompt]) -> list[bool]:
+        """Which of these programs could be written under the grammar and the limit, each from its prompt."""
+        if not self.legal_tokens_only:
+            return [len(row) <= self.max_length for row in rows]
+        return self.legal_tokens.accepts_each(rows, prompts, self.max_length)

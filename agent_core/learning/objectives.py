@@ -9,6 +9,7 @@ of sums over tokens, so a program's weight does not depend on how long its neigh
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -42,7 +43,7 @@ class _Choices(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx, logits: Tensor, legal: Tensor, epsilon: Tensor, ids: Tensor, prior: Tensor
+        ctx: Any, logits: Tensor, legal: Tensor, epsilon: Tensor, ids: Tensor, prior: Tensor
     ) -> tuple[Tensor, Tensor]:
         ids = ids.unsqueeze(-1)
         own_logs = torch.log_softmax(_masked(logits, legal), dim=-1)
@@ -56,7 +57,7 @@ class _Choices(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad_log_prob: Tensor, grad_entropy: Tensor) -> tuple[Tensor, None, None, None, None]:
+    def backward(ctx: Any, grad_log_prob: Tensor, grad_entropy: Tensor) -> tuple[Tensor, None, None, None, None]:
         own, probs, epsilon, chosen, ids = ctx.saved_tensors
         # How much of the choice's probability is the softmax's own: all of it where epsilon is 0.
         share = torch.where(epsilon > 0, own.gather(-1, ids).squeeze(-1) * (1 - epsilon) / chosen, 1.0)
@@ -86,15 +87,16 @@ def _mixed(own: Tensor, legal: Tensor, epsilon: Tensor, prior: Tensor) -> Tensor
     return own.mul_((1 - epsilon).unsqueeze(-1)).addcmul_(drawn, (epsilon / drawn.sum(dim=-1)).unsqueeze(-1))
 
 
-def group_advantages(rewards: Tensor, group: Tensor, floor: float) -> Tensor:
+def group_advantages(rewards: Tensor, groups: Tensor, floor: float) -> Tensor:
     """How much better each program did than its own group did on average, in units of the group's spread.
 
-    rewards: (B,). group: (B,) bool; programs of either kind are compared with their own kind only. The spread is the
-    standard deviation, but never less than `floor`, so that noise among equals is not blown up. Returns (B,), summing
-    to 0 in each group; zeros in a group of one.
+    rewards: (B,). groups: (B,) bool, or integers where there are more than two; programs are compared with those of
+    their own group only. The spread is the standard deviation, but never less than `floor`, so that noise among equals
+    is not blown up. Returns (B,), summing to 0 in each group; zeros in a group of one.
     """
     advantages = torch.zeros_like(rewards)
-    for members in (group, ~group):
+    all_members = (groups, ~groups) if groups.dtype == torch.bool else [groups == each for each in groups.unique()]
+    for members in all_members:
         count = members.sum().clamp(min=1)
         centred = torch.where(members, rewards - (rewards * members).sum() / count, 0.0)
         spread = (centred.square().sum() / count).sqrt()

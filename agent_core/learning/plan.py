@@ -34,7 +34,7 @@ follow. From the first token that is not, the policy writes the rest of the span
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -63,22 +63,23 @@ class RolloutPlan:
         return self._map(lambda tensor: tensor.index_select(0, rows))
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> "RolloutPlan":
-        values = (getattr(self, field.name) for field in fields(self))
-        return RolloutPlan(*(value if value is None else change(value) for value in values))
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: change(value) for name, value in values.items() if value is not None})
 
 
 def join(plans: Sequence[RolloutPlan], batch_size: int, pad: int) -> RolloutPlan:
     """One plan of a batch of `batch_size` programs: fresh ones first, then those of the plans in their order."""
-    count = batch_size - sum(len(plan.span_begin) for plan in plans)
-    parts = [_fresh(count, plans[0], pad), *plans]
-    given = [plan.given_span for plan in parts]
-    if any(span is not None for span in given):
-        nothing = [plan.parent.new_full((len(plan.parent), 1), pad) for plan in parts]
-        given = [none if span is None else span for span, none in zip(given, nothing, strict=True)]
-    return RolloutPlan(
-        *(_stack([getattr(plan, field.name) for plan in parts], pad) for field in fields(RolloutPlan)[:-1]),
-        None if given[0] is None else _stack(given, pad),
-    )
+    fresh = _fresh(batch_size - sum(len(plan.span_begin) for plan in plans), plans[0], pad)
+    parts = [fresh, *plans]
+    if any(plan.given_span is not None for plan in plans):
+        parts = [plan if plan.given_span is not None else _without_given_span(plan, pad) for plan in parts]
+    names = [field.name for field in fields(RolloutPlan) if getattr(parts[0], field.name) is not None]
+    return replace(fresh, **{name: _stack([getattr(plan, name) for plan in parts], pad) for name in names})
+
+
+def _without_given_span(plan: RolloutPlan, pad: int) -> RolloutPlan:
+    """The same plan, saying with tokens that no span is given."""
+    return replace(plan, given_span=plan.parent.new_full((len(plan.parent), 1), pad))
 
 
 def _fresh(count: int, like: RolloutPlan, pad: int) -> RolloutPlan:

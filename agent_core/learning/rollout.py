@@ -3,17 +3,16 @@
 Programs that have ended are dropped from the batch now and then, so that they cost nothing more.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from agent_core.grammar.legal_tokens import UNLIMITED, OpenSpan, Prompt, StackState
-from agent_core.learning.language import Language
+from agent_core.learning.language import Language, TokenIds
 from agent_core.learning.plan import RolloutPlan
 
-TokenIds = tuple[int, ...]
 OnEnded = Callable[[list[TokenIds]], None]
 
 _DROP_SHARE = 1 / 8  # of ended programs in the batch, from which on dropping them pays
@@ -46,14 +45,15 @@ class OpenRollouts:
     def __init__(
         self,
         language: Language,
-        prompt: Prompt,
+        prompts: Sequence[Prompt],
         epsilon: Tensor,
         length_budget: Tensor,
         plan: RolloutPlan | None,
         on_ended: OnEnded | None,
     ):
-        """epsilon: (B,) the share of each program's choices that is left to chance; length_budget: (B,) the tokens that
-        a fresh one may have beyond the fewest; on_ended: is given programs that are dropped."""
+        """prompts: (B,) where each begins. epsilon: (B,) the share of each program's choices that is left to chance.
+        length_budget: (B,) the tokens that a fresh one may have beyond the fewest. on_ended: is given programs that are
+        dropped."""
         self._language, self._legal_tokens, self._tokenizer = language, language.legal_tokens, language.tokenizer
         self._plan, self._on_ended = plan, on_ended
         device, batch_size = language.device, len(epsilon)
@@ -71,9 +71,8 @@ class OpenRollouts:
             self._cursor = torch.zeros_like(plan.span_begin)  # (R,) place in the parent of the next token to keep
             self._follows = ~self._finished  # (R,) what is given for the span has been legal so far
             self._span = OpenSpan(torch.zeros_like(plan.span_begin), plan.end_token)  # of the spans that have begun
-        self._stacks: StackState | None = None
-        if language.legal_tokens_only:
-            self._stacks = self._legal_tokens.begin(prompt.start, batch_size, language.max_length, prompt.defined)
+        self._stacks = language.begin(prompts)
+        if self._stacks is not None:
             fresh = length_budget if plan is None else length_budget.masked_fill(self._mutated, UNLIMITED)
             self._stacks.length_budget = self._stacks.length_budget.minimum(fresh)
         # Time first, so that the tokens of one step lie together.

@@ -16,16 +16,19 @@ from agent_core.grammar.rules import read_grammar
 from agent_core.run.console import say
 from agent_core.run.file_score import file_score
 from agent_core.run.memory_advice import advice
-from agent_core.run.parts import Parts
+from agent_core.run.parts import Parts, task_and_tokenizer
 from agent_core.run.streams import ReaderLeft, answer
 from agent_core.run.training import train
 from agent_core.sandbox.executor import Executor
 from agent_core.settings.config import Config, load_config
-from agent_core.tasks.task import RUNGS, builtin_tasks, load_task
+from agent_core.tasks.feasibility import Vocabulary
+from agent_core.tasks.make_task import make_task
+from agent_core.tasks.task import FUNCTION, RUNGS, builtin_tasks, load_task
+from agent_core.tasks.task_file import check
 from memory.history.report import write_report
 from memory.state.checkpoint import CheckpointStore
 from tokenizer import Tokenizer
-from utils import UserError
+from utils import UserError, write_atomically
 
 
 def carry_out(options: argparse.Namespace) -> int:
@@ -61,6 +64,8 @@ def other_command(options: argparse.Namespace) -> Callable[[Config], int] | None
         return partial(score_files, files=options.score)
     if options.sample:
         return partial(show_samples, count=options.sample)
+    if options.make_task:
+        return partial(write_task, source=options.make_task, out=options.out)
     if options.report is not None:
         return partial(report, folders=options.report)
     return None
@@ -90,6 +95,25 @@ def show_samples(config: Config, count: int) -> int:
     return 0
 
 
+def write_task(config: Config, source: Path, out: Path | None) -> int:
+    """Shows or writes the task file for a Python file. Raises UserError rather than overwrite anything."""
+    tokens = Tokenizer.from_file(config.paths.vocabulary).tokens
+    task, notes = make_task(source, tokens)
+    words = check(task, source, Vocabulary(tokens, str(config.paths.vocabulary)), FUNCTION)["words"]
+    said = [*notes, *[f"words of this task, beyond the vocabulary: {', '.join(words)}"] * bool(words)]
+    for note in said:
+        say(f"note: {note}", file=sys.stderr)
+    text = json.dumps(task, ensure_ascii=False, indent=2)
+    if out is None:
+        answer(text)
+        return 0
+    if out.exists():
+        raise UserError(f"{out} is there already; name another file with --out, or move that one away")
+    write_atomically(out, f"{text}\n".encode())
+    say(f"written: {out}; look at its cases, then run it with --set run.task={out}")
+    return 0
+
+
 def report(config: Config, folders: Sequence[Path]) -> int:
     path, notes = write_report(config.paths.runs, folders)
     answer(*notes, f"report: {path}")
@@ -97,8 +121,7 @@ def report(config: Config, folders: Sequence[Path]) -> int:
 
 
 def score_files(config: Config, files: Sequence[Path]) -> int:
-    tokenizer = Tokenizer.from_file(config.paths.vocabulary)
-    task = load_task(config.run.task, tokenizer.tokens, config.paths.vocabulary)
+    task, tokenizer = task_and_tokenizer(config)
     grammar = read_grammar(config.paths.grammar, tokenizer.tokens)
     legal_tokens = LegalTokens(grammar, tokenizer.tokens, torch.device("cpu"))
     for note in task.notes:

@@ -38,7 +38,7 @@ class Bar:
     def __exit__(self, *exception: object) -> None:
         self._bar.close()
 
-    def update(self, figures: dict[str, float]) -> None:
+    def update(self, figures: Mapping[str, float]) -> None:
         line = (
             f"best {figures['best_reward']:.3f}, mean {figures['mean_reward']:.3f}, "
             f"{figures['distinct_programs']} distinct"
@@ -80,13 +80,15 @@ def show_banner(
     task, attempts = agent.task, agent.progress.attempts
     if unused := legal_tokens.unused_tokens():
         lines = [*lines, f"note: no rule of the grammar uses {', '.join(unused)}"]
+    if task.words:
+        lines = [f"words of this task, beyond the vocabulary: {', '.join(task.words)}", *lines]
     say(
-        f"AltLAS: {task.name}. {task.description}",
+        f"AltLAS: {task.name}. {printable(task.description)}",
         f"device: {device}; jail: {jail}",
         f"seed {'not known' if seed is None else seed}, {agent.generator.policy.count_parameters():,} parameters, "
         f"{len(agent.tokenizer)} tokens in the vocabulary, "
         + (f"resumed at {attempts:,} attempts" if attempts else "from the first attempt"),
-        *(f"  {line}" for line in lines),
+        *(f"  {printable(line)}" for line in lines),
     )
 
 

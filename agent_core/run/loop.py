@@ -118,7 +118,8 @@ class _Moment:
                 generator.set_state(state)
 
     def _generators(self) -> tuple[torch.Generator, torch.Generator]:
-        return self._agent.generator.random, self._agent.generator.plan_random
+        randomness = self._agent.generator.randomness
+        return randomness.tokens, randomness.plans
 
 
 class TrainingRun:

@@ -4,7 +4,7 @@ import gc
 
 import torch
 
-from agent_core.grammar.legal_tokens import LegalTokens
+from agent_core.grammar.legal_tokens import LegalTokens, Prompt
 from agent_core.learning.generator import CodeGenerator
 from agent_core.settings.config import Config
 from agent_core.tasks.task import Task
@@ -24,21 +24,11 @@ def advice(config: Config, task: Task, tokenizer: Tokenizer, legal_tokens: Legal
 
 def fitting_batch(config: Config, task: Task, tokenizer: Tokenizer, legal_tokens: LegalTokens) -> int:
     """The largest of a half, a quarter, ... of the batch with which a step goes through; 0 for none."""
-    size, (start, defined) = config.generator.batch_size, task.start
+    size = config.generator.batch_size
     while size := size // 2:
         gc.collect()
         try:
-            generator = CodeGenerator(
-                tokenizer,
-                legal_tokens,
-                start,
-                defined,
-                config.model,
-                config.generator,
-                config.optimizer,
-                config.learning,
-                config.run.seed,
-            )
+            generator = CodeGenerator(tokenizer, legal_tokens, Prompt(*task.start), config)
             generator.learn(torch.zeros(size), generator.generate(size))
             return size
         except torch.OutOfMemoryError:

@@ -19,6 +19,13 @@ from utils import choose_device, device_of_rank
 _OWN = ("run.task", "run.device", "run.threads", "executor.workers")
 
 
+def task_and_tokenizer(config: Config) -> tuple[Task, Tokenizer]:
+    """The task of the settings, and a tokenizer that knows the task's own words besides the vocabulary's tokens."""
+    tokens = Tokenizer.from_file(config.paths.vocabulary).tokens
+    task = load_task(config.run.task, tokens, config.paths.vocabulary)
+    return task, Tokenizer([*tokens, *task.words])
+
+
 @dataclass(frozen=True)
 class Parts:
     """Tokenizer, grammar, task and device of a run."""
@@ -33,9 +40,8 @@ class Parts:
     def of(cls, config: Config, ranks: Ranks | None = None) -> "Parts":
         """Raises UserError for what is missing, wrong, or does not fit."""
         ranks = ranks or Ranks()
-        tokenizer = Tokenizer.from_file(config.paths.vocabulary)
+        task, tokenizer = task_and_tokenizer(config)
         grammar = read_grammar(config.paths.grammar, tokenizer.tokens)
-        task = load_task(config.run.task, tokenizer.tokens, config.paths.vocabulary)
         if problems := _misfits(config, task, int(grammar.fewest_tokens[task.start[0]]), ranks):
             raise ConfigError(problems)
         name = config.run.device

@@ -1,6 +1,7 @@
 """The standard streams as a run needs them: open, able to take any text, and perhaps with nobody at their other end.
 
-Imports the standard library and utils.py only: the streams are put in order before anything else opens a descriptor.
+And what else must be in order before other packages load. Imports the standard library and utils.py only: the streams
+are put in order before anything else opens a descriptor.
 """
 
 import os
@@ -32,6 +33,19 @@ def prepare_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):  # an object that somebody put there need not have it
             reconfigure(errors="backslashreplace")
+
+
+def prepare_surroundings() -> None:
+    """Takes out of the way what would stop other packages as they load."""
+    for name, value in list(os.environ.items()):
+        # One of the bar's own that is no number is a traceback as it loads, and another is a colour; the libraries that
+        # compute complain of one that is set to nothing.
+        if name.startswith("TQDM_") or (not value and name.startswith(("OMP_", "MKL_", "OPENBLAS_"))):
+            del os.environ[name]
+    try:
+        os.getcwd()
+    except OSError:  # the folder is gone, and PyTorch does not load in it; relative paths lead nowhere from there
+        os.chdir("/")
 
 
 def shown(*lines: str) -> str:

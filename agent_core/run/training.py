@@ -6,6 +6,7 @@ import signal
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from agent_core.agent import Agent
 from agent_core.distributed.ranks import Ranks
@@ -47,15 +48,17 @@ def train(config: Config, options: argparse.Namespace, ranks: Ranks) -> int:
                 store.settle()
                 say(f"all {agent.progress.attempts:,} attempts are used up; set run.max_attempts higher to go on")
             return 0
-        books, folder = NullRecorder(), begun.folder
+        books, folder = NullRecorder(), Path()
         if ranks.leads:
-            folder = folder or new_run_folder(config.paths.runs, parts.task.name)
+            folder = begun.folder or new_run_folder(config.paths.runs, parts.task.name)
             books = RunRecorder(agent, store, folder, begun.as_it_goes_on(config))
         run = TrainingRun(agent, books, begun.seconds, begun.seed)
         try:
             stopped = run.learn(lambda: stop.signal)
         except UserError as error:
-            raise UserError(f"{error}{WITHOUT_FRESH}") from error if options.fresh else error
+            if not options.fresh:
+                raise
+            raise UserError(f"{error}{WITHOUT_FRESH}") from error
         if ranks.leads:
             show_verdict(run.result(), folder, stopped=bool(stopped), fresh=options.fresh)
         return 128 + stopped if stopped else 0
@@ -108,7 +111,7 @@ def _where_it_is(folder: Path, runs: Path) -> Path:
 
 def _noted_seed(folder: Path) -> int | None:
     """The seed that an older version noted among the settings at the run's start, if it did."""
-    first = next((entry["config"] for entry in read_settings(folder) if entry["attempts"] == 0), {})
+    first: dict[str, Any] = next((entry["config"] for entry in read_settings(folder) if entry["attempts"] == 0), {})
     seed = first.get("run", {}).get("seed")
     return seed if isinstance(seed, int) else None
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from agent_core.interpreter.wire_format import CHILD, DIED, DONE, NO_ROOM, NONCE_BYTES, NOT_JAILED, TIMED_OUT
 from agent_core.sandbox.results import Call, Malformed, RunResult, read_frames
 from agent_core.sandbox.room import PAUSES
-from agent_core.sandbox.worker import WAY_OUT, JailError, Worker, WorkerDied, no_room
+from agent_core.sandbox.worker import Worker, WorkerDied, no_child
 from agent_core.settings.config import ExecutorConfig
 
 BATCH = 128  # programs in one child: enough to pay for the fork, few enough to lose
@@ -201,11 +201,8 @@ class BatchRun:
             body = start + CHILD.size
             outcome, status, length = CHILD.unpack_from(answer, start)
             start = body + length
-            if outcome == NO_ROOM:
-                raise no_room(status)
-            if outcome == NOT_JAILED:
-                reason = answer[body:start].decode("ascii", "replace")
-                raise JailError(f"a process could not be jailed: {reason}; {WAY_OUT}")
+            if outcome in (NOT_JAILED, NO_ROOM):
+                raise no_child(outcome, status, answer[body:start])
             results: list[RunResult | None]
             try:
                 if outcome != DONE:

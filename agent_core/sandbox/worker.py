@@ -13,7 +13,7 @@ import time
 from collections import deque
 from pathlib import Path
 
-from agent_core.interpreter.wire_format import LENGTH
+from agent_core.interpreter.wire_format import LENGTH, NO_ROOM
 from agent_core.sandbox.room import reason, when_there_is_room
 from utils import UserError
 
@@ -28,9 +28,11 @@ class JailError(UserError):
     """The jail cannot be closed on this machine, or no process can be had for it."""
 
 
-def no_room(number: int) -> JailError:
-    """For a process that a worker could not make, for an error of this number."""
-    return JailError(f"a jailed process cannot be started: {reason(number)}")
+def no_child(outcome: int, status: int, report: bytes) -> JailError:
+    """For a child that a worker could not make, the status being the error's number, or could not jail."""
+    if outcome == NO_ROOM:
+        return JailError(f"a jailed process cannot be started: {reason(status)}")
+    return JailError(f"a process could not be jailed: {report.decode('ascii', 'replace')}; {WAY_OUT}")
 
 
 class WorkerDied(Exception):
@@ -135,7 +137,7 @@ class Worker:
                 if messages := self.pull():
                     number, problems = marshal.loads(messages[0])
                     if number:
-                        raise no_room(number)
+                        raise no_child(NO_ROOM, number, b"")
                     if problems:
                         raise JailError(f"the jail does not hold on this machine: {'; '.join(problems)}; {WAY_OUT}")
                     return

@@ -57,11 +57,10 @@ class Config:
         }
 
 
-SECTIONS = {
-    part.name: {field.name: field for field in dataclasses.fields(part.type)}
-    for part in dataclasses.fields(Config)
-    if dataclasses.is_dataclass(part.type)
+KINDS: dict[str, Any] = {
+    part.name: part.type for part in dataclasses.fields(Config) if dataclasses.is_dataclass(part.type)
 }
+SECTIONS = {name: {field.name: field for field in dataclasses.fields(kind)} for name, kind in KINDS.items()}
 # Settings that had another name once: a file or a script that has the old name keeps working.
 RENAMED = {
     ("learning", "exploration_floor"): "epsilon",
@@ -108,12 +107,7 @@ def load_config(file: Path | str, overrides: Sequence[str] = ()) -> Config:
         values["paths"].setdefault(key, _default_path(field, file.parent))
     if problems:
         raise ConfigError([f"{place.name}: {problem}" for place, problem in sorted(problems)])
-    parts: dict[str, Any] = {
-        part.name: type(part.default)(**values[part.name])
-        for part in dataclasses.fields(Config)
-        if part.name in SECTIONS
-    }
-    config = Config(**parts, notes=tuple(notes))
+    config = Config(**{name: kind(**values[name]) for name, kind in KINDS.items()}, notes=tuple(notes))
     if conflicts := _conflicts(config):
         raise ConfigError([f"{file.name}: {conflict}" for conflict in conflicts])
     return config
@@ -157,8 +151,6 @@ def _located(file: Path | str) -> Path:
         return Path(file).expanduser().absolute()
     except RuntimeError:
         problem = "there is no home folder that its ~ could stand for; name the file by its whole path"
-    except OSError as error:
-        problem = f"the folder that this starts from cannot be told ({error.strerror}); name the file by its whole path"
     raise ConfigError([f"{file}: {problem}"])
 
 

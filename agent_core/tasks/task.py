@@ -15,6 +15,7 @@ from pathlib import Path
 from agent_core.tasks import task_file
 from agent_core.tasks.feasibility import Vocabulary
 from agent_core.tasks.fields import did_you_mean
+from agent_core.tasks.make_task import make_task
 from agent_core.tasks.task_file import TaskError
 from agent_core.tasks.values import as_text
 
@@ -50,6 +51,7 @@ class Task:
     required_tokens: tuple[str, ...] = ()  # a token named twice must occur twice
     max_tokens: int | None = None
     shortest_known_tokens: int | None = field(default=None, compare=False)
+    words: tuple[str, ...] = ()  # tokens that the task needs beyond the vocabulary
     notes: tuple[str, ...] = field(default=(), compare=False)  # what is no mistake in its file and yet to be said
 
     @property
@@ -103,12 +105,19 @@ def load_task(name_or_path: str | Path, tokens: Sequence[str], vocabulary_file: 
     path, known = Path(name_or_path), builtin_tasks()
     if str(name_or_path) in known:
         path = BUILTIN / f"{name_or_path}.json"
-    elif path.suffix != ".json" and not os.path.isfile(path):  # False for a name that is too long, too
+    elif path.suffix not in (".json", ".py") and not os.path.isfile(path):  # False for a name that is too long, too
         raise TaskError(
             f'task "{name_or_path}": there is no built-in task of that name{did_you_mean(path.name, known)}, '
             f"and no such file; built in are {', '.join(known)}"
         )
-    fields = task_file.read(path, Vocabulary(tokens, str(vocabulary_file)), FUNCTION)
+    vocabulary = Vocabulary(tokens, str(vocabulary_file))
+    notes: list[str] = []
+    if path.suffix == ".py":
+        data, notes = make_task(path, tokens)
+        fields = task_file.check(data, path, vocabulary, FUNCTION)
+    else:
+        fields = task_file.read(path, vocabulary, FUNCTION)
+    fields["notes"] = (*notes, *fields.get("notes", ()))
     for cases in ("test_cases", "check_cases"):
         fields[cases] = tuple(Case(tuple(arguments), expected) for arguments, expected in fields.get(cases, ()))
     return Task(**fields)

@@ -16,10 +16,11 @@ from agent_core.tasks import constraints
 from agent_core.tasks.case_lists import CaseLists
 from agent_core.tasks.feasibility import Vocabulary, why_not_printed
 from agent_core.tasks.fields import did_you_mean, names, show
+from agent_core.tasks.words import is_word, task_words
 from utils import UserError
 
 RUNGS = ("say it", "compute it", "handle it", "repeat it", "put it together")
-_TOP = ("name", "description", "rung", "success_criteria", "constraints", "numeric", "shortest_known_tokens")
+_TOP = ("name", "description", "rung", "success_criteria", "constraints", "numeric", "words", "shortest_known_tokens")
 _OUTPUT = ("exact_output", "case_sensitive")
 _FUNCTION = ("function_name", "parameters", "test_cases", "check_cases")
 _CONSTRAINTS = ("required_tokens", "max_tokens")
@@ -35,9 +36,15 @@ def read(path: Path, vocabulary: Vocabulary, function: str) -> dict[str, Any]:
 
     function: the vocabulary's name for the function that a task asks for.
     """
-    data = _load(path)
+    return check(_load(path), path, vocabulary, function)
+
+
+def check(data: dict, path: Path, vocabulary: Vocabulary, function: str) -> dict[str, Any]:
+    """As `read`, from what the file holds. The words that the task brings count as tokens of the vocabulary."""
     problems: list[str] = []
-    fields = _fields(data, vocabulary, function, problems)
+    words = task_words(data.get("words"), vocabulary.tokens)
+    fields = _fields(data, vocabulary._replace(tokens=[*vocabulary.tokens, *words]), function, problems)
+    fields["words"] = tuple(words)
     if problems:
         more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
         raise TaskError(f"task {path}: {'; '.join(problems[:5])}{more}")
@@ -100,6 +107,9 @@ def _fields(data: dict, vocabulary: Vocabulary, function: str, problems: list[st
         elif kind == "output":
             problems.append("numeric: is for answers of functions; an exact_output is compared as text")
     fields |= _constraints(data.get("constraints", {}), vocabulary, kind, problems)
+    wanted = data.get("words", [])
+    if type(wanted) is not list or not all(map(is_word, wanted)):
+        problems.append(f"words: must be a list of texts and numbers from 0, not {show(wanted)}")
     if "shortest_known_tokens" in data:
         fields["shortest_known_tokens"] = shortest = data["shortest_known_tokens"]
         if type(shortest) is not int or shortest < 1:

@@ -140,7 +140,8 @@ def _set_scales(axes: "Axes", panel: Panel, runs: Sequence[RunFolder]) -> None:
 
 def _draw_run(axes: "Axes", panel: Panel, run: RunFolder, index: int) -> None:
     """A curve; on the best reward with the moments of the bests."""
-    attempts, values, style = run.curves["attempts"], run.curves[panel.column], {"color": colour(index)}
+    attempts, values = run.curves["attempts"], run.curves[panel.column]
+    style: dict[str, Any] = {"color": colour(index)}
     dashes = DASHES[index // len(COLOURS) % len(DASHES)]
     line: dict[str, Any] = {"linestyle": dashes, "linewidth": 1.4, "solid_joinstyle": "round", **style}
     if panel.column == "best_reward":

@@ -39,11 +39,11 @@ class Curves:
         self._records: Any = None
         self._tell = tell
         self._flushed = time.monotonic()
-        self._path = folder / f"events.out.tfevents.{time.time_ns() // 10**6}.{socket.gethostname()}.{os.getpid()}"
         self._waiting = io.BytesIO()
         with self._whatever_it_does(), unheard():
             if not find_spec("tensorboard"):
                 return
+            self._path = folder / f"events.out.tfevents.{time.time_ns() // 10**6}.{socket.gethostname()}.{os.getpid()}"
             from tensorboard.compat.proto.event_pb2 import Event, SessionLog
             from tensorboard.compat.proto.summary_pb2 import Summary
             from tensorboard.summary.writer.record_writer import RecordWriter

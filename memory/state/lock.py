@@ -72,7 +72,7 @@ def _acquire(path: Path) -> int:
             "or choose another folder under [paths]"
         ) from None
     except OSError as error:
-        if error.errno in (errno.ENOLCK, errno.ENOTSUP):
+        if error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
             raise UserError(
                 f"{path.parent} is on a file system that cannot lock files; choose another under [paths]"
             ) from None

@@ -1,7 +1,7 @@
 """The peer that is told no more than the agent: grammar-guided genetic programming by alogos, on untyped expressions.
 
-A program is one expression of the project's tokens; `times` stands for `*`. Derivation trees evolve (Whigham 1995),
-which solves more at a third of the time than the codons of grammatical evolution, which alogos has, too.
+A program is one expression of the project's tokens; `times` stands for `*`. Derivation trees evolve (Whigham 1995), not
+the codons of grammatical evolution, which take alogos three times as long a program.
 """
 
 import random

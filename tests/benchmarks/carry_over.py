@@ -1,6 +1,6 @@
 """Is it worth carrying over what was learned on one task to the next? Attempts until solved, with and without.
 
-    python tests/benchmarks/carry_over.py [--first hello_world] [--second add] [--seeds 10] [--cap 100000] [--set ...]
+    python -m tests.benchmarks.carry_over [--first hello_world] [--second add] [--seeds 10] [--cap 100000] [--set ...]
 
 Each seed learns the first task as `runner.py` would, polishing included, then the second from there, as after a change
 of `run.task`, and the second from fresh weights. A task that is not solved counts as `cap` attempts.
@@ -10,8 +10,6 @@ import argparse
 import statistics
 import sys
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from agent_core.agent import Agent
 from agent_core.run.parts import Parts

@@ -47,13 +47,13 @@ _PARTS = {
     "-niches": "learning.elites_per_niche={elites}",  # no niche is ever full, so the elites are the best of all
     "-recursion": "learning.recursive_elites=0",
     "-novelty": "learning.novelty=0",
-    "-floor": "learning.epsilon=0",
+    "-epsilon": "learning.epsilon=0",
     "-mutation": "learning.mutation_share=0",
     "-inner": "learning.inner_share=0",
     "-restart": "learning.restart_after=0",
     "-entropy": "learning.entropy_weight=0",
-    "-slack": "learning.fresh_length_budget=0",
-    "-kinds": "learning.class_balance=0",
+    "-budget": "learning.fresh_length_budget=0",
+    "-balance": "learning.class_balance=0",
 }
 PARTS = tuple(_PARTS)
 VARIANTS = ("uniform", "reinforce", "full", *PARTS)

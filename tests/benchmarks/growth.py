@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from agent_core.grammar.legal_tokens import Prompt
 from agent_core.learning.generator import CodeGenerator
 from agent_core.run.parts import Parts
 from agent_core.settings.config import load_config
@@ -49,18 +50,7 @@ def cost(cell: Cell) -> Cost:
     own = (f"generator.batch_size={cell.batch}", f"generator.max_length={cell.max_length}", STILL)
     config = load_config(CONFIG, [*cell.overrides, *own])
     parts = Parts.of(config)
-    start, defined = parts.task.start
-    generator = CodeGenerator(
-        parts.tokenizer,
-        parts.legal_tokens,
-        start,
-        defined,
-        config.model,
-        config.generator,
-        config.optimizer,
-        config.learning,
-        config.run.seed,
-    )
+    generator = CodeGenerator(parts.tokenizer, parts.legal_tokens, Prompt(*parts.task.start), config)
     rewards = torch.rand(cell.batch, generator=torch.Generator().manual_seed(config.run.seed))
     clock = time.process_time if cell.processor_time else time.perf_counter
     generator.learn(rewards[:1], generator.generate(1))  # the first step pays for much that others do not

@@ -1,6 +1,6 @@
 """How many programs a second the jail runs, beside a new interpreter for each and a fork for each.
 
-    python tests/benchmarks/jail.py [--seconds 3] [--workers 0]
+    python -m tests.benchmarks.jail [--seconds 3] [--workers 0]
 
 All three use the same number of processes at once. Ratios are what counts: the figures depend on the machine and on
 what else it does.
@@ -14,9 +14,6 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from agent_core.sandbox.executor import Executor
 from agent_core.settings.config import ExecutorConfig

@@ -1,7 +1,7 @@
 """Kills runs with SIGKILL at random instants, to see that a kill costs nothing but time.
 
-python tests/benchmarks/kill.py [--kills 100] [--seed 0]      real runs; some minutes
-python tests/benchmarks/kill.py --kills 10 --fork             without loading PyTorch for each life; seconds
+python -m tests.benchmarks.kill [--kills 100] [--seed 0]      real runs; some minutes
+python -m tests.benchmarks.kill --kills 10 --fork             without loading PyTorch for each life; seconds
 
 A run is killed and started again up to ten times, and then left to end. After each kill all its processes must be
 gone, a whole generation must be there, never an older one than before, and the rows on disk must be those of a run that
@@ -24,15 +24,12 @@ import os
 import random
 import re
 import shutil
-import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import torch
 

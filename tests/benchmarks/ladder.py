@@ -1,8 +1,8 @@
 """How far up the ladder of tasks the agent gets: tasks x seeds x variants, in parallel, resumable.
 
-    python tests/benchmarks/ladder.py                    # a small part of it, in about five minutes on two cores
-    python tests/benchmarks/ladder.py --ablation         # full against uniform, plain REINFORCE, and without each part
-    python tests/benchmarks/ladder.py --all              # every task of the ladder; many hours
+    python -m tests.benchmarks.ladder                    # a small part of it, in about five minutes on two cores
+    python -m tests.benchmarks.ladder --ablation         # full against uniform, plain REINFORCE, and without each part
+    python -m tests.benchmarks.ladder --all              # every task of the ladder; many hours
 
 A run that is finished is a line in the results file and is not made again, also not for another cap that it was solved
 within, so Ctrl-C loses only runs under way and the same command goes on. Progress goes to standard error, tables to
@@ -18,13 +18,10 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT))
-
-from agent_core.run.training import Stop  # noqa: E402
-from agent_core.tasks.task import RUNGS, Task, builtin_tasks  # noqa: E402  the path must come first
-from tests.benchmarks import figures  # noqa: E402
-from tests.benchmarks.cells import (  # noqa: E402
+from agent_core.run.training import Stop
+from agent_core.tasks.task import RUNGS, Task, builtin_tasks
+from tests.benchmarks import figures
+from tests.benchmarks.cells import (
     PARTS,
     VARIANTS,
     Cell,
@@ -34,9 +31,10 @@ from tests.benchmarks.cells import (  # noqa: E402
     make_cells,
     run_cell,
 )
-from tests.benchmarks.parallel import Broken, cores, in_parallel  # noqa: E402
-from utils import UserError, write_atomically  # noqa: E402
+from tests.benchmarks.parallel import Broken, cores, in_parallel
+from utils import UserError, write_atomically
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 RESULTS = ROOT / "memory" / "runs" / "ladder" / "results.jsonl"
 SMALL = {
     "tasks": ("hello_world", "add", "is_even", "maximum"),
@@ -213,7 +211,7 @@ def report(found: Sequence[dict], tasks: Sequence[Task], options: argparse.Names
         tables.append(figures.comparison_table(comparisons))
     if options.markdown:
         command = [word for word in arguments if word not in ("--markdown", "--report")]
-        print("```bash", shlex.join(["python", "tests/benchmarks/ladder.py", *command]), "```\n", sep="\n")
+        print("```bash", shlex.join(["python", "-m", "tests.benchmarks.ladder", *command]), "```\n", sep="\n")
     print("\n\n".join(table.markdown() if options.markdown else table.plain() for table in tables), end="\n\n")
     for verdict in ("hurts", "unproven"):
         if parts := [comparison.variant for comparison in comparisons if comparison.verdict == verdict]:

@@ -1,8 +1,8 @@
 """The agent beside what a user would take instead: genetic programming, on the same tasks, cases, seeds and cap.
 
-    python tests/benchmarks/peers.py                     # the agent beside DEAP; hours on two cores
-    python tests/benchmarks/peers.py --tasks add,double --seeds 2 --cap 20000
-    python tests/benchmarks/peers.py --systems agent,deap,alogos
+    python -m tests.benchmarks.peers                     # the agent beside DEAP; hours on two cores
+    python -m tests.benchmarks.peers --tasks add,double --seeds 2 --cap 20000
+    python -m tests.benchmarks.peers --systems agent,deap,alogos
 
 An attempt is one program run on all paid cases, repeats too; a program right on all of them that fails a check case has
 that case added, on all sides. DEAP (deap_peer.py) is told the types of arguments and answer; alogos (alogos_peer.py)
@@ -20,14 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
 
+from tests.benchmarks import figures, peer_runs
+from tests.benchmarks.cells import Cell, Results, code_digest, load_tasks
+from tests.benchmarks.ladder import listed, make_runs, positive, say, seeds_of
+from utils import UserError
+
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT))
-
-from tests.benchmarks import figures, peer_runs  # noqa: E402  the path must come first
-from tests.benchmarks.cells import Cell, Results, code_digest, load_tasks  # noqa: E402
-from tests.benchmarks.ladder import listed, make_runs, positive, say, seeds_of  # noqa: E402
-from utils import UserError  # noqa: E402
-
 RESULTS = ROOT / "memory" / "runs" / "peers" / "results.jsonl"
 TASKS = (
     "add",
@@ -158,7 +156,7 @@ def report(found: Sequence[dict], options: argparse.Namespace, arguments: Sequen
     tables = [medians_table(rows, systems), details_table(rows), means_table(rows, systems)]
     if options.markdown:
         command = [word for word in arguments if word not in ("--markdown", "--report")]
-        print("```bash", shlex.join(["python", "tests/benchmarks/peers.py", *command]), "```\n", sep="\n")
+        print("```bash", shlex.join(["python", "-m", "tests.benchmarks.peers", *command]), "```\n", sep="\n")
     print("\n\n".join(table.markdown() if options.markdown else table.plain() for table in tables), end="\n\n")
     now = code_digest()
     if older := sum(run.get("code", now) != now for run in used):  # peers' runs have none: their digest says it

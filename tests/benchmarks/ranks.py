@@ -1,6 +1,6 @@
 """What several ranks cost and bring: attempts a second of N ranks against one on the same cores, and the exchange.
 
-    python tests/benchmarks/ranks.py --ranks 2 --rounds 5
+    python -m tests.benchmarks.ranks --ranks 2 --rounds 5
 
 Each round runs one rank and N in turn, each rank with one thread and one jailed worker, and `hello_world` kept from
 stopping at success; the first steps do not count. The exchange is timed by itself, on ranks that have waited for one
@@ -19,21 +19,19 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
+from agent_core.batch_exchange import BatchExchange, Share
+from agent_core.distributed.ranks import join
+from agent_core.model import CodePolicy
+from agent_core.scoring.score import Score
+from agent_core.scoring.scorer import Scorer
+from agent_core.settings.config import Config, load_config
+from agent_core.tasks.task import load_task
+from memory.archive.task_memory import TaskMemory
+from tokenizer import Tokenizer
+
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT))
-
-import torch  # noqa: E402
-
-from agent_core.batch_exchange import BatchExchange, Share  # noqa: E402
-from agent_core.distributed.ranks import join  # noqa: E402
-from agent_core.model import CodePolicy  # noqa: E402
-from agent_core.scoring.score import Score  # noqa: E402
-from agent_core.scoring.scorer import Scorer  # noqa: E402
-from agent_core.settings.config import Config, load_config  # noqa: E402
-from agent_core.tasks.task import load_task  # noqa: E402
-from memory.archive.task_memory import TaskMemory  # noqa: E402
-from tokenizer import Tokenizer  # noqa: E402
-
 WARM_UP = 10  # steps that do not count
 SETTINGS = ("run.threads=1", "executor.workers=1", "run.stop_on_success=no", "run.save_every=1e9", "run.show_every=0")
 
@@ -64,13 +62,13 @@ def main() -> None:
         f"{statistics.median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f})",
         flush=True,
     )
-    torchrun(options.ranks, __file__, *(f"--set={setting}" for setting in options.set))
+    torchrun(options.ranks, "-m", "tests.benchmarks.ranks", *(f"--set={setting}" for setting in options.set))
 
 
 def torchrun(count: int, *command: object, output: int | None = None) -> None:
     launcher = [] if count == 1 else ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, *launcher, *map(str, command)], check=True, env=environment, stdout=output)
+    command = [sys.executable, *launcher, *map(str, command)]
+    subprocess.run(command, check=True, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=output)
 
 
 def speed(count: int, steps: int, settings: list[str]) -> float:

@@ -1,7 +1,7 @@
 """Long runs of the jail that are no tests: is it flat over a million programs, and just as right on a busy machine?
 
-python tests/benchmarks/soak.py flat [--programs 1000000]     memory, descriptors and processes, ten times
-python tests/benchmarks/soak.py load [--programs 5000]        the same verdicts beside two busy loops
+python -m tests.benchmarks.soak flat [--programs 1000000]     memory, descriptors and processes, ten times
+python -m tests.benchmarks.soak load [--programs 5000]        the same verdicts beside two busy loops
 """
 
 from __future__ import annotations
@@ -14,9 +14,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from agent_core.sandbox.executor import Executor
 from agent_core.settings.config import ExecutorConfig

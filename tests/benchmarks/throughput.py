@@ -1,9 +1,9 @@
 """How many programs a second the agent tries, beside what the network alone would cost, and where the rest goes.
 
-    python tests/benchmarks/throughput.py                                    the default settings, about a minute
-    python tests/benchmarks/throughput.py --all                              batches from 128 to 8,192
-    python tests/benchmarks/throughput.py --lengths --batches 256,1024,4096  time and memory of longer programs
-    python tests/benchmarks/throughput.py --lookups 10000000                 memory after ten million programs
+    python -m tests.benchmarks.throughput                                    the default settings, about a minute
+    python -m tests.benchmarks.throughput --all                              batches from 128 to 8,192
+    python -m tests.benchmarks.throughput --lengths --batches 256,1024,4096  time and memory of longer programs
+    python -m tests.benchmarks.throughput --lookups 10000000                 memory after ten million programs
 
 The floor is the bare network on programs of the same lengths: so many tokens sampled, then one forward and one
 backward pass over them; nothing masked, run, scored or updated. Beside it: the same with PyTorch's modules as they
@@ -20,20 +20,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT))
+import torch
 
-import torch  # noqa: E402  the path must come first
-
-from agent_core.run.parts import Parts  # noqa: E402
-from agent_core.sandbox.executor import Executor  # noqa: E402
-from agent_core.settings.config import load_config  # noqa: E402
-from tests.benchmarks import growth, lookups  # noqa: E402
-from tests.benchmarks.cells import CONFIG  # noqa: E402
-from tests.benchmarks.figures import Table  # noqa: E402
-from tests.benchmarks.parallel import cores  # noqa: E402
-from tests.benchmarks.whole import PARTS, Bench, Breakdown, Round, median_of, warmed_up  # noqa: E402
-from utils import UserError, seed_everything  # noqa: E402
+from agent_core.run.parts import Parts
+from agent_core.sandbox.executor import Executor
+from agent_core.settings.config import load_config
+from tests.benchmarks import growth, lookups
+from tests.benchmarks.cells import CONFIG
+from tests.benchmarks.figures import Table
+from tests.benchmarks.parallel import cores
+from tests.benchmarks.whole import PARTS, Bench, Breakdown, Round, median_of, warmed_up
+from utils import UserError, seed_everything
 
 ALL = (128, 256, 512, 1_024, 2_048, 4_096, 8_192)
 LENGTHS = (16, 32, 64, 128)

@@ -16,6 +16,9 @@ from agent_core import agent
 from agent_core.agent import Agent
 from agent_core.learning import rollout
 from agent_core.learning.generator import CodeGenerator
+from agent_core.learning.learner import Learner
+from agent_core.learning.operators.parents import ParentCache
+from agent_core.learning.sampler import Sampler
 from agent_core.run.loop import COLUMNS, NullRecorder, TrainingRun
 from agent_core.run.parts import Parts
 from agent_core.sandbox import dispatch
@@ -65,15 +68,15 @@ class Loop:
 # What counts for which part, in the order of the table; what one of these calls counts for that one alone.
 PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
     "network: sampling": ((CodeGenerator, "generate"),),
-    "network: forward": ((CodeGenerator, "_rescore"),),
+    "network: forward": ((Learner, "score"),),
     "network: backward": ((torch.Tensor, "backward"),),
     "legal tokens": (
         (rollout.OpenRollouts, "__init__"),
         (rollout.OpenRollouts, "legal"),
         (rollout.OpenRollouts, "take"),
         (rollout.OpenRollouts, "programs"),
-        (CodeGenerator, "_plan"),
-        (CodeGenerator, "_examine"),
+        (Sampler, "_plan"),
+        (ParentCache, "examine"),
     ),
     "text": ((TaskRun, "new_modules"),),
     "look-up": ((TaskMemory, "unknown"), (rollout, "_rows")),

@@ -24,7 +24,8 @@ def propose(request: Request) -> RolloutPlan:
     `inner_share` of the programs keep both sides of the span, the others only what is before it.
     """
     parents, count, random = request.parents, request.count, request.random
-    pad = request.tokenizer.pad
+    tokenizer = request.language.tokenizer
+    pad = tokenizer.pad
     sources = pad_sequence([parent.ids for parent in parents], batch_first=True, padding_value=pad)  # (E, T)
     sources = functional.pad(sources, (0, 1), value=pad)
     spans = pad_sequence([parent.spans for parent in parents], batch_first=True)  # (E, spans, 4)
@@ -53,5 +54,5 @@ def propose(request: Request) -> RolloutPlan:
         span_budget=(budget + _INSERTION * (begin == end)).clamp(max=UNLIMITED),
         forbidden_first=sources[parent, begin],
         base_cell=base_cell,
-        end_token=end_token.unsqueeze(1) == torch.arange(len(request.tokenizer)),
+        end_token=end_token.unsqueeze(1) == torch.arange(len(tokenizer)),
     )

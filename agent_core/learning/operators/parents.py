@@ -12,8 +12,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from agent_core.grammar.legal_tokens import LegalTokens
-from agent_core.learning.language import Language
+from agent_core.grammar.legal_tokens import LegalTokens, Prompt
+from agent_core.learning.language import Language, TokenIds
+
+_CACHED = 1_000  # examined programs that are kept at hand
 
 
 class Span(NamedTuple):
@@ -29,9 +31,19 @@ _WHOLE = Span(0, 0, 0, 0)  # for a program that has no span: base_cell 0 says th
 
 
 @dataclass(frozen=True)
+class KnownPrograms:
+    """Programs that were tried before: operators start from them, and the policy imitates them."""
+
+    rows: Sequence[TokenIds]  # E of them, as `Rollouts.rows` gives them
+    context: Tensor | None = None  # (E, C) what each depends on; None where no program has a context
+    prompts: Sequence[Prompt] | None = None  # (E,) that of each; None where all have the generator's own
+
+
+@dataclass(frozen=True)
 class Parent:
     """A known program as tensors. The spans' tensors and `span_symbols` are in the same order."""
 
+    prompt: Prompt
     ids: Tensor  # (T,) on the CPU, where operators work
     legal: Tensor  # (T, V) on the device of the legal tokens
     open: Tensor  # (T,) float on the CPU: 1 where another token could have stood; at least one
@@ -43,18 +55,40 @@ class Parent:
     span_symbols: tuple[tuple[int, ...], ...]
 
 
-def examine(programs: Sequence[Sequence[int]], language: Language, start: str, defined: Sequence[str]) -> list[Parent]:
+class ParentCache:
+    """Known programs as parents; each is replayed once, and forgotten when too many have been."""
+
+    def __init__(self, language: Language, prompt: Prompt):
+        """prompt: of programs that come without one."""
+        self._language, self._prompt = language, prompt
+        self._parents: dict[tuple[TokenIds, Prompt], Parent] = {}
+
+    def examine(self, known: KnownPrograms, which: slice = slice(None)) -> list[Parent]:
+        """Some of the programs as parents."""
+        rows = known.rows[which]
+        prompts = [self._prompt] * len(rows) if known.prompts is None else known.prompts[which]
+        keys = list(zip(rows, prompts, strict=True))
+        if new := [key for key in keys if key not in self._parents]:
+            found = examine([row for row, _ in new], self._language, [prompt for _, prompt in new])
+            if len(self._parents) > _CACHED:
+                self._parents = {key: self._parents[key] for key in keys if key in self._parents}
+            self._parents |= zip(new, found, strict=True)
+        return [self._parents[key] for key in keys]
+
+
+def examine(programs: Sequence[Sequence[int]], language: Language, prompts: Sequence[Prompt]) -> list[Parent]:
     """Replays known legal programs, each a sequence of ids that ends in <EOS>, and finds their spans.
 
-    start, defined: the start symbol of all of them, and the names that exist before the first token.
+    prompts: that of each program.
     """
     if not language.legal_tokens_only:
-        return [_without_spans(program, language.any_token) for program in programs]
+        pairs = zip(programs, prompts, strict=True)
+        return [_without_spans(program, prompt, language.any_token) for program, prompt in pairs]
     legal_tokens, longest = language.legal_tokens, max(map(len, programs))
     padded = torch.full((len(programs), longest), legal_tokens.pad, device=legal_tokens.device)
     for row, program in enumerate(programs):
         padded[row, : len(program)] = torch.tensor(program)
-    state = legal_tokens.begin(start, len(programs), language.max_length, defined)
+    state = legal_tokens.begin_each(prompts, language.max_length)
     legal, stacks, pointers, served = [], [], [], []
     for t in range(longest):
         token = padded[:, t]
@@ -68,21 +102,29 @@ def examine(programs: Sequence[Sequence[int]], language: Language, start: str, d
     choice = (all_legal.sum(dim=2) > 1).tolist()
     for row in choice:  # one that could not be another is mutated as it is
         row[0] = row[0] or not any(row)
-    return [
-        _parent(program, all_legal[row, : len(program)], choice[row], [column[row] for column in columns], legal_tokens)
-        for row, program in enumerate(programs)
-    ]
+    parents = []
+    for row, (program, prompt) in enumerate(zip(programs, prompts, strict=True)):
+        replay = [column[row] for column in columns]
+        parents.append(_parent(program, prompt, all_legal[row, : len(program)], choice[row], replay, legal_tokens))
+    return parents
 
 
 def _parent(
-    program: Sequence[int], legal: Tensor, choice: list[bool], replay: list[list], legal_tokens: LegalTokens
+    program: Sequence[int],
+    prompt: Prompt,
+    legal: Tensor,
+    choice: list[bool],
+    replay: list[list],
+    legal_tokens: LegalTokens,
 ) -> Parent:
     """choice: whether another token could have stood at each place; replay: stacks, pointers and serving cells."""
-    spans = [span for span in _spans(len(program), *replay, legal_tokens) if choice[span.begin]] or [_WHOLE]
+    stacks, pointers, served = replay
+    found = _spans(len(program), stacks, pointers, served, legal_tokens)
+    spans = [span for span in found if choice[span.begin]] or [_WHOLE]
     per_begin = Counter(span.begin for span in spans)
-    stacks, pointers, _ = replay
     cells = [stacks[s.begin][s.base_cell : pointers[s.begin] + 1] if s.base_cell else [] for s in spans]
     return Parent(
+        prompt,
         torch.tensor(program),
         legal,
         torch.tensor(choice[: len(program)], dtype=torch.float),
@@ -92,10 +134,11 @@ def _parent(
     )
 
 
-def _without_spans(program: Sequence[int], allowed: Tensor) -> Parent:
+def _without_spans(program: Sequence[int], prompt: Prompt, allowed: Tensor) -> Parent:
     """Where the grammar is left out: nothing says where a program could be cut."""
     length = len(program)
     return Parent(
+        prompt,
         torch.tensor(program),
         allowed.expand(length, -1),
         torch.ones(length),

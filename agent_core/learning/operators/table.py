@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
+from agent_core.grammar.legal_tokens import Prompt
 from agent_core.learning.language import Language
 from agent_core.learning.operators import mutation
 from agent_core.learning.operators.parents import Parent
@@ -31,20 +32,37 @@ def counts_of(learning: LearningConfig, share: slice) -> list[int]:
 
 def plan_batch(
     parents: Sequence[Parent],
-    batch_size: int,
-    counts: Sequence[int],
+    prompts: Sequence[Prompt],
+    share: slice,
     language: Language,
     learning: LearningConfig,
     random: torch.Generator,
 ) -> RolloutPlan | None:
-    """The plan of a batch: fresh programs first, then those of each operator; None where all of them are fresh.
+    """The plan of one rank's programs; None where all of them are fresh.
 
-    counts: programs of each operator. Everything is drawn on the CPU, where `random` lives.
+    prompts: of each of them; a program's parents are those of the same prompt. Programs of one prompt are fresh ones
+    first, then those of each operator. share: which of the whole batch they are. Everything is drawn on the CPU, where
+    `random` lives.
     """
-    tokenizer = language.tokenizer
-    plans = [
-        operator.propose(Request(parents, count, learning, random, tokenizer))
-        for operator, count in zip(OPERATORS, counts, strict=True)
-        if count and parents
-    ]
-    return join(plans, batch_size, tokenizer.pad).to(language.device) if plans else None
+    places: dict[Prompt, list[int]] = {}  # of the programs of each prompt
+    for place, prompt in enumerate(prompts):
+        places.setdefault(prompt, []).append(place)
+    plans: list[RolloutPlan] = []
+    fresh: list[int] = []
+    others: list[int] = []
+    for prompt, own in places.items():
+        candidates = [parent for parent in parents if parent.prompt == prompt]
+        counts = counts_of(learning, share if len(places) == 1 else slice(0, len(own)))
+        proposed = [
+            operator.propose(Request(candidates, count, learning, random, language))
+            for operator, count in zip(OPERATORS, counts, strict=True)
+            if count and candidates
+        ]
+        first = len(own) - sum(len(plan.span_begin) for plan in proposed)
+        plans, fresh, others = [*plans, *proposed], fresh + own[:first], others + own[first:]
+    if not plans:
+        return None
+    plan = join(plans, len(prompts), language.tokenizer.pad)
+    if len(places) > 1:
+        plan = plan.select(torch.tensor(fresh + others).argsort())
+    return plan.to(language.device)

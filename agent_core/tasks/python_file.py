@@ -1,0 +1,200 @@
+"""A problem as people write it in Python: asserts, examples in a docstring, a reference function beside a few calls.
+
+Everything is read from the syntax tree; nothing of the file is executed here. What is understood:
+
+    assert f(1, 2) == 3        also `3 == f(1, 2)`, `f(x) is None`, `assert f(x)`, `assert not f(x)`, isclose and approx
+    >>> f(1, 2)                in any docstring, with the answer in the line below
+    f(1, 2)                    alone or printed: an input without an answer, for a reference function to answer
+    def f(a, b): ...           the reference, if it has a body; a stub gives the signature only
+
+Tuples count as lists, as they do in task files. A function named `candidate` in a test harness is the one it tests.
+"""
+
+import ast
+import doctest
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from agent_core.tasks.python_examples import Example, ExampleReader, FunctionDef, called
+from agent_core.tasks.python_literals import NotUsable, constants_of
+from agent_core.tasks.task_file import TaskError, did_you_mean
+from agent_core.tasks.values import as_text, same
+
+_HARNESS = "candidate"  # what a test harness calls the function that it is given
+
+
+@dataclass
+class Problem:
+    """What a Python file asks for."""
+
+    function: str
+    description: str
+    examples: list[Example]
+    reference: str | None  # source of the reference and of all that it may need; None where there is none
+    loose: bool = False  # whether answers are compared as numbers that are close
+    notes: list[str] = field(default_factory=list)
+
+
+def read_problem(path: Path) -> Problem:
+    """What the file asks for. Raises TaskError with one line that says what is wrong and where."""
+    try:
+        source = path.read_text(encoding="utf-8-sig")
+        tree = ast.parse(source)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise TaskError(f"problem {path}: cannot be read ({reason})") from error
+    except SyntaxError as error:
+        raise TaskError(f"problem {path}, line {error.lineno}: not Python ({error.msg})") from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise TaskError(f"problem {path}: not Python ({error})") from error
+    return _Reader(path, tree).problem()
+
+
+class _Reader:
+    """Collects the examples of one file."""
+
+    def __init__(self, path: Path, tree: ast.Module):
+        self._path, self._tree = path, tree
+        self._functions = {node.name: node for node in tree.body if isinstance(node, FunctionDef)}
+        self._lines = ExampleReader(self._functions, constants_of(tree))
+        self._found: list[Example] = []
+        self._unusable: list[tuple[int, str]] = []
+
+    def problem(self) -> Problem:
+        for node in _statements(self._tree.body):
+            if isinstance(node, ast.Assert):
+                self._try(node.lineno, self._lines.assertion, node.test)
+            elif isinstance(node, ast.Expr):
+                self._try(node.lineno, self._lines.bare_call, node.value)
+        for text, line in _docstrings(self._tree):
+            for session in doctest.DocTestParser().get_examples(text):
+                self._try(line + session.lineno, self._lines.session, session)
+        name = self._tested()
+        examples = [example for example in self._found if example.function in (name, _HARNESS)]
+        definition = self._functions.get(name)
+        reference = self._reference(definition) if definition else None
+        if definition:
+            _check_arity(self._path, definition, examples)
+        self._check_examples(name, examples, reference)
+        notes = [f"line {line} is left out: {why}" for line, why in self._unusable]
+        usable = examples if reference else [example for example in examples if example.answered]
+        return Problem(name, self._description(definition), usable, reference, self._lines.loose, notes)
+
+    def _try(self, line: int, read: Callable[[Any], Iterator[Example]], node: object) -> None:
+        try:
+            for example in read(node):
+                example.line = line
+                self._found.append(example)
+        except NotUsable as reason:
+            self._unusable.append((line, str(reason)))
+
+    def _tested(self) -> str:
+        """The one function that the examples call. Raises TaskError where there is none, or more than one."""
+        lines: dict[str, int] = {}
+        for example in self._found:
+            lines.setdefault(example.function, example.line)
+        answered = {example.function for example in self._found if example.answered}
+        names = [name for name in lines if name in answered] or list(lines)
+        others = [name for name in names if name != _HARNESS]
+        if not others and _HARNESS in names:
+            defined = [name for name, node in self._functions.items() if not _calls(node, _HARNESS)]
+            others = defined[:1] if len(defined) == 1 else [_HARNESS]
+        if len(others) == 1:
+            return others[0]
+        if others:
+            first, second = others[:2]
+            raise TaskError(
+                f"problem {self._path}: line {lines[first]} asks for {first}, line {lines[second]} for {second}"
+                f"{did_you_mean(second, [first])}; keep the examples of one function"
+            )
+        if self._unusable:
+            line, why = self._unusable[0]
+            raise TaskError(f"problem {self._path}, line {line}: {why}; no example is left")
+        raise TaskError(f"problem {self._path}: has no example; write lines such as `assert f(1, 2) == 3`")
+
+    def _check_examples(self, name: str, examples: list[Example], reference: str | None) -> None:
+        first = examples[0]
+        for example in examples:
+            if len(example.inputs) != len(first.inputs):
+                raise TaskError(
+                    f"problem {self._path}, line {example.line}: {name} takes {len(example.inputs)} arguments here and "
+                    f"{len(first.inputs)} in line {first.line}"
+                )
+        answered = [example for example in examples if example.answered]
+        if not (answered or reference):
+            raise TaskError(
+                f"problem {self._path}, line {first.line}: no line says what {name} is to give, and there is no "
+                f"reference; write lines such as `assert {name}(...) == ...`"
+            )
+        for place, example in enumerate(answered):
+            for other in answered[:place]:
+                if same(example.inputs, other.inputs) and not same(example.expected, other.expected):
+                    raise TaskError(
+                        f"problem {self._path}: line {other.line} says {as_text(other.expected)} and line "
+                        f"{example.line} says {as_text(example.expected)} for the same arguments; keep the right one"
+                    )
+
+    def _reference(self, definition: FunctionDef) -> str | None:
+        """The file without its examples, if the function has a body of its own."""
+        if isinstance(definition, ast.AsyncFunctionDef) or all(map(_says_nothing, definition.body)):
+            return None
+        kept = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
+        body: list[ast.stmt] = [
+            node
+            for node in self._tree.body
+            if isinstance(node, kept) and not (isinstance(node, ast.FunctionDef) and _is_test(node))
+        ]
+        return ast.unparse(ast.Module(body, []))
+
+    def _description(self, definition: FunctionDef | None) -> str:
+        text = (definition and ast.get_docstring(definition)) or ast.get_docstring(self._tree) or ""
+        first = next((line.strip() for line in text.split("\n") if line.strip()), "")
+        return "" if first.startswith(">>>") else first
+
+
+def _check_arity(path: Path, definition: FunctionDef, examples: list[Example]) -> None:
+    """Raises TaskError where a call does not fit the signature."""
+    arguments = definition.args
+    if arguments.vararg or arguments.kwarg or arguments.kwonlyargs:
+        raise TaskError(f"problem {path}, line {definition.lineno}: only plain parameters can be a task's")
+    most, least = len(arguments.args), len(arguments.args) - len(arguments.defaults)
+    for example in examples:
+        if not least <= len(example.inputs) <= most:
+            raise TaskError(
+                f"problem {path}, line {example.line}: {definition.name} has {most} parameters, and this call gives "
+                f"{len(example.inputs)}"
+            )
+
+
+def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements of a module and of its test functions, in their order."""
+    inside = ast.If | ast.With | ast.Try | ast.ClassDef  # `if __name__ == "__main__":` and the like
+    for node in body:
+        if isinstance(node, inside) or (isinstance(node, FunctionDef) and _is_test(node)):
+            yield from _statements(node.body)
+        elif not isinstance(node, FunctionDef):
+            yield node
+
+
+def _is_test(node: FunctionDef) -> bool:
+    return node.name.startswith("test") or node.name in ("check", "main") or _calls(node, _HARNESS)
+
+
+def _calls(node: ast.AST, name: str) -> bool:
+    return any(isinstance(part, ast.Call) and called(part) == name for part in ast.walk(node))
+
+
+def _says_nothing(node: ast.stmt) -> bool:
+    """Whether a statement is what stubs are made of."""
+    if isinstance(node, ast.Raise):
+        return True
+    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+
+
+def _docstrings(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Every docstring with the line in which it begins."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (text := ast.get_docstring(node, False)):
+            yield text, node.body[0].lineno

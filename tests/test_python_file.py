@@ -1,0 +1,185 @@
+"""Problems written in Python: what is read as an example, and the one line for what cannot be used."""
+
+import json
+
+import pytest
+
+from agent_core.tasks.make_task import make_task
+from agent_core.tasks.python_file import read_problem
+from agent_core.tasks.reference import answers_of
+from agent_core.tasks.task import load_task
+from agent_core.tasks.task_file import TaskError
+from tests.conftest import ROOT
+
+TOKENS = json.loads((ROOT / "memory" / "vocab.json").read_text())
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text: str):
+        file = tmp_path / "problem.py"
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    return write
+
+
+def examples(file):
+    return [(example.inputs, example.expected) for example in read_problem(file).examples]
+
+
+@pytest.mark.parametrize(
+    ("line", "inputs", "expected"),
+    [
+        ("assert f(1, 2) == 3", [1, 2], 3),
+        ("assert 3 == f(1, 2), 'a message'", [1, 2], 3),
+        ("assert f([1, -2]) == [(1, 'a')]", [[1, -2]], [[1, "a"]]),
+        ("assert f('x') is None", ["x"], None),
+        ("assert f(4)", [4], True),
+        ("assert not f(5)", [5], False),
+        ("assert f(10**9 + 7) == -1 * 2", [10**9 + 7], -2),
+        ("assert f('a' * 3, [0] * 2) == {'k': [1.5]}", ["aaa", [0, 0]], {"k": [1.5]}),
+        ("N = 7\nassert f(N) == N", [7], 7),
+        ("import math\nassert math.isclose(f(2), 0.5)", [2], 0.5),
+        ("assert abs(f(2) - 0.5) < 1e-6", [2], 0.5),
+        ("import pytest\nassert f(2) == pytest.approx(0.5)", [2], 0.5),
+        ("def test_it():\n    assert f(1) == 2", [1], 2),
+        ("class TestF:\n    def test_it(self):\n        assert f(1) == 2", [1], 2),
+        ("if __name__ == '__main__':\n    assert f(1) == 2", [1], 2),
+        ("def check(candidate):\n    assert candidate(1) == 2\ndef f(a):\n    pass", [1], 2),
+        ("def f(a, b):\n    pass\nassert f(1, b=2) == 3", [1, 2], 3),
+        ('def f(a):\n    """Doubles.\n\n    >>> f(3)\n    6\n    """', [3], 6),
+        ("'''\n>>> f(3) == 6\nTrue\n'''", [3], 6),
+    ],
+)
+def test_an_example_is_read(write, line, inputs, expected):
+    assert examples(write(line)) == [(inputs, expected)]
+
+
+def test_numbers_that_need_only_be_close_make_the_task_loose(write):
+    assert read_problem(write("assert abs(f(2) - 1) < 0.1")).loose
+    assert not read_problem(write("assert f(2) == 1")).loose
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1\n", "has no example; write lines such as `assert f(1, 2) == 3`"),
+        ("assert f(1) == 2\nassert f(1) == 3\n", "line 1 says 2 and line 2 says 3 for the same arguments"),
+        ("assert f(1) == {1, 2}\n", "line 1: {1, 2} is no plain value; no example is left"),
+        ("assert f(1) == {2: 3}\n", "line 1: a dict whose keys are not all texts is no plain value"),
+        ("assert f(1) == g()\n", "line 1: g() is no plain value"),
+        ("assert f(1) > 2\n", "line 1: only `==` says what the answer is"),
+        ("assert sorted(f(1)) == [2]\n", "line 1: it looks at what sorted makes of the answer"),
+        ("assert f(1) == 2\nassert f(1, 2) == 3\n", "line 2: f takes 2 arguments here and 1 in line 1"),
+        ("assert f(1) == 2\nassert g(1) == 3\n", "line 1 asks for f, line 2 for g"),
+        ("assert f(1) == \n", "line 1: not Python"),
+        ("def f(a, b):\n    return a\nassert f(1) == 2\n", "line 3: f has 2 parameters, and this call gives 1"),
+        ("def f(a, *b):\n    return a\nassert f(1) == 2\n", "line 1: only plain parameters can be a task's"),
+        ("def f(a):\n    pass\nf(1)\n", "line 3: no line says what f is to give, and there is no reference"),
+        ("assert f(1e999) == 2\n", "line 1: an infinite number cannot be compared"),
+        ("assert f(2**99999) == 2\n", "line 1: 2 ** 99999 is no plain value"),
+    ],
+)
+def test_what_cannot_be_used_is_one_line_that_says_where(write, text, message):
+    with pytest.raises(TaskError) as caught:
+        make_task(write(text), TOKENS)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "problem.py" in str(caught.value)
+
+
+def test_a_file_that_is_no_text_is_one_line(tmp_path):
+    (tmp_path / "problem.py").write_bytes(b"\xff\xfe\x00assert")
+    with pytest.raises(TaskError, match="problem.py: cannot be read"):
+        read_problem(tmp_path / "problem.py")
+
+
+def test_nothing_of_the_file_is_executed(write, tmp_path):
+    trace = tmp_path / "trace"
+    file = write(f"open({str(trace)!r}, 'w')\nassert f(open({str(trace)!r}, 'w')) == 1\nassert f(1) == 2\n")
+    task, notes = make_task(file, TOKENS)
+    assert not trace.exists()
+    assert len(task["success_criteria"]["test_cases"]) == 1
+    assert notes[0].startswith("line 2 is left out: ")
+
+
+def test_a_part_of_many_given_cases_is_kept_as_checks(write):
+    few = "".join(f"assert f({n}) == {n * n}\n" for n in range(6))
+    task, notes = make_task(write(few), TOKENS)
+    assert len(task["success_criteria"]["test_cases"]) == 6
+    assert task["success_criteria"]["check_cases"] == []
+    assert notes == ["no reference function: 6 cases are given, too few to keep any as checks"]
+    many = "".join(f"assert f({n}) == {n * n}\n" for n in range(30))
+    task, notes = make_task(write(many), TOKENS)
+    assert len(task["success_criteria"]["test_cases"]) == 12
+    assert len(task["success_criteria"]["check_cases"]) == 18
+    assert notes == ["no reference function: 30 cases are given, 18 of them are kept as checks"]
+
+
+REFERENCE = '''
+"""Largest of a list, at least zero."""
+def top(items):
+    """The largest element, and 0 where there is none above."""
+    best = 0
+    for item in items:
+        if item > best:
+            best = item
+    return best
+
+assert top([1, 5, 3]) == 5
+top([])
+print(top([-4, -2]))
+'''
+
+
+def test_a_reference_answers_made_inputs(write):
+    task, notes = make_task(write(REFERENCE), TOKENS)
+    criteria = task["success_criteria"]
+    assert task["name"] == "problem"
+    assert task["description"] == "The largest element, and 0 where there is none above."
+    assert criteria["function_name"] == "top"
+    assert criteria["parameters"] == ["var_a"]
+    assert len(criteria["test_cases"]) == 12
+    assert len(criteria["check_cases"]) == 24
+    for case in criteria["test_cases"] + criteria["check_cases"]:
+        assert case["expected"] == max([0, *case["inputs"][0]])
+    assert [case["inputs"] for case in criteria["test_cases"]][:3] == [[[1, 5, 3]], [[]], [[-4, -2]]]
+    assert notes == ["12 test cases and 24 check cases, answered by top"]
+    assert make_task(write(REFERENCE), TOKENS)[0] == task
+    json.dumps(task, allow_nan=False)
+
+
+def test_a_reference_that_contradicts_the_file_is_a_mistake(write):
+    with pytest.raises(TaskError, match="line 3: says 5, but f gives 4"):
+        make_task(write("def f(a):\n    return a * 2\nassert f(2) == 5\n"), TOKENS)
+    with pytest.raises(TaskError, match="line 3: f gives no answer: ZeroDivisionError"):
+        make_task(write("def f(a):\n    return 1 // a\nassert f(0) == 5\n"), TOKENS)
+
+
+def test_a_reference_that_the_jail_refuses_runs_in_a_limited_process():
+    source = "import math\ndef f(a):\n    return math.sqrt(a)\n"
+    answers = answers_of(source, "f", [[4], [-1]])
+    assert (answers[0].value, answers[0].problem) == (2.0, "")
+    assert answers[1].problem.startswith("ValueError")
+
+
+def test_a_limited_process_writes_no_file_and_starts_no_other(tmp_path):
+    trace = tmp_path / "trace"
+    writes = f"import os\ndef f(a):\n    with open({str(trace)!r}, 'w') as file:\n        file.write('x' * 10)\n"
+    assert answers_of(writes, "f", [[1]])[0].problem
+    assert not trace.exists() or trace.stat().st_size == 0
+    assert answers_of("import os\ndef f(a):\n    return len(os.environ)\n", "f", [[1]])[0].value in (0, 1)
+
+
+def test_answers_that_change_or_are_no_plain_values_count_as_none():
+    assert "differently" in answers_of("import random\ndef f(a):\n    return random.random()", "f", [[1]])[0].problem
+    assert "set" in answers_of("def f(a):\n    return {a}", "f", [[1]])[0].problem
+    assert answers_of("def f(a):\n    return (a, [a])", "f", [[1]])[0].value == [1, [1]]
+
+
+def test_a_python_file_brings_the_words_that_its_answers_need(write, tokenizer):
+    text = "".join(f"assert parity({n}) == {'Odd' if n % 2 else 'Even'!r}\n" for n in range(8))
+    task = load_task(write(text), tokenizer.tokens)
+    assert task.words == ('"Even"', '"Odd"')
+    assert task.notes == ("no reference function: 8 cases are given, 2 of them are kept as checks",)
