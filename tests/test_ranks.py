@@ -293,8 +293,8 @@ def found_apart(task):
         texts = (f"var_a % {8 + ranks.rank}", "var_a + 0", "1")
         own = [tuple(tokenizer.encode(f"return {text}\n").tolist()) for text in texts]
         modules = {}
-        agent._new_modules(own, modules)
-        batch = agent._score(Share(own, torch.zeros(3, dtype=torch.bool), 6, len(modules)), modules)
+        agent.task_run.new_modules(own, modules)
+        batch = agent.task_run.score(Share(own, torch.zeros(3, dtype=torch.bool), 6, len(modules)), modules)
         agent.memory.record(batch.scored, 0)
         texts = [tokenizer.decode(row) for _, row, _ in batch.scored.promising]
         return texts, batch.new, [attempt for *_, attempt in batch.scored.promising], digest(agent)
