@@ -1,10 +1,12 @@
 """How far an agent has come, and what it reports of each step."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent_core.batch_exchange import Batch
 from agent_core.interpreter.wire_format import STATUSES
+from agent_core.settings.config import RunConfig
 from memory.archive.archive import Archive
 
 # What `Agent.step` reports, in the order of metrics.csv. All of it follows from the seed alone.
@@ -52,6 +54,25 @@ class Progress:
     skipped: int = 0  # steps in a row whose loss or gradient was not finite
     restarted_at: int = 0  # attempts at the last restart
     solved_at: int | None = None  # attempts at the first solution
+
+    def polished(self, run: RunConfig) -> bool:
+        """Whether a run that stops at a solution has sought a shorter one for as long as it should."""
+        solved_at = self.solved_at
+        return run.stop_on_success and solved_at is not None and self.attempts >= solved_at + run.polish_attempts
+
+    def count(self, solved: Sequence[bool], skipped: bool) -> None:
+        """Counts a step. solved: (B,) which of its programs are solutions; skipped: nothing was learned from them."""
+        if self.solved_at is None:
+            self.solved_at = next((self.attempts + i for i, right in enumerate(solved, start=1) if right), None)
+        self.steps += 1
+        self.attempts += len(solved)
+        self.skipped = self.skipped + 1 if skipped else 0
+
+
+def luby(i: int) -> int:
+    """The i-th of 1, 1, 2, 1, 1, 2, 4, 1, 1, 2, 1, 1, 2, 4, 8, ..., i from 1."""
+    block = i.bit_length()
+    return 1 << (block - 1) if i == (1 << block) - 1 else luby(i - (1 << (block - 1)) + 1)
 
 
 def step_figures(progress: Progress, archive: Archive, counterexamples: int, batch: Batch) -> dict[str, float]:

@@ -11,10 +11,10 @@ import threading
 import pytest
 import torch
 
-from agent_core.agent import Agent, luby
+from agent_core.agent import Agent
 from agent_core.grammar.legal_tokens import LegalTokens
 from agent_core.grammar.rules import parse_grammar, read_grammar
-from agent_core.progress import FIGURES
+from agent_core.progress import FIGURES, luby
 from agent_core.sandbox.executor import Executor
 from agent_core.settings.config import load_config
 from agent_core.tasks.task import load_task

@@ -202,10 +202,10 @@ class TrainingRun:
         }
 
     def _speed(self) -> dict[str, float]:
-        pool = self._agent.pool
+        exchange = self._agent.task_run.exchange
         return {
-            "jail_reruns": pool.reruns,
-            "jail_wait_seconds": round(pool.wait_seconds, 3),
+            "jail_reruns": exchange.reruns,
+            "jail_wait_seconds": round(exchange.wait_seconds, 3),
             "elapsed_seconds": round(self.seconds, 3),
             "attempts_per_second": round(self._agent.progress.attempts / self.seconds, 1),
         }

@@ -36,7 +36,7 @@ def self_calls(answers: Sequence[CaseResult], references: Sequence[Target]) -> S
 
     references: the right answers, and the values of each parameter. Calls without end are one more number.
     """
-    calls = [answer.calls if answer.status == "finished" else None for answer in answers]
+    calls: list[float | None] = [answer.calls if answer.status == "finished" else None for answer in answers]
     numbers = len(set(calls) - {None}) + any(answer.message == TOO_DEEP for answer in answers)
     if numbers < 2:
         return NO_SELF_CALLS

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import torch
 
-from agent_core.batch_exchange import Pool, Share
+from agent_core.batch_exchange import BatchExchange, Share
 from agent_core.distributed.ranks import join
 from agent_core.model import CodePolicy
 from agent_core.scoring.score import Score
@@ -97,7 +97,7 @@ def time_exchange(config: Config) -> None:
     policy = CodePolicy(len(tokenizer), model.embedding_dim, model.hidden_dim, model.num_layers)
     with join() as ranks:
         memory = TaskMemory(config.scorer.memory_limit, 32, 1)
-        pool = Pool(ranks, memory, scorer, length, len(tokenizer))
+        exchange = BatchExchange(ranks, memory, scorer, length, len(tokenizer))
         chance = random.Random(ranks.rank)
         flags = tuple(False for _ in scorer.task.expected_output.split())
         spent = {"programs and scores": [], "gradients": []}
@@ -112,7 +112,7 @@ def time_exchange(config: Config) -> None:
                 parameter.grad = torch.ones_like(parameter)
             ranks.exchange(b"")  # all at the same place
             began = time.perf_counter()
-            batch = pool.gather(Share(rows, torch.zeros(len(rows), dtype=torch.bool), total, 0), (), 0)
+            batch = exchange.gather(Share(rows, torch.zeros(len(rows), dtype=torch.bool), total, 0), (), 0)
             memory.record(batch.scored, 0)
             middle = time.perf_counter()
             ranks.add_up(policy.parameters(), torch.ones(()))

@@ -25,6 +25,7 @@ from agent_core.sandbox import dispatch
 from agent_core.sandbox.executor import Executor
 from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config
+from agent_core.task_run import TaskRun
 from memory.archive.archive import Archive
 from memory.archive.task_memory import TaskMemory
 from memory.history.run_log import RunLog
@@ -77,7 +78,7 @@ PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
         (Sampler, "_plan"),
         (ParentCache, "examine"),
     ),
-    "text": ((Agent, "_new_modules"),),
+    "text": ((TaskRun, "new_modules"),),
     "look-up": ((TaskMemory, "unknown"), (rollout, "_rows")),
     "jail wait": ((Executor, "start"), (dispatch.BatchRun, "add"), (dispatch.BatchRun, "finish")),
     "reward": ((Scorer, "start"), (Scorer, "score")),
