@@ -13,7 +13,7 @@ from agent_core.sandbox.executor import Executor
 from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config
 from agent_core.settings.fields import show
-from agent_core.task_run import TaskRun
+from agent_core.task_run import TaskRun, types_shown_by
 from agent_core.tasks.task import Task
 from memory.archive.evaluation import TokenIds
 from memory.archive.task_memory import TaskMemory
@@ -39,7 +39,9 @@ class Agent:
         self.config = config
         self.tokenizer = tokenizer
         self._legal_tokens = legal_tokens
-        self.generator = CodeGenerator(tokenizer, legal_tokens, Prompt(*task.start), config, ranks)
+        self.generator = CodeGenerator(
+            tokenizer, legal_tokens, Prompt(*task.start), config, ranks, types=types_shown_by(task)
+        )
         self.ranks = ranks or Ranks()
         self.task_run = TaskRun(task, tokenizer, executor, config, self.ranks)
         self._latest: list[TokenIds] = []

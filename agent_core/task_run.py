@@ -14,12 +14,13 @@ from torch import Tensor
 from agent_core.agent_state import AgentState
 from agent_core.batch_exchange import Batch, BatchExchange, Share
 from agent_core.distributed.ranks import Ranks
+from agent_core.learning.value_types import Rules, types_of
 from agent_core.progress import Improvement, Progress, luby
 from agent_core.sandbox.executor import BatchRun, Executor
 from agent_core.scoring.mismatch import departure
 from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config
-from agent_core.tasks.task import Task
+from agent_core.tasks.task import FUNCTION, Task
 from memory.archive.archive import Contents
 from memory.archive.evaluation import TokenIds
 from memory.archive.task_memory import TaskMemory
@@ -190,3 +191,14 @@ class TaskRun:
             self.progress.solved_at = None
         elif self.progress.solved_at is None and memory.best:
             self.progress.solved_at = memory.best.attempts
+
+
+def types_shown_by(task: Task) -> Rules | None:
+    """What the test cases of a function show of types; `func_a` gives what the function answers."""
+    if task.kind == "output":
+        return None
+    columns = list(zip(*(case.arguments for case in task.test_cases), strict=True))
+    items = [item for column in columns for value in column if isinstance(value, list) for item in value]
+    names = {name: types_of(column) for name, column in zip(task.parameters, columns, strict=True)}
+    answer = types_of(case.expected for case in task.test_cases)
+    return Rules(names | {FUNCTION: answer}, types_of(items), answer)

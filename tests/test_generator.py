@@ -216,9 +216,12 @@ def test_chance_and_a_fresh_policy_are_even_over_token_classes(tokenizer, legal_
         legal_tokens.advance(progress, torch.tensor([tokenizer.tokens.index(token)]))
     shares = {}
     for even in (1.0, 0.5, 0.0):
-        generator = make_generator(tokenizer, legal_tokens, dataclasses.replace(PLAIN, class_balance=even))
-        logits = torch.zeros(1, len(tokenizer)) if by_prior else generator.policy.head.bias.detach().unsqueeze(0)
-        probs = policy_probs(logits, legal_tokens.legal(progress), torch.tensor([by_prior]), generator._prior)[0]
+        learning = dataclasses.replace(PLAIN, class_balance=even, grammar_weights=False)
+        generator = make_generator(tokenizer, legal_tokens, learning)
+        prior = generator._language.prior
+        log_prior = prior.log_weights(prior.begin(1, 24), progress)
+        logits = log_prior + (0.0 if by_prior else generator.policy.head.bias.detach())
+        probs = policy_probs(logits, legal_tokens.legal(progress), torch.tensor([by_prior]), log_prior.exp())[0]
         shares[even] = {token: probs[i].item() for i, token in enumerate(tokenizer.tokens) if probs[i] > 0}
     everything = {even: sum(size ** (1 - even) for size in (16, 8, 9, 1, 1, 1, 1, 1)) for even in shares}
     near = {"rel": 0.4 if not by_prior else 1e-5}  # what the random weights of a fresh head add
@@ -362,7 +365,7 @@ def test_every_tensor_lives_on_the_device_of_the_machine(tokenizer, legal_tokens
     monkeypatch.setattr(torch.Tensor, "item", lambda tensor: 0)  # nothing can be read from there
     monkeypatch.setattr(torch.Tensor, "__int__", lambda tensor: 0)
     there = make_generator(tokenizer, LegalTokens(grammar, tokenizer.tokens, meta), **settings)
-    there._randomness.plans = here._randomness.plans
+    there.randomness.plans = here.randomness.plans
     there._parents._parents = {
         (elite, there._prompt): dataclasses.replace(parent, legal=parent.legal.to(meta))
         for elite, parent in zip(elites, parents, strict=True)

@@ -6,10 +6,11 @@ are finitely many such pairs (a few hundred), all found when the grammar is load
 have to repeat one, which could then begin with what may also follow it, and that is not LL(1).
 """
 
+import math
 from typing import NamedTuple
 
 from agent_core.grammar.ll1 import Alternative, Grammar, Symbol, Terminal
-from agent_core.grammar.scopes import MARKS, Action
+from agent_core.grammar.scopes import MARKS, NAMING_MARKS, Action
 
 FINISHED = 0  # the state under every program: only <PAD> is left
 
@@ -20,6 +21,7 @@ class Step(NamedTuple):
     pops: int  # cells above the one that serves the token, all of them optional and left empty
     growth: int  # by how much the fewest tokens to the end change
     mark: str
+    log_weight: float  # of the token beside the others that may stand there, as the grammar's weights have it
 
 
 class Cell(NamedTuple):
@@ -27,6 +29,11 @@ class Cell(NamedTuple):
 
     symbol: Symbol
     follow: frozenset[tuple[int, Step]]
+
+
+def _lighter(step: Step, log_weight: float) -> Step:
+    """Rounded, so that equal contexts that were reached on different ways stay equal."""
+    return step._replace(log_weight=round(step.log_weight + log_weight, 6))
 
 
 class Compiler:
@@ -53,14 +60,15 @@ class Compiler:
 
     def rows(self) -> list[dict[int, tuple[Step, list[int]]]]:
         """For each state the legal tokens: what each does, and the states it pushes, bottom first."""
-        rows: list[dict[int, tuple[Step, list[int]]]] = [{self._pad: (Step(0, 0, ""), [FINISHED])}]
+        rows: list[dict[int, tuple[Step, list[int]]]] = [{self._pad: (Step(0, 0, "", 0.0), [FINISHED])}]
         while len(rows) < len(self.cells):  # a row may add cells
             cell = self.cells[len(rows)]
             row = {}
             for token, step in self._openings(cell.symbol).items():
                 row[token] = (step._replace(pops=0), [self.state(c) for c in self._expand(cell, token)])
             if self._grammar.is_nullable(cell.symbol):
-                row |= {token: (step, []) for token, step in cell.follow}
+                left_out = self._log_empty(cell.symbol)
+                row |= {token: (_lighter(step, left_out), []) for token, step in cell.follow}
             rows.append(row)
         return rows
 
@@ -83,7 +91,8 @@ class Compiler:
             cells.append(Cell(symbol, follow))
             here = dict(self._openings(symbol))
             if self._grammar.is_nullable(symbol):
-                here |= {token: step._replace(pops=step.pops + 1) for token, step in follow}
+                left_out = self._log_empty(symbol)
+                here |= {token: _lighter(step, left_out)._replace(pops=step.pops + 1) for token, step in follow}
             follow = frozenset(here.items())
         self._known_contexts[known] = cells[::-1]
         return self._known_contexts[known]
@@ -94,18 +103,28 @@ class Compiler:
             return self._known_openings[symbol]
         openings = self._known_openings[symbol] = {}
         for token in self._first(symbol):
-            mark, pushed = self._expand_bare(symbol, token)
-            openings[token] = Step(1, sum(map(self.fewest, pushed)) - self.fewest(symbol), mark)
+            mark, pushed, log_weight = self._expand_bare(symbol, token)
+            growth = sum(map(self.fewest, pushed)) - self.fewest(symbol)
+            openings[token] = _lighter(Step(1, growth, mark, 0.0), log_weight)
         return openings
 
-    def _expand_bare(self, symbol: Symbol, token: int) -> tuple[str, list[Symbol]]:
-        """As `_expand`, without contexts."""
+    def _expand_bare(self, symbol: Symbol, token: int) -> tuple[str, list[Symbol], float]:
+        """The token's mark; as `_expand` but without contexts; and the logarithm of the token's share."""
         if isinstance(symbol, Terminal):
-            return symbol.mark, []
+            # Which names exist, the grammar does not know: each is an alternative of its own.
+            return symbol.mark, [], 0.0 if symbol.mark in NAMING_MARKS else -math.log(len(symbol.tokens))
         alternative = self._grammar.choose(symbol, token)
         begin = next(i for i, s in enumerate(alternative) if token in self._first(s))
-        mark, above = self._expand_bare(alternative[begin], token)
-        return mark, [*alternative[begin + 1 :], *above]
+        mark, above, log_weight = self._expand_bare(alternative[begin], token)
+        log_weight += math.log(self._grammar.share(symbol, alternative))
+        log_weight += sum(map(self._log_empty, alternative[:begin]))
+        return mark, [*alternative[begin + 1 :], *above], log_weight
+
+    def _log_empty(self, symbol: Symbol) -> float:
+        """The logarithm of the share of a rule's texts that are empty, as the grammar's weights have it."""
+        assert isinstance(symbol, str)  # a terminal is never empty
+        empty = next(a for a in self._grammar.rules[symbol] if all(map(self._grammar.is_nullable, a)))
+        return math.log(self._grammar.share(symbol, empty)) + sum(map(self._log_empty, empty))
 
     def _first(self, symbol: Symbol) -> frozenset[int]:
         return symbol.tokens if isinstance(symbol, Terminal) else self._grammar.first[symbol]

@@ -77,6 +77,7 @@ class LegalTokens:
         self._used = (tables.need < UNLIMITED).any(dim=0)  # (V,)
         tables = tables.to(device)
         self._condition = tables.condition  # (S, V)
+        self.log_weights = tables.log_weights  # (S, V)
         # For tokens that have been chosen, by state * V + token:
         self._spent = tables.need.clamp(min=0).flatten().long()  # a finished program spends nothing more
         self._popped, self._deeper, self._rise = tables.pops.flatten(), tables.deeper.flatten(), tables.rise.flatten()

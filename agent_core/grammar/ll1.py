@@ -43,6 +43,7 @@ class Grammar:
 
     rules: dict[str, list[Alternative]]
     lines: dict[str, int]
+    weights: dict[tuple[str, Alternative], float]  # above 0, how likely an alternative is beside the others of its rule
     digest: str  # of the text without comments: tells whether the rules have changed
 
     @cached_property
@@ -113,6 +114,10 @@ class Grammar:
             if better == fewest:
                 return fewest
             fewest = better
+
+    def share(self, rule: str, alternative: Alternative) -> float:
+        """How likely the grammar's author holds an alternative among those of its rule."""
+        return self.weights[rule, alternative] / sum(self.weights[rule, other] for other in self.rules[rule])
 
     def choose(self, rule: str, token: int) -> Alternative:
         """The alternative of `rule` that begins with `token`, which must be one of `first[rule]`."""

@@ -17,7 +17,11 @@ __all__ = ["START_SYMBOLS", "Grammar", "GrammarError", "parse_grammar", "read_gr
 
 _CLASSES = ("NUMBER", "TEXT", "VARIABLE", "FUNCTION")
 _SYMBOL = re.compile(r"'(?P<quoted>[^'\s]+)'|(?P<upper>[A-Z]+)|(?P<lower>[a-z_]+)|(?P<bar>\|)")
+_WEIGHT = re.compile(r"\d+(\.\d+)?(?=\s)")
 _MARK = re.compile(r"\.([a-z_]+)")
+
+Rules = dict[str, list[Alternative]]
+Weights = dict[tuple[str, Alternative], float]
 
 
 def read_grammar(path: Path, tokens: Sequence[str]) -> Grammar:
@@ -42,10 +46,11 @@ def parse_grammar(text: str, tokens: Sequence[str], name: str = "grammar") -> Gr
     return grammar
 
 
-def _parse(text: str, tokens: Sequence[str], name: str) -> tuple[dict[str, list[Alternative]], dict[str, int]]:
-    rules: dict[str, list[Alternative]] = {}
+def _parse(text: str, tokens: Sequence[str], name: str) -> tuple[Rules, dict[str, int], Weights]:
+    rules: Rules = {}
     lines: dict[str, int] = {}
-    rule = ""
+    weights: dict[str, list[float]] = {}
+    rule, fresh = "", False  # fresh: an alternative begins here, so a weight may stand here
     for number, line in enumerate(text.splitlines(), start=1):
         line = _without_comment(line).rstrip()
         where = f"{name}, line {number}"
@@ -53,24 +58,32 @@ def _parse(text: str, tokens: Sequence[str], name: str) -> tuple[dict[str, list[
             rule = heading[1]
             if rule in rules:
                 raise GrammarError(f"{where}: rule {rule} is already defined in line {lines[rule]}")
-            rules[rule], lines[rule], line = [()], number, line[heading.end() :]
+            rules[rule], lines[rule], weights[rule] = [()], number, [1.0]
+            line, fresh = line[heading.end() :], True
         elif line and not (rule and line[0].isspace()):
             raise GrammarError(f"{where}: expected `rule: ...`, or an indented line that continues one")
         position = 0
         while rest := line[position:].lstrip():
             position = len(line) - len(rest)
+            if fresh and (weight := _WEIGHT.match(line, position)):
+                fresh, position, weights[rule][-1] = False, weight.end(), float(weight[0])
+                if not weights[rule][-1]:
+                    raise GrammarError(f"{where}, rule {rule}: a weight must be above 0; take the alternative out")
+                continue
             symbol = _SYMBOL.match(line, position)
             if not symbol:
                 raise GrammarError(f"{where}, rule {rule}: cannot read {rest.split()[0]!r}")
-            position = symbol.end()
+            position, fresh = symbol.end(), bool(symbol["bar"])
             if symbol["bar"]:
                 rules[rule].append(())
+                weights[rule].append(1.0)
             elif symbol["lower"] != "nothing":
                 mark = _MARK.match(line, position)
                 position = mark.end() if mark else position
                 parsed = _symbol(symbol, mark[1] if mark else "", tokens, f"{where}, rule {rule}")
                 rules[rule][-1] += (parsed,)
-    return rules, lines
+    pairs = {rule: zip(rules[rule], weights[rule], strict=True) for rule in rules}
+    return rules, lines, {(rule, alternative): weight for rule, own in pairs.items() for alternative, weight in own}
 
 
 def _digest(text: str) -> str:

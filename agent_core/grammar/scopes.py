@@ -87,6 +87,7 @@ GUARDED_MARKS = frozenset(
     mark for mark, (guard, _) in MARKS.items() if guard != Guard.ALWAYS and mark not in ("loop_target", "parameter")
 )
 
+NAMING_MARKS = frozenset(("read", "call", "target", "loop_target", "define", "parameter"))  # of tokens that are names
 
 LOCAL = 1  # defined in this function or module
 OUTER = 2  # in a function: readable from the module

@@ -41,6 +41,7 @@ class Tables:
     deeper: Tensor  # (S, V) int64 blocks that it opens; -1 where it ends one
     push: Tensor  # (S, V, K) int16 the states that take the place of the serving cell, bottom first, then zeros
     rise: Tensor  # (S, V) int64 how far the new top lies above the serving cell; -1 where nothing is pushed
+    log_weights: Tensor  # (S, V) float32 by the grammar's weights, beside the others; 0 where it is not legal
 
     def to(self, device: torch.device) -> "Tables":
         return Tables(*(getattr(self, field.name).to(device) for field in fields(self)))
@@ -57,6 +58,7 @@ def make_tables(rows: Rows, vocabulary: int, names: Names, pad: int) -> Tables:
     deeper = numpy.zeros(shape, dtype=numpy.int64)
     push = numpy.zeros((*shape, deepest_push), dtype=numpy.int16)
     rise = numpy.full(shape, -1)
+    log_weights = numpy.zeros(shape, dtype=numpy.float32)
     for state, row in enumerate(rows):
         for token, (step, pushed) in row.items():
             at = state, token
@@ -68,7 +70,9 @@ def make_tables(rows: Rows, vocabulary: int, names: Names, pad: int) -> Tables:
             deeper[at] = DEEPER.get(action, 0)
             push[at][: len(pushed)] = pushed
             rise[at] = len(pushed) - 1
-    return Tables(*(torch.from_numpy(table) for table in (need, pops, condition, name_move, deeper, push, rise)))
+            log_weights[at] = step.log_weight
+    tables = (need, pops, condition, name_move, deeper, push, rise, log_weights)
+    return Tables(*map(torch.from_numpy, tables))
 
 
 def up_to(table: Tensor) -> Tensor:
@@ -82,7 +86,7 @@ def class_sizes(rows: Rows, tokens: Sequence[str]) -> Tensor:
     numbers, all comparisons. A name is of its own class, since each says something else."""
     classes: dict[object, list[int]] = {}
     for token, text in enumerate(tokens):
-        moves = tuple((state, row[token][0], *row[token][1]) for state, row in enumerate(rows) if token in row)
+        moves = tuple((state, row[token][0][:3], *row[token][1]) for state, row in enumerate(rows) if token in row)
         classes.setdefault(text if token_class(text) in ("VARIABLE", "FUNCTION") else moves, []).append(token)
     sizes = torch.ones(len(tokens))
     for members in classes.values():

@@ -12,9 +12,11 @@ from agent_core.grammar.legal_tokens import LegalTokens, Prompt
 from agent_core.learning.language import Language, TokenIds
 from agent_core.learning.learner import Learner, Rescored
 from agent_core.learning.operators.parents import KnownPrograms, ParentCache
+from agent_core.learning.program_prior import ProgramPrior
 from agent_core.learning.randomness import Randomness
 from agent_core.learning.rollout import OnEnded, Rollouts
 from agent_core.learning.sampler import Sampler
+from agent_core.learning.value_types import Rules
 from agent_core.learning.vocabulary_change import (
     carry_optimizer,
     carry_policy,
@@ -44,9 +46,11 @@ class CodeGenerator:
         config: Config,
         ranks: Ranks | None = None,
         context_dim: int = 0,
+        types: Rules | None = None,
     ):
         """prompt: where programs begin that are asked for without one of their own. context_dim: numbers of the context
-        that each program may be given, C; 0 where programs depend on nothing.
+        that each program may be given, C; 0 where programs depend on nothing. types: what is known of arguments and
+        answers.
 
         Weights and sampling both follow from the config's seed. Every tensor lives on the device of the legal tokens.
         """
@@ -54,18 +58,17 @@ class CodeGenerator:
         self._tokenizer, self._prompt, self._config, self._context_dim = tokenizer, prompt, config, context_dim
         self._ranks = ranks or Ranks()
         limits, learning = config.generator, config.learning
-        self._language = Language(tokenizer, legal_tokens, limits.max_length, limits.legal_tokens_only)
-        # (V,) what chance alone draws tokens in proportion to; without the grammar nothing says what is of a class.
-        self._prior = legal_tokens.class_sizes ** -(learning.class_balance if limits.legal_tokens_only else 0.0)
+        prior = ProgramPrior(legal_tokens, tokenizer.tokens, learning, types)
+        self._language = Language(tokenizer, legal_tokens, limits.max_length, limits.legal_tokens_only, prior)
         self._parents = ParentCache(self._language, prompt)
         self.randomness = Randomness(config.run.seed, self.device, self._ranks)
-        self._sampler = Sampler(self._language, learning, self._prior, self._parents, self.randomness)
+        self._sampler = Sampler(self._language, learning, self._parents, self.randomness)
         self.reset()
 
     def reset(self) -> None:
         """Fresh random weights and a fresh optimizer; the weights are drawn from the generator's own randomness.
 
-        What the policy likes at first is near what chance would draw.
+        What the policy likes at first is near the prior, to which its logits are added.
         """
         seed = int(torch.randint(2**31, (1,), generator=self.randomness.tokens, device=self.device).item())
         sizes = self._config.model
@@ -74,10 +77,8 @@ class CodeGenerator:
             policy = CodePolicy(
                 len(self._tokenizer), sizes.embedding_dim, sizes.hidden_dim, sizes.num_layers, self._context_dim
             ).to(self.device)
-        with torch.no_grad():
-            policy.head.bias.add_(self._prior.log())
         self._ranks.spread(policy.parameters())
-        self._learner = Learner(policy, self._language, self._parents, self._config, self._prior, self._ranks)
+        self._learner = Learner(policy, self._language, self._parents, self._config, self._ranks)
 
     @property
     def policy(self) -> CodePolicy:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from agent_core.grammar.legal_tokens import LegalTokens, Prompt, StackState
+from agent_core.learning.program_prior import ProgramPrior
 from tokenizer import Tokenizer
 
 TokenIds = tuple[int, ...]  # a program up to its <EOS>, as plain integers: what it is known by
@@ -21,6 +22,7 @@ class Language:
     legal_tokens: LegalTokens
     max_length: int  # tokens that a program may have, <EOS> included
     legal_tokens_only: bool  # whether the grammar decides what may come next; else any token may
+    prior: ProgramPrior  # what is drawn before anything is learned
 
     @property
     def device(self) -> torch.device:

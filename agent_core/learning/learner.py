@@ -36,6 +36,7 @@ class Batch(NamedTuple):
     counts: Tensor  # (N, T) bool: the tokens that are learned from
     legal: Tensor  # (N, T, V) bool: what could have been written
     epsilon: Tensor  # (N,) the share of its choices that is left to chance
+    log_prior: Tensor  # (N, T, V) the prior's log-weights, up to a constant
 
 
 class Learner:
@@ -47,11 +48,9 @@ class Learner:
         language: Language,
         parents: ParentCache,
         config: Config,
-        prior: Tensor,
         ranks: Ranks,
     ):
-        """prior: (V,) what chance alone draws tokens in proportion to."""
-        self.policy, self._language, self._parents, self._prior, self._ranks = policy, language, parents, prior, ranks
+        self.policy, self._language, self._parents, self._ranks = policy, language, parents, ranks
         self._learning, self._gradient_clip = config.learning, config.optimizer.gradient_clip
         self.optimizer = torch.optim.Adam(policy.parameters(), lr=config.optimizer.learning_rate)
 
@@ -121,7 +120,7 @@ class Learner:
         context: (N, C). Returns (N, T) twice, 0 where a token does not count: those are the most, and the head is
         spared them.
         """
-        ids, counts, legal, epsilon = batch
+        ids, counts, legal, epsilon, log_prior = batch
         if not ids.numel():
             return (epsilon.new_zeros(ids.shape),) * 2
         inputs = torch.cat([torch.full_like(ids[:, :1], self._language.tokenizer.sos), ids[:, :-1]], dim=1)
@@ -135,12 +134,13 @@ class Learner:
         chosen = counts[order].t()
         place, program = chosen.nonzero().unbind(1)
         program = order[program]
+        prior = log_prior[program, place]  # (choices, V)
         log_probs, entropies = choices(
-            self.policy.logits(hidden[chosen[reached]], program, context),
+            self.policy.logits(hidden[chosen[reached]], program, context) + prior,
             legal[program, place],
             epsilon[program],
             ids[program, place],
-            self._prior,
+            prior.exp(),
         )
         nothing = torch.zeros(ids.shape, dtype=log_probs.dtype, device=ids.device)
         return (nothing.index_put((program, place), log_probs), nothing.index_put((program, place), entropies))
@@ -150,7 +150,7 @@ def with_parents(programs: Rollouts, parents: Sequence[Parent], pad: int) -> Bat
     """Programs and, below them, elites, B + E in all. Elites count to their last token, and have an epsilon of 0: it is
     the policy itself that should like them."""
     if not parents:
-        return Batch(programs.ids, programs.chosen, programs.legal, programs.epsilon)
+        return Batch(programs.ids, programs.chosen, programs.legal, programs.epsilon, programs.log_prior)
     batch, length = programs.ids.shape
     longest = max(length, *(len(parent.ids) for parent in parents))
     shape = (batch + len(parents), longest)
@@ -159,7 +159,11 @@ def with_parents(programs: Rollouts, parents: Sequence[Parent], pad: int) -> Bat
     legal = programs.legal.new_ones((*shape, programs.legal.shape[-1]))
     ids[:batch, :length], counts[:batch, :length] = programs.ids, programs.chosen
     legal[:batch, :length] = programs.legal
+    log_prior = programs.log_prior.new_zeros(legal.shape)
+    log_prior[:batch, :length] = programs.log_prior
     for row, parent in enumerate(parents, start=batch):
         own = len(parent.ids)
         ids[row, :own], counts[row, :own], legal[row, :own] = parent.ids, True, parent.legal
-    return Batch(ids, counts, legal, torch.cat([programs.epsilon, programs.epsilon.new_zeros(len(parents))]))
+        log_prior[row, :own] = parent.log_prior
+    epsilon = torch.cat([programs.epsilon, programs.epsilon.new_zeros(len(parents))])
+    return Batch(ids, counts, legal, epsilon, log_prior)

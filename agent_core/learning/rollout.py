@@ -27,6 +27,7 @@ class Rollouts:
     chosen: Tensor  # (B, T) bool: the tokens that the policy chose in this batch; the others were given by a plan
     legal: Tensor  # (B, T, V) bool: what could have been written
     log_probs: Tensor  # (B, T) of the chosen tokens when they were sampled; 0 elsewhere
+    log_prior: Tensor  # (B, T, V) the prior's log-weights of what could have been written, up to a constant
     mutated: Tensor  # (B,) bool: has a parent, whichever operator proposed it
     epsilon: Tensor  # (B,) the share of each program's choices that is left to chance
 
@@ -72,6 +73,7 @@ class OpenRollouts:
             self._follows = ~self._finished  # (R,) what is given for the span has been legal so far
             self._span = OpenSpan(torch.zeros_like(plan.span_begin), plan.end_token)  # of the spans that have begun
         self._stacks = language.begin(prompts)
+        self._prior_state = language.prior.begin(batch_size, language.max_length)
         if self._stacks is not None:
             fresh = length_budget if plan is None else length_budget.masked_fill(self._mutated, UNLIMITED)
             self._stacks.length_budget = self._stacks.length_budget.minimum(fresh)
@@ -81,6 +83,7 @@ class OpenRollouts:
         self._chosen = torch.zeros(shape, dtype=torch.bool, device=device)
         self._legal = torch.ones((*shape, len(self._tokenizer)), dtype=torch.bool, device=device)
         self._probs = torch.ones(shape, dtype=epsilon.dtype, device=device)
+        self._log_prior = torch.zeros((*shape, len(self._tokenizer)), device=device)
 
     def legal(self) -> Tensor:
         """(R, V) bool: what may come next. It says nothing where a token is kept."""
@@ -102,6 +105,14 @@ class OpenRollouts:
         alone = legal.sum(dim=1, keepdim=True) == 1
         return legal.scatter_(1, forbidden, legal.gather(1, forbidden) & alone)
 
+    def log_prior(self) -> Tensor:
+        """(R, V) the prior's log-weights of what may come next, all alike where the grammar is left out."""
+        if self._stacks is None:
+            return self._log_prior[0, : len(self.token)]
+        log_prior = self._language.prior.log_weights(self._prior_state, self._stacks)
+        self._log_prior[self._place].index_copy_(0, self._rows, log_prior)
+        return log_prior
+
     def take(self, token: Tensor, legal: Tensor, prob: Tensor) -> Tensor | None:
         """One token a program as the policy would choose it, what was legal then and its probability: (R,), (R, V),
         (R,). Where the plan gives a token, that one is taken instead. Returns which of the R programs go on, as
@@ -114,6 +125,7 @@ class OpenRollouts:
             token = token.masked_fill(self._finished, self._tokenizer.pad)
             self._finished = self._finished | (token == self._tokenizer.eos)
         else:
+            self._language.prior.advance(self._prior_state, token)
             served_by = self._legal_tokens.advance(self._stacks, token)
             self._finished = self._legal_tokens.is_finished(self._stacks)
             if self._plan is not None:
@@ -153,7 +165,9 @@ class OpenRollouts:
             column[: self._place].transpose(0, 1) for column in (self._ids, self._chosen, self._legal, self._probs)
         )
         log_probs = torch.where(chosen, probs, 1.0).log()
-        return Rollouts(ids, ids != self._tokenizer.pad, chosen, legal, log_probs, self._mutated, self._epsilons)
+        log_prior = self._log_prior[: self._place].transpose(0, 1)
+        mask = ids != self._tokenizer.pad
+        return Rollouts(ids, mask, chosen, legal, log_probs, log_prior, self._mutated, self._epsilons)
 
     def _drop_finished(self) -> Tensor:
         if self._on_ended is not None:
@@ -165,6 +179,7 @@ class OpenRollouts:
         )
         if self._stacks is not None:
             self._stacks.select(left)
+        self._prior_state.select(left)
         if self._plan is not None:
             self._plan = self._plan.select(left)
             self._kept, self._cursor, self._follows, base_cell = (

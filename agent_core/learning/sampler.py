@@ -22,11 +22,8 @@ from agent_core.settings.config import LearningConfig
 class Sampler:
     """Draws programs in one language. What survives a call is its randomness, and parents that have been examined."""
 
-    def __init__(
-        self, language: Language, learning: LearningConfig, prior: Tensor, parents: ParentCache, randomness: Randomness
-    ):
-        """prior: (V,) what chance alone draws tokens in proportion to."""
-        self._language, self._learning, self._prior = language, learning, prior
+    def __init__(self, language: Language, learning: LearningConfig, parents: ParentCache, randomness: Randomness):
+        self._language, self._learning = language, learning
         self._parents, self._randomness = parents, randomness
 
     def sample(
@@ -53,7 +50,9 @@ class Sampler:
         )
         while not rollouts.ended:
             legal = rollouts.legal()  # (R, V), R programs being under way
-            probs = policy_probs(reader.read(rollouts.token), legal, rollouts.epsilon, self._prior)  # (R, V)
+            log_prior = rollouts.log_prior()  # (R, V)
+            logits = reader.read(rollouts.token) + log_prior
+            probs = policy_probs(logits, legal, rollouts.epsilon, log_prior.exp())  # (R, V)
             token = draw(probs, torch.rand(len(probs), generator=random, device=device))  # (R,)
             left = rollouts.take(token, legal, probs.gather(1, token.unsqueeze(1)).squeeze(1))
             if left is not None:

@@ -7,6 +7,7 @@ import torch
 from agent_core.grammar.legal_tokens import LegalTokens, Prompt
 from agent_core.learning.generator import CodeGenerator
 from agent_core.settings.config import Config
+from agent_core.task_run import types_shown_by
 from agent_core.tasks.task import Task
 from tokenizer import Tokenizer
 
@@ -33,7 +34,7 @@ def fitting_batch(config: Config, task: Task, tokenizer: Tokenizer, legal_tokens
     while size := size // 2:
         gc.collect()
         try:
-            generator = CodeGenerator(tokenizer, legal_tokens, Prompt(*task.start), config)
+            generator = CodeGenerator(tokenizer, legal_tokens, Prompt(*task.start), config, types=types_shown_by(task))
             generator.learn(torch.zeros(size), generator.generate(size))
             return size
         except (RuntimeError, MemoryError) as error:

@@ -40,6 +40,9 @@ _PLAIN = (
     "learning.restart_after=0",
     "learning.fresh_length_budget=0",
     "learning.class_balance=0",
+    "learning.grammar_weights=no",
+    "learning.type_weight=0",
+    "learning.crossover_share=0",
 )
 _UNIFORM = (*_PLAIN, "learning.entropy_weight=0", "optimizer.learning_rate=1e-30")
 _PARTS = {
@@ -54,9 +57,13 @@ _PARTS = {
     "-entropy": "learning.entropy_weight=0",
     "-budget": "learning.fresh_length_budget=0",
     "-balance": "learning.class_balance=0",
+    "-weights": "learning.grammar_weights=no",
+    "-types": "learning.type_weight=0",
 }
+# All but the network's learning: every weight stays as it was drawn, and the search goes on without it.
+_FROZEN = ("optimizer.learning_rate=1e-30", "learning.imitation_weight=0")
 PARTS = tuple(_PARTS)
-VARIANTS = ("uniform", "reinforce", "full", *PARTS)
+VARIANTS = ("uniform", "reinforce", "full", "-learning", *PARTS)
 
 
 def variant_overrides(variant: str, config: Config) -> tuple[str, ...]:
@@ -67,6 +74,8 @@ def variant_overrides(variant: str, config: Config) -> tuple[str, ...]:
         return _PLAIN
     if variant == "uniform":
         return _UNIFORM
+    if variant == "-learning":
+        return _FROZEN
     if variant in _PARTS:
         return (_PARTS[variant].format(elites=max(1, config.learning.elites)),)
     raise ValueError(f"variant {variant!r} is none of {', '.join(VARIANTS)}")

@@ -46,6 +46,7 @@ class Parent:
     prompt: Prompt
     ids: Tensor  # (T,) on the CPU, where operators work
     legal: Tensor  # (T, V) on the device of the legal tokens
+    log_prior: Tensor  # (T, V) there, too: the prior's log-weights, up to a constant
     open: Tensor  # (T,) float on the CPU: 1 where another token could have stood; at least one
     spans: Tensor  # (spans, 4) int64 on the CPU, a `Span` each; at least one
     span_weights: Tensor  # (spans,) how often each is drawn: every place where a span can begin is as likely
@@ -89,14 +90,17 @@ def examine(programs: Sequence[Sequence[int]], language: Language, prompts: Sequ
     for row, program in enumerate(programs):
         padded[row, : len(program)] = torch.tensor(program)
     state = legal_tokens.begin_each(prompts, language.max_length)
-    legal, stacks, pointers, served = [], [], [], []
+    prior, prior_state = language.prior, language.prior.begin(len(programs), language.max_length)
+    legal, log_priors, stacks, pointers, served = [], [], [], [], []
     for t in range(longest):
         token = padded[:, t]
         legal.append(legal_tokens.legal(state))
         stacks.append(state.stack.clone())
         pointers.append(state.pointer)
+        log_priors.append(prior.log_weights(prior_state, state))
+        prior.advance(prior_state, token)
         served.append(legal_tokens.advance(state, token))
-    all_legal = torch.stack(legal, dim=1)  # (E, T, V)
+    all_legal, log_prior = torch.stack(legal, dim=1), torch.stack(log_priors, dim=1)  # (E, T, V)
     deepest = max(int(pointer.max()) for pointer in pointers) + 1
     columns = [torch.stack(kind, dim=1).tolist() for kind in ([s[:, :deepest] for s in stacks], pointers, served)]
     choice = (all_legal.sum(dim=2) > 1).tolist()
@@ -105,19 +109,21 @@ def examine(programs: Sequence[Sequence[int]], language: Language, prompts: Sequ
     parents = []
     for row, (program, prompt) in enumerate(zip(programs, prompts, strict=True)):
         replay = [column[row] for column in columns]
-        parents.append(_parent(program, prompt, all_legal[row, : len(program)], choice[row], replay, legal_tokens))
+        tables = all_legal[row, : len(program)], log_prior[row, : len(program)]
+        parents.append(_parent(program, prompt, tables, choice[row], replay, legal_tokens))
     return parents
 
 
 def _parent(
     program: Sequence[int],
     prompt: Prompt,
-    legal: Tensor,
+    tables: tuple[Tensor, Tensor],
     choice: list[bool],
     replay: list[list],
     legal_tokens: LegalTokens,
 ) -> Parent:
-    """choice: whether another token could have stood at each place; replay: stacks, pointers and serving cells."""
+    """tables: what was legal at each token, and the prior's log-weights. choice: whether another token could have stood
+    there. replay: stacks, pointers and serving cells."""
     stacks, pointers, served = replay
     found = _spans(len(program), stacks, pointers, served, legal_tokens)
     spans = [span for span in found if choice[span.begin]] or [_WHOLE]
@@ -126,7 +132,7 @@ def _parent(
     return Parent(
         prompt,
         torch.tensor(program),
-        legal,
+        *tables,
         torch.tensor(choice[: len(program)], dtype=torch.float),
         torch.tensor(spans),
         torch.tensor([1 / per_begin[span.begin] for span in spans]),
@@ -141,6 +147,7 @@ def _without_spans(program: Sequence[int], prompt: Prompt, allowed: Tensor) -> P
         prompt,
         torch.tensor(program),
         allowed.expand(length, -1),
+        torch.zeros((length, len(allowed)), device=allowed.device),
         torch.ones(length),
         torch.tensor([_WHOLE]),
         torch.ones(1),

@@ -7,13 +7,16 @@ import torch
 
 from agent_core.grammar.legal_tokens import Prompt
 from agent_core.learning.language import Language
-from agent_core.learning.operators import mutation
+from agent_core.learning.operators import crossover, mutation
 from agent_core.learning.operators.parents import Parent
 from agent_core.learning.operators.proposal import Operator, Request
 from agent_core.learning.plan import RolloutPlan, join
 from agent_core.settings.config import LearningConfig
 
-OPERATORS = (Operator("mutation", lambda learning: learning.mutation_share, mutation.propose),)
+OPERATORS = (
+    Operator("mutation", lambda learning: learning.mutation_share, mutation.propose),
+    Operator("crossover", lambda learning: learning.crossover_share, crossover.propose),
+)
 
 
 def counts_of(learning: LearningConfig, share: slice) -> list[int]:

@@ -1,0 +1,92 @@
+"""The rules of value_types.py as tables, so that a batch of programs is followed by a few gathers a token."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain, product
+
+import numpy
+import torch
+from torch import Tensor
+
+from agent_core.learning.value_types import ROOT, STATEMENT, Bracket, Effect, Mode, Rules, hangs_on_bracket
+
+
+class ValueTypes:
+    """The tables of one task over one vocabulary, on one device: a row for each mode under each bracket."""
+
+    def __init__(self, rules: Rules, tokens: Sequence[str], device: torch.device):
+        self.device = device
+        alike = [rules.alike(token) for token in tokens]
+        samples = dict(zip(alike, tokens, strict=True))  # of tokens that have the same effects, one
+        effects, modes, brackets = _every_effect(rules, list(samples.values()))
+        self.brackets = len(brackets)
+        numbers = {
+            effect: (effect.misfit, modes[effect.mode], effect.change, brackets.get(effect.bracket, -1))
+            for effect in set(chain.from_iterable(effects.values()))
+        }
+        shape = len(modes), len(brackets), len(samples), 4
+        table = numpy.zeros(shape)
+        for (mode, bracket), row in effects.items():
+            table[modes[mode], brackets[bracket]] = [numbers[effect] for effect in row]
+        misfit, next_mode, change, top = numpy.moveaxis(table, -1, 0)
+        top = numpy.where(top < 0, numpy.arange(len(brackets))[:, None], top)  # the bracket that is there stays
+        columns = [list(samples).index(kind) for kind in alike]
+
+        def on_device(part: numpy.ndarray, kind: str) -> Tensor:
+            return torch.from_numpy(part[:, :, columns].reshape(-1, len(tokens)).astype(kind)).to(device)
+
+        self.misfit = on_device(misfit, "f4")  # (rows, V)
+        self._next_row = on_device(next_mode * len(brackets), "i8").flatten()
+        self._change, self._top = on_device(change, "i8").flatten(), on_device(top, "i8").flatten()
+        self._vocabulary = len(tokens)
+
+    def begin(self, batch_size: int, max_length: int) -> "TypeState":
+        """A batch of empty programs."""
+        zeros = torch.zeros(batch_size, dtype=torch.long, device=self.device)
+        return TypeState(zeros, zeros, zeros.unsqueeze(1).repeat(1, max_length + 2))
+
+    def advance(self, state: "TypeState", token: Tensor) -> None:
+        """Takes one token a program, (B,) ids."""
+        at = torch.add(token, state.row, alpha=self._vocabulary)
+        change = self._change.index_select(0, at)
+        state.depth = (state.depth + change).clamp_(min=0, max=state.stack.shape[1] - 1)
+        place = state.depth.unsqueeze(1)
+        below = state.stack.gather(1, place).squeeze(1)
+        top = torch.where(change < 0, below, self._top.index_select(0, at))
+        state.stack.scatter_(1, place, top.unsqueeze(1))
+        state.row = self._next_row.index_select(0, at) + top
+
+
+@dataclass
+class TypeState:
+    """Where each program of a batch stands. Changed in place by `ValueTypes.advance`."""
+
+    row: Tensor  # (B,) of the tables
+    depth: Tensor  # (B,) index of the innermost open bracket
+    stack: Tensor  # (B, D) brackets that are open, by number
+
+    def select(self, rows: Tensor) -> None:
+        """Goes on with some of the programs only, by index."""
+        self.row, self.depth, self.stack = (part.index_select(0, rows) for part in (self.row, self.depth, self.stack))
+
+
+def _every_effect(
+    rules: Rules, tokens: Sequence[str]
+) -> tuple[dict[tuple[Mode, Bracket], list[Effect]], dict[Mode, int], dict[Bracket, int]]:
+    """What each of the tokens does in every mode under every bracket, and the numbers of both; the first are those of
+    an empty program."""
+    modes, brackets = {STATEMENT: 0}, {ROOT: 0}
+    effects: dict[tuple[Mode, Bracket], list[Effect]] = {}
+    while todo := [pair for pair in product(modes, brackets) if pair not in effects]:
+        for mode, bracket in todo:
+            known = effects.get((mode, ROOT))
+            row = [
+                known[i] if known and not hangs_on_bracket(mode, token) else rules.effect(mode, bracket, token)
+                for i, token in enumerate(tokens)
+            ]
+            effects[mode, bracket] = row
+            for effect in dict.fromkeys(row):
+                modes.setdefault(effect.mode, len(modes))
+                if effect.bracket:
+                    brackets.setdefault(effect.bracket, len(brackets))
+    return effects, modes, brackets
