@@ -33,6 +33,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "scoring",
         "tasks",
         "sandbox",
+        "interpreter",
         "grammar",
         "distributed",
         "settings",
