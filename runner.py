@@ -5,7 +5,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent_core.run.streams import let_go_of_the_unsaid, prepare_streams, prepare_surroundings
+HOME = Path(__file__).resolve().parent  # also where a link to this file is started
+if str(HOME) not in sys.path:  # as `python -I` leaves it out
+    sys.path.insert(0, str(HOME))
+
+from agent_core.run.streams import (  # noqa: E402 - the path must come first
+    let_go_of_the_unsaid,
+    prepare_streams,
+    prepare_surroundings,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +35,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--config",
         type=Path,
-        default=Path(__file__).parent / "config.ini",
+        default=HOME / "config.ini",
         metavar="PATH",
         help="the settings (default: config.ini beside this file)",
     )

@@ -1,4 +1,4 @@
-"""Draws docs/architecture.png from the imports as they are: `python -m tests.draw_architecture`.
+"""Draws docs/architecture.png from the imports, and writes the table beside it: `python -m tests.draw_architecture`.
 
 A layered drawing (Sugiyama, Tagawa and Toda 1981): a room stands right below the lowest of those that import it, an
 arrow that passes a floor has a place of its own there, and of many orders on the floors the one with the shortest
@@ -6,24 +6,36 @@ arrows that cross least is taken. An arrow is left out where several others lead
 """
 
 import random
+import re
 import textwrap
 from collections.abc import Sequence
 from itertools import combinations, pairwise
+from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Patch
 
-from tests.architecture import ROOT, arrows, imports, room_of
+from tests.architecture import MAY_IMPORT, ROOT, arrows, imports, room_of
 
 PICTURE = ROOT / "docs" / "architecture.png"
+PAGE = ROOT / "docs" / "architecture.md"
 COLOURS = {"agent_core/": "#d6e6f5", "memory/": "#dcefd5", "the root": "#eeeeee"}
-BOX, PASSAGE, GAP = 3.0, 0.3, 0.3  # widths of a room and of the place of an arrow that passes; between two of them
-HEIGHT, FLOOR = 1.7, 2.5  # of a room; from one floor to the next
+BOX, PASSAGE, GAP = 3.4, 0.3, 0.3  # widths of a room and of the place of an arrow that passes; between two of them
+HEADING, LINE, BETWEEN = 0.7, 0.22, 0.8  # heights of a room without its lines, of a line, between two floors
+INCHES = 0.7  # of such a unit
 TRIES = 300  # random orders to begin with
-LETTERS = 25  # in a line of a room
+LETTERS = 32  # in a line of a room
 
 Arrow = tuple[str, str]
+
+
+class Spot(NamedTuple):
+    """The place of a room or a passage: its middle, its lower and its upper edge."""
+
+    x: float
+    bottom: float
+    top: float
 
 
 def without_detours(between: dict[str, set[str]]) -> list[Arrow]:
@@ -62,7 +74,7 @@ def ways_of(floor: dict[str, int], edges: Sequence[Arrow]) -> list[list[str]]:
 
 
 def arrange(floor: dict[str, int], ways: Sequence[Sequence[str]]) -> dict[str, tuple[float, float]]:
-    """The centre of each room and passage."""
+    """Where the middle of each room and passage is, and on which floor."""
     height = {name: floor[way[0]] - step for way in ways for step, name in enumerate(way)} | floor
     links = sorted({link for way in ways for link in pairwise(way)})
     standing = [sorted(name for name in height if height[name] == y) for y in range(max(height.values()) + 1)]
@@ -77,7 +89,7 @@ def arrange(floor: dict[str, int], ways: Sequence[Sequence[str]]) -> dict[str, t
                 names.sort(key=lambda name: sum(near[name]) / len(near[name]) if near[name] else x[name])
                 x |= _spread([names])
         best = min(best, (_cost(x, height, links), dict(x)), key=lambda found: found[0])
-    return {name: (x, height[name] * FLOOR) for name, x in best[1].items()}
+    return {name: (x, height[name]) for name, x in best[1].items()}
 
 
 def _spread(standing: Sequence[Sequence[str]]) -> dict[str, float]:
@@ -115,47 +127,65 @@ def picture(found: dict[str, set[str]]) -> Figure:
     floor = floors(sorted(between), edges)
     ways = ways_of(floor, edges)
     place = arrange(floor, ways)
-    figure = Figure(figsize=(14, 12))
-    axes = figure.add_axes((0, 0, 1, 1))
+    lines = {
+        room: textwrap.wrap("  ".join(inside(names)), LETTERS, break_long_words=False) if names != [room] else []
+        for room, names in members.items()
+    }
+    high = [HEADING + LINE * max(len(lines[room]) for room in floor if floor[room] == y) for y in set(floor.values())]
+    middle = [sum(high[:y]) + y * BETWEEN + high[y] / 2 for y in range(len(high))]
+    xs = [x for x, _ in place.values()]
+    left, wide, tall = min(xs) - BOX / 2 - GAP, max(xs) - min(xs) + BOX + 2 * GAP, middle[-1] + high[-1] / 2 + GAP
+    figure = Figure(figsize=(wide * INCHES, tall * INCHES))
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(left, left + wide), ylim=(-GAP, tall))
     axes.set_axis_off()
+    spots = {name: Spot(x, middle[y] - high[y] / 2, middle[y] + high[y] / 2) for name, (x, y) in place.items()}
     for way in ways:
-        _draw_way(axes, [place[name] for name in way])
+        _draw_way(axes, [spots[name] for name in way])
     for room, names in members.items():
-        _draw_room(axes, room, names, place[room])
+        _draw_room(axes, room, names[0].split(".")[0], lines[room], spots[room])
     entries = [Patch(facecolor=colour, edgecolor="black", label=f"in {name}") for name, colour in COLOURS.items()]
     axes.legend(handles=entries, loc="lower left", frameon=False, fontsize=11, title="an arrow: imports")
-    axes.set_aspect("equal")
-    axes.autoscale_view()
     return figure
 
 
-def _draw_room(axes: Axes, room: str, names: Sequence[str], centre: tuple[float, float]) -> None:
-    x, y = centre
-    colour = COLOURS.get(f"{names[0].split('.')[0]}/", COLOURS["the root"])
-    corner, shape = (x - BOX / 2, y - HEIGHT / 2), "round,pad=0,rounding_size=0.08"
-    axes.add_patch(FancyBboxPatch(corner, BOX, HEIGHT, shape, facecolor=colour, edgecolor="black"))
+def inside(names: Sequence[str]) -> list[str]:
+    """What a room shows of its modules: their own names, and of a folder in the room the folder."""
     parts = [name.split(".") for name in names]
-    inside = sorted({part[-1] if len(part) < 4 else f"{part[2]}/" for part in parts})  # a folder in a room, as such
+    return sorted({part[-1] if len(part) < 4 else f"{part[2]}/" for part in parts})
+
+
+def _draw_room(axes: Axes, room: str, folder: str, lines: Sequence[str], spot: Spot) -> None:
+    corner, high, shape = (spot.x - BOX / 2, spot.bottom), spot.top - spot.bottom, "round,pad=0,rounding_size=0.08"
+    colour = COLOURS.get(f"{folder}/", COLOURS["the root"])
+    axes.add_patch(FancyBboxPatch(corner, BOX, high, shape, facecolor=colour, edgecolor="black"))
     style = {"ha": "center", "va": "center"}
-    if inside == [room]:
-        axes.text(x, y, f"{room}.py", fontsize=12, fontweight="bold", **style)
+    if not lines:
+        axes.text(spot.x, spot.bottom + high / 2, f"{room}.py", fontsize=12, fontweight="bold", **style)
         return
-    axes.text(x, y + HEIGHT / 2 - 0.25, room, fontsize=12, fontweight="bold", **style)
-    axes.text(x, y - 0.2, textwrap.fill("  ".join(inside), LETTERS, break_long_words=False), fontsize=8.5, **style)
+    axes.text(spot.x, spot.top - 0.25, room, fontsize=12, fontweight="bold", **style)
+    axes.text(spot.x, spot.bottom + high / 2 - 0.2, "\n".join(lines), fontsize=8.5, **style)
 
 
-def _draw_way(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
+def _draw_way(axes: Axes, spots: Sequence[Spot]) -> None:
     """A line from the lower edge of the first room to the upper edge of the last, through the passages."""
-    (x, y), *passages, (to_x, to_y) = points
-    corners = [(x, y - HEIGHT / 2)]
-    for passage_x, passage_y in passages:
-        corners += [(passage_x, passage_y + HEIGHT / 2), (passage_x, passage_y - HEIGHT / 2)]
-    corners.append((to_x, to_y + HEIGHT / 2 + 0.02))
+    first, *passages, last = spots
+    corners = [(first.x, first.bottom)]
+    for passage in passages:
+        corners += [(passage.x, passage.top), (passage.x, passage.bottom)]
+    corners.append((last.x, last.top + 0.02))
     axes.plot(*zip(*corners[:-1], strict=True), color="#555555", linewidth=1.2)
     arrow = {"arrowstyle": "-|>", "color": "#555555", "linewidth": 1.2, "shrinkA": 0, "shrinkB": 0}
     axes.annotate("", corners[-1], corners[-2], arrowprops=arrow)
 
 
+def with_table(page: str) -> str:
+    """The page with the last column of its table of rooms as tests/architecture.py has it."""
+    for room, others in MAY_IMPORT.items():
+        page = re.sub(rf"(?m)^(\| `{room}` \| .* \| )[^|]+ \|$", rf"\g<1>{', '.join(others) or 'nothing'} |", page)
+    return page
+
+
 if __name__ == "__main__":
     now = imports()
-    picture(now).savefig(PICTURE, dpi=100, bbox_inches="tight", metadata={"Comment": facts(now)})
+    picture(now).savefig(PICTURE, dpi=100, metadata={"Comment": facts(now)})
+    PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import io
+import json
 import os
 import signal
 import threading
@@ -51,6 +52,12 @@ def saved(agent):
 
 def steps(agent, count):
     return [agent.step() for _ in range(count)]
+
+
+def step_until_solved(agent):
+    while not agent.solved:
+        agent.step()
+        assert agent.progress.steps < 300, "it is not solved"
 
 
 def test_twice_the_same_seed_gives_the_same_run(executor, tokenizer, legal_tokens):
@@ -282,10 +289,19 @@ def test_changed_rules_leave_recursion_its_places_and_doubt_what_was_confirmed(e
         assert confirmed <= changed.memory.best.reward
 
 
-def test_the_best_is_never_below_an_elite_even_after_a_counterexample(executor, tokenizer, legal_tokens):
-    agent = make_agent(executor, tokenizer, legal_tokens, "maximum", generator__batch_size=256, learning__elites=32)
-    while not agent.scorer.version or agent.progress.attempts < 60 * 256:
+def test_the_best_is_never_below_an_elite_even_after_a_counterexample(executor, tokenizer, legal_tokens, tmp_path):
+    """`return var_a` passes the test cases of this task and is refused by its check cases."""
+    right = [{"inputs": [i], "expected": i} for i in (0, 2, 4, 6)]
+    wrong = [{"inputs": [i], "expected": i + 1} for i in (1, 3, 5, 7)]
+    criteria = {"function_name": "even_up", "parameters": ["var_a"], "test_cases": right, "check_cases": wrong}
+    path = tmp_path / "even_up.json"
+    path.write_text(json.dumps({"name": "even_up", "description": "", "success_criteria": criteria}))
+    agent = make_agent(executor, tokenizer, legal_tokens, str(path))
+    after = 0
+    while after < 10:
         agent.step()
+        after += agent.scorer.version > 0
+        assert agent.progress.steps < 300, "nothing has passed the test cases"
         if best := agent.memory.best:
             (now,) = agent.memory.evaluations([best.row])
             assert (now.reward, now.version) == (best.reward, agent.scorer.version)
@@ -311,12 +327,12 @@ def test_solved_before_goes_on_from_the_weights(executor, tokenizer, legal_token
 def test_after_the_first_solution_shorter_ones_are_sought(executor, tokenizer, legal_tokens, easy_task):
     settings = {"learning__length_price": 0.02, "run__polish_attempts": 1_000, "learning__fresh_length_budget": 0.0}
     agent = make_agent(executor, tokenizer, legal_tokens, easy_task, **settings)
-    while not agent.solved:
-        agent.step()
+    step_until_solved(agent)
     solved_at, tokens = agent.progress.solved_at, agent.step()["mean_tokens"]
     assert agent.progress.attempts - 128 < solved_at <= agent.memory.best.attempts
     while not agent.finished:
         last = agent.step()
+        assert agent.progress.attempts < solved_at + 1_000 + 64, "polishing does not end"
     assert solved_at + 1_000 <= agent.progress.attempts < solved_at + 1_000 + 64
     assert agent.progress.solved_at == solved_at
     assert last["mean_tokens"] < tokens
@@ -342,6 +358,7 @@ def test_what_programs_are_paid(executor, tokenizer, legal_tokens, easy_task, mo
     monkeypatch.setattr(agent.generator, "learn", lambda rewards, *rest: paid.append(rewards) or learn(rewards, *rest))
     steps_after = 0
     while steps_after < 3:
+        assert agent.progress.steps < 300, "it is not solved"
         steps_after += agent.solved
         was_solved = agent.solved
         agent.step()

@@ -182,26 +182,29 @@ def test_cases_in_another_order_give_the_same_answers(pool):
 
 @pytest.mark.parametrize("alone", [False, True])
 def test_all_hostile_programs_are_contained(pool, alone):
-    """Among honest neighbours: no effect, nothing escaped, each fast, and the neighbours do not notice."""
+    """Among honest neighbours: no effect, nothing escaped, none holds the others up, and these do not notice."""
     honest = ["print('neighbour', 1 + 1)", "def func_a(a): return a\nprint(func_a(3))"]
     sources = [source for program in HOSTILE for source in (program["code"], *honest)]
-    started = time.monotonic()
     results = pool.run(sources, alone=alone)
-    assert time.monotonic() - started < 20
     assert results[1::3] == [RunResult("finished", "neighbour 2\n")] * len(HOSTILE)
     assert results[2::3] == [RunResult("finished", "3\n")] * len(HOSTILE)
     for program, result in zip(HOSTILE, results[::3], strict=True):
         assert "PWNED" not in result.stdout
+        assert not result.message.startswith("stopped by the timer"), program["id"]
         if program["kind"] == "hack":
             assert result.stdout != "hello world\n", program["id"]
     assert not Path("/tmp/sbx_fill").exists()
 
 
-def test_each_hostile_program_takes_less_than_a_second(pool):
-    for program in HOSTILE:
-        started = time.monotonic()
-        pool.run([program["code"]])
-        assert time.monotonic() - started < 1, program["id"]
+def test_no_hostile_program_needs_the_timer():
+    """The static check or the budget of steps stops each, so the time it takes is bounded on any machine."""
+    with Executor(ExecutorConfig(workers=1, timeout_seconds=600)) as patient:
+        for program in HOSTILE:
+            (result,) = patient.run([program["code"]])
+            assert result.status in ("finished", "crashed", "endless", "refused"), program["id"]
+            assert "timer" not in result.message, program["id"]
+        (result,) = patient.run(["while True: pass"])
+    assert (result.status, result.message) == ("endless", "more than 10000 steps")
 
 
 def test_no_hostile_program_passes_as_an_answer(pool):
@@ -244,7 +247,8 @@ def test_random_bytes_and_mutated_programs_prove_nothing(pool):
 
 
 def test_results_are_the_same_alone_in_any_batch_and_with_any_worker(pool):
-    sources = random_programs.programs(400, seed=5) + [program["code"] for program in HOSTILE]
+    sources = random_programs.programs(300, seed=5) + random_programs.wider_programs(200, seed=5)
+    sources += [program["code"] for program in HOSTILE]
     results = pool.run(sources)
     order = list(range(len(sources)))
     random.Random(6).shuffle(order)
@@ -273,6 +277,12 @@ def test_nothing_stays_from_one_program_to_the_next(pool):
 def test_memory_never_decides_a_verdict(pool):
     """The greediest programs known, among their like: the budget is what ends them, with the least memory there is."""
     greedy = ["a = []\nwhile True:\n" + "  a = [a]\n" * 800, "a = []\nwhile True:\n    " + "a.append([a]);" * 200] * 8
+    greedy += [
+        "a = {}\nwhile True:\n" + "  a = {1: a}\n" * 600,
+        "a = []\nwhile True:\n" + "  a = [a, lambda: a]\n" * 350,
+    ] * 8
+    greedy += ["a = []\nwhile True:\n" + "  a = [a, 'aa bb cc dd ee ff gg hh ii'.split()]\n" * 150] * 4
+    greedy += ["a = []\nwhile True:\n" + "  a = [a, set([1]), {1: a}.items()]\n" * 180] * 4
     with Executor(ExecutorConfig(workers=1, memory_mb=32)) as small:
         assert {result.status for result in small.run(greedy)} == {"endless"}
     assert {result.status for result in pool.run(greedy)} == {"endless"}

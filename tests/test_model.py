@@ -52,6 +52,17 @@ def test_whole_programs_at_once_with_their_gradients(policy, lengths):
         assert expected.any() or lengths == [1]  # one token alone uses no state of its own
 
 
+@pytest.mark.parametrize("lengths", [[7, 7, 7], [7, 4, 4, 3, 1, 1]])
+def test_what_runs_on_a_gpu_computes_the_same(policy, lengths):
+    """PyTorch's own LSTM over packed programs, which runs on any device."""
+    tokens, sizes, _ = packed(torch.randint(9, (len(lengths), max(lengths))), lengths)
+    context = context_of(policy, len(lengths))
+    states = [None] * policy.lstm.num_layers if context is None else policy._first_states(context)
+    assert torch.allclose(
+        policy._packed_by_cudnn(tokens, sizes, context, states), policy.hidden(tokens, sizes, context), atol=1e-14
+    )
+
+
 @torch.no_grad()
 def test_token_by_token_with_programs_leaving_on_the_way(policy):
     ids = torch.randint(9, (6, 8))

@@ -24,6 +24,7 @@ from agent_core.distributed.ranks import Ranks, join
 from agent_core.grammar.legal_tokens import LegalTokens, Prompt
 from agent_core.grammar.rules import read_grammar
 from agent_core.learning.generator import CodeGenerator
+from agent_core.learning.operators.parents import KnownPrograms
 from agent_core.learning.rollout import Rollouts
 from agent_core.sandbox.executor import Executor
 from agent_core.settings.config import load_config
@@ -183,22 +184,24 @@ def share_of(programs, share):
     return Rollouts(*(getattr(programs, name)[share] for name in Rollouts.__dataclass_fields__))
 
 
-def gradients_of_both(batches):
+def gradients_of_both(batches, context_dim):
     """The gradient of one rank on all programs, and that of all ranks on their shares, before it is clipped."""
     config, task, tokenizer, legal_tokens = make_parts(optimizer__gradient_clip=1e9)
-    made = (tokenizer, legal_tokens, Prompt(*task.start), config)
+    made, random = (tokenizer, legal_tokens, Prompt(*task.start), config), torch.Generator().manual_seed(1)
     found = []
     with join() as ranks:
-        alone, one_of_many = CodeGenerator(*made), CodeGenerator(*made, ranks)
+        alone, one_of_many = (CodeGenerator(*made, each, context_dim) for each in (Ranks(), ranks))
         for batch, elite_count in batches:
             one_of_many.policy.load_state_dict(alone.policy.state_dict())
             elites = list(dict.fromkeys(alone.generate(20).rows()))[:elite_count]
-            programs = alone.generate(batch, elites)
-            rewards = torch.rand(batch, generator=torch.Generator().manual_seed(1))
+            context = torch.randn(batch, context_dim, generator=random) if context_dim else None
+            known = KnownPrograms(elites, None if context is None else context[:elite_count])
+            programs = alone.generate(batch, known, context=context)
+            rewards = torch.rand(batch, generator=random)
             own = share_of(programs, ranks.share(batch))
             figures = [
-                alone.learn(rewards, programs, elites),
-                one_of_many.learn(rewards, own, elites, groups=programs.mutated),
+                alone.learn(rewards, programs, known, context=context),
+                one_of_many.learn(rewards, own, known, groups=programs.mutated, context=context),
             ]
             one, many = (
                 torch.cat([p.grad.reshape(-1) for p in generator.policy.parameters()])
@@ -208,10 +211,12 @@ def gradients_of_both(batches):
     return found
 
 
-@pytest.mark.parametrize(("batches", "count"), [([(64, 8), (7, 3)], 2), ([(2, 1)], 3)])
-def test_the_gradient_of_all_ranks_is_that_of_one_on_the_same_programs(batches, count):
+@pytest.mark.parametrize(
+    ("batches", "context_dim", "count"), [([(64, 8), (7, 3)], 0, 2), ([(64, 8), (7, 3)], 3, 2), ([(2, 1)], 0, 3)]
+)
+def test_the_gradient_of_all_ranks_is_that_of_one_on_the_same_programs(batches, context_dim, count):
     """Shares of unequal size, and, of two programs among three ranks, one of none."""
-    for found in Started(gradients_of_both, batches, count=count).results():
+    for found in Started(gradients_of_both, batches, context_dim, count=count).results():
         for difference, size, alone, shared in found:
             assert size > 0.1
             assert difference < 1e-6
@@ -366,11 +371,12 @@ def test_where_one_rank_is_lost_the_other_stops_and_says_so(home, lost, number, 
     settings = {"run__max_attempts": 1e6, "run__save_every": 64, "run__stop_on_success": "no"}
     ranks = Started(run_main, arguments(home, **settings), 0.2)
     until_saved(home)
-    began = time.monotonic()
     os.kill(ranks.processes[lost].pid, number)
-    found = ranks.result(1 - lost, seconds=10)
-    ranks.processes[1 - lost].join(10)
-    assert time.monotonic() - began < 10
+    found = ranks.result(1 - lost)  # waits for so long only where it does not stop by itself
+    ranks.processes[1 - lost].join(60)
+    assert not ranks.processes[1 - lost].is_alive()
+    (folder,) = (home / "memory" / "runs").iterdir()
+    assert not (folder / "result.json").exists()  # it stopped in the middle: there were a million attempts to make
     if reason:
         assert found[0] == 1
         assert found[2].startswith(reason)

@@ -1,5 +1,6 @@
 """What a run finds around it: streams, packages, limits, encodings, edited files. It survives, or says why not."""
 
+import errno
 import io
 import json
 import os
@@ -21,6 +22,7 @@ from memory.history.run_log import new_run_folder
 from memory.state.checkpoint import CheckpointStore
 from tests.conftest import ROOT
 from tests.test_runner import arguments, folders, run
+from utils import not_written
 
 PLAIN_USER = 23_456  # of no other process
 BOM = b"\xef\xbb\xbf"
@@ -441,6 +443,42 @@ def test_a_null_character_in_a_path_is_one_line(home, capsys):
     (home / "config.ini").write_bytes(b"[paths]\nruns = a\0b\n")
     assert run(home) == 2
     assert "paths.runs must be a path without a null character, not 'a\\x00b'" in capsys.readouterr().err
+
+
+def test_warnings_that_are_errors_are_one_line(home):
+    done = shell(home, "PYTHONWARNINGS=error $RUN && PYTHONWARNINGS=error $RUN --fresh --set executor.jail=limits")
+    assert result_of(folders(home)[0])["attempts"] == 64
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: jail = limits: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_it_starts_isolated_and_from_a_link(home):
+    (home / "link.py").symlink_to(ROOT / "runner.py")
+    (home / "config.ini").unlink()
+    done = subprocess.run(
+        [sys.executable, "-I", home / "link.py", "--tasks"], cwd=home, capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "hello_world" in done.stdout
+
+
+def test_a_limit_on_file_sizes_is_named(home):
+    done = shell(home, "ulimit -f 10; $RUN")
+    assert done.returncode == 2
+    assert "the limit on the size of a file is reached (ulimit -f" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", [".lock", "runs/mine/metrics.csv", "runs"])
+def test_a_file_of_another_user_is_named(tmp_path, name):
+    """What is said of it; whose it is, a process of root does not care."""
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir() if name == "runs" else path.touch()
+    said = str(not_written(path, PermissionError(errno.EACCES, "Permission denied")))
+    assert said.startswith(f"{path} cannot be written: Permission denied; ")
+    assert ("it is another user's: remove it" in said) == (name != "runs")
 
 
 def test_a_start_in_a_folder_that_is_gone(home):

@@ -322,15 +322,23 @@ zygote.main(int(sys.argv[2]))
 
 
 @pytest.mark.parametrize(
+    "lack",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"),
+        MemoryError(),
+    ],
+)
+@pytest.mark.parametrize(
     ("room", "advice"),
     [(9, "generator.batch_size = 8 fits; run again with it"), (0, "not even one program fits: set run.device = cpu")],
 )
-def test_too_little_memory_on_the_device_names_a_batch_that_fits(home, at_step, room, advice, monkeypatch, capsys):
+def test_too_little_memory_names_a_batch_that_fits(home, at_step, room, advice, lack, monkeypatch, capsys):
     real = CodeGenerator.generate
 
     def generate(self, count, *others, **named):
         if count > room:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+            raise lack
         return real(self, count, *others, **named)
 
     monkeypatch.setattr(CodeGenerator, "generate", generate)

@@ -1,8 +1,8 @@
 """The part of Python that programs may use: syntax nodes, operators, built-ins, methods and literals.
 
 These are lists of what is allowed, not of what is forbidden: static_check.py refuses whatever is not on them. In
-particular there is no import, no class, no exception handling, no lambda, no generator, and no attribute but the
-method calls in `METHODS`.
+particular there is no import, no class, no exception handling, no generator, no display of a set, and no attribute but
+the method calls in `METHODS`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,20 @@ MAX_DEPTH = 320  # levels of the tree; 250 times `not` is a legal program of 256
 
 BUILTINS = frozenset(
     {"print", "range", "len", "sum", "max", "min", "abs", "sorted", "str", "int", "float", "bool", "list", "tuple"}
-    | {"enumerate", "zip", "reversed", "any", "all", "round"}
+    | {"enumerate", "zip", "reversed", "any", "all", "round", "set", "map", "filter"}
+    | {"sqrt", "floor", "ceil", "pi"}  # those of math, without an import
 )
+CALL_BACK = frozenset({"map", "filter"})  # built-ins that call what they are given; so does whatever has a `key`
 METHODS = frozenset(
     {"append", "extend", "insert", "pop", "remove", "reverse", "index", "count"}
-    | {"upper", "lower", "strip", "split", "join", "startswith", "endswith", "find"}
+    | {"upper", "lower", "strip", "split", "join", "replace", "startswith", "endswith", "find"}
+    | {"isdigit", "isalpha", "isupper", "islower"}
+    | {"get", "keys", "values", "items"}
+    | {"add"}
 )
-KEYWORDS = frozenset({"sep", "end", "reverse"})
+KEYWORDS = frozenset({"sep", "end", "reverse", "key"})
 SELF_REFERENCE = 1_000  # assigning to an item can make a list contain itself, which is as large as anything
+LARGE_NODE = 8  # further nodes that a dict or a lambda counts for: each takes up some 250 bytes
 CONSTANTS = frozenset({int, float, str, bool, type(None)})
 
 # The fields of each allowed node that hold one node (or none), and those that hold a list of nodes.
@@ -40,7 +46,9 @@ CHILDREN: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ast.Continue: ((), ()),
     ast.Constant: ((), ()),
     ast.Name: ((), ()),
+    ast.Lambda: (("body",), ()),
     ast.List: ((), ("elts",)),
+    ast.Dict: ((), ("keys", "values")),
     ast.Tuple: ((), ("elts",)),
     ast.BoolOp: ((), ("values",)),
     ast.UnaryOp: (("operand",), ()),

@@ -17,5 +17,8 @@ from __future__ import annotations
 DIGIT_BITS = 30  # an integer is stored in digits of so many bits; arithmetic on one digit takes constant time
 BIG = (1 << DIGIT_BITS) - 1  # integers between -BIG and BIG have one digit
 DECIMAL_BITS = 13_000  # str() of an integer of so many bits has fewer than the 4,300 digits at which Python refuses
+# A search for a text in a text compares, at worst, each letter with each other one: in texts shorter than the first,
+# and for texts shorter than the second in texts shorter than the third. All other searches take linear time.
+SEARCHED_NAIVELY, WANTED_NAIVELY, NEVER_NAIVELY = 2_500, 100, 30_000
 EMPTY_DEQUE = "pop from an empty deque"  # the message of deque.pop() where there is nothing left
 ADDRESS = " at 0x"  # what stands before an address in the text of an object that has no better way to show itself

@@ -2,8 +2,8 @@
 
 - A tick goes into every loop and comprehension, and into every function that could be called by the program itself,
   where it also counts the calls.
-- Functions that could recurse also take one of a fixed number of call slots and give it back, so that how deep a
-  program may recurse depends on the program alone.
+- Functions and lambdas that could recurse also take one of a fixed number of call slots and give it back, so that how
+  deep a program may recurse depends on the program alone.
 - Operators that can make large values, or take long on large ones, become calls of the functions in
   metered_operators.py and metered_comparisons.py; so do slices and the few allowed methods.
 
@@ -56,12 +56,14 @@ def _statement(name: str) -> ast.Expr:
 
 # Nodes that are the same wherever they are inserted are made once and shared between all trees.
 _TICK, _CALL, _ENTER = map(_statement, (TICK, CALL, ENTER))
-_LEAVE = ast.Expr(_call(LEAVE, ast.Constant(None, lineno=1, col_offset=0)), lineno=1, col_offset=0)
+_ENTERED, _LEFT = _call(ENTER), _call(LEAVE, ast.Constant(None, lineno=1, col_offset=0))
+_LEAVE = ast.Expr(_LEFT, lineno=1, col_offset=0)
+_BODY = ast.Constant(-2, lineno=1, col_offset=0)  # where the value is in a rewritten lambda
 _TICK_TEST = _call(TICK)
 _SLICE, _SIZED, _KEY, _NONE = _load(SLICE), _load(SIZED), _load(KEY), ast.Constant(None, lineno=1, col_offset=0)
 _TRUE = ast.Constant(True, lineno=1, col_offset=0)
 
-_IN_LOOPS = frozenset({ast.Add, ast.Sub, ast.Div, ast.FloorDiv})
+_IN_LOOPS = frozenset({ast.Add, ast.Sub, ast.Div, ast.FloorDiv, ast.BitOr})
 _COMPARED = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn)
 _OPERATORS = {kind: _load(operator_name(kind)) for kind in (*ALWAYS_CHECKED, *_IN_LOOPS, *_COMPARED)}
 _IN_PLACE = {kind: _load(operator_name(kind, True)) for kind in (*ALWAYS_CHECKED, *_IN_LOOPS)}
@@ -74,9 +76,9 @@ class _Plan:
 
     def __init__(self, checked: Checked, keyed: bool):
         straight = not (checked.loops or checked.calls_back)
-        size = len(checked.nodes)
+        size = len(checked.nodes) + checked.extra_nodes
         self.calls_back = checked.calls_back
-        self.keyed = keyed  # the program may be given a dict
+        self.keyed = keyed or checked.keyed  # the program may be given a dict, or makes one
         self.small = straight and checked.growing <= FREE_GROWTH and size <= NODES_PER_TICK
         self.ticks = size // NODES_PER_TICK + 1  # steps that a turn of a loop costs
 
@@ -111,7 +113,7 @@ def _method_call(node: Any, plan: _Plan) -> None:
 def _assignment_in_place(node: Any, plan: _Plan) -> None:
     operator = type(node.op)
     if operator in ALWAYS_CHECKED or (operator in _IN_LOOPS and _can_grow(operator, node.value, node.value)):
-        _become_assignment(node, _IN_PLACE[operator])
+        _become_assignment(node, _IN_PLACE[operator], plan.keyed)
 
 
 def _subscript(node: Any, plan: _Plan) -> None:
@@ -137,6 +139,20 @@ def _function(node: Any, plan: _Plan) -> None:
         node.body = [_CALL, *[_TICK] * (plan.ticks - 1), _ENTER, body]
 
 
+def _lambda(node: Any, plan: _Plan) -> None:
+    """`lambda: x` becomes `lambda: (tick(), enter(), x, leave(None))[-2]`. It ticks, but is not counted as a call."""
+    if plan.calls_back:
+        place = {"lineno": node.lineno, "col_offset": node.col_offset}
+        parts = ast.Tuple([*[_TICK_TEST] * plan.ticks, _ENTERED, node.body, _LEFT], ast.Load(), **place)
+        node.body = ast.Subscript(parts, _BODY, ast.Load(), **place)
+
+
+def _dict(node: Any, plan: _Plan) -> None:
+    for i, key in enumerate(node.keys):
+        if type(key) is not ast.Constant:
+            node.keys[i] = ast.Call(_KEY, [key], [], lineno=node.lineno, col_offset=node.col_offset)
+
+
 def _comparison(node: Any, plan: _Plan) -> None:
     if plan.small and not any(type(operator) is ast.In or type(operator) is ast.NotIn for operator in node.ops):
         return
@@ -154,8 +170,8 @@ def _comparison(node: Any, plan: _Plan) -> None:
 
 
 def _can_grow(operator: type[ast.AST], left: ast.expr, right: ast.expr) -> bool:
-    """Whether the operation may build something large, or take long: not where a number is added or taken away."""
-    if operator is not ast.Add and operator is not ast.Sub:
+    """Whether the operation may build something large, or take long: not where one side is a plain number."""
+    if operator is ast.Div or operator is ast.FloorDiv:
         return True
     return not any(type(side) is ast.Constant and type(side.value) is not str for side in (left, right))
 
@@ -165,7 +181,7 @@ def _become_call(node: Any, function: ast.Name, arguments: list[ast.expr]) -> No
     node.func, node.args, node.keywords = function, arguments, []
 
 
-def _become_assignment(node: Any, function: ast.Name) -> None:
+def _become_assignment(node: Any, function: ast.Name, keyed: bool) -> None:
     """`x += y` becomes `x = add(x, y)`; `o[i] += y` first keeps o and i: each is evaluated once, and in order."""
     place = {"lineno": node.lineno, "col_offset": node.col_offset}
     target = node.target
@@ -174,9 +190,10 @@ def _become_assignment(node: Any, function: ast.Name) -> None:
         node.__class__ = ast.Assign
         node.targets, node.value = [target], value
         return
+    index = ast.Call(_KEY, [target.slice], [], **place) if keyed else target.slice
     keep = [
         ast.Assign([ast.Name(name, ast.Store(), **place)], value, **place)
-        for name, value in ((OBJECT, target.value), (INDEX, target.slice))
+        for name, value in ((OBJECT, target.value), (INDEX, index))
     ]
     old = ast.Subscript(_load(OBJECT), _load(INDEX), ast.Load(), **place)
     new = ast.Subscript(_load(OBJECT), _load(INDEX), ast.Store(), **place)
@@ -198,4 +215,6 @@ _CHANGES = _IN_SMALL | {
     ast.For: _loop,
     ast.comprehension: _comprehension,
     ast.FunctionDef: _function,
+    ast.Lambda: _lambda,
+    ast.Dict: _dict,
 }

@@ -14,6 +14,7 @@ from types import BuiltinFunctionType, FunctionType
 
 from agent_core.interpreter.cpython_facts import ADDRESS, BIG, DIGIT_BITS
 from agent_core.interpreter.instrument import CALL, TICK
+from agent_core.interpreter.metered_types import ITERATOR, OPENED, VIEWS
 
 TYPE_CHECKING = False  # that of typing would make every fork dearer
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ OVERFLOW = 64  # steps for printing more when there is already too much
 MAX_CALLS = 1_000  # calls of functions inside each other
 MAX_NESTING = 200  # lists inside each other that are compared or shown
 _ENDLESS = 1 << 62
-CONTAINERS = frozenset({list, tuple, dict})
+CONTAINERS = frozenset({list, tuple, dict}) | OPENED
 
 
 class OutOfSteps(BaseException):
@@ -73,6 +74,21 @@ class Meter:
             raise OutOfSteps
         deque(islice(self.steps, steps), maxlen=0)
 
+    def charge_elements(self, elements: int) -> None:
+        """Draws a step for every so many elements of a list."""
+        self.charge(elements >> ELEMENTS)
+
+    def opened(self, items: Any) -> Any:
+        """The iterable as something that C code can walk more than once: iterators and views become lists."""
+        kind = type(items)
+        if kind is ITERATOR:
+            self.charge_elements(items.__length_hint__())
+            return list(items)
+        if kind in VIEWS:
+            self.charge_elements(len(items))
+            return list(items)
+        return items
+
     def calls(self) -> int:
         """Calls so far of functions that the program itself could call. Costs a step where any was taken."""
         return 0 if self.left() == self.max_steps else self.call()[0]
@@ -103,9 +119,15 @@ class Meter:
                     below += item.values()
                 elif kind is str:
                     total += len(item) >> (LETTERS - ELEMENTS)
-                elif kind is int and not -BIG < item < BIG:
-                    digits = item.bit_length() // DIGIT_BITS
-                    total += digits * digits >> 7  # turning it into text is quadratic
+                elif kind is int:
+                    if not -BIG < item < BIG:
+                        digits = item.bit_length() // DIGIT_BITS
+                        total += digits * digits >> 7  # turning it into text is quadratic
+                elif kind in OPENED:
+                    total += len(item)
+                    if total > limit:
+                        self.charge(_ENDLESS)
+                    below += item.parts()
             if total > limit:
                 self.charge(_ENDLESS)
             level = below

@@ -1,23 +1,30 @@
 """The built-ins that programs see: each call is a step, and they charge more before C code loops.
 
-None calls back: C code that calls into the program would use up the C stack. So there is no `key=`, and nothing is
-lazy: `enumerate`, `zip` and `reversed` give lists.
+C code never calls into the program, which would use up the C stack: `map`, `filter` and `key=` call from Python code,
+one step a call, and what C code then sorts are the keys. Nothing is lazy, since what is not yet done is not yet paid:
+`map`, `filter`, `zip`, `enumerate` and `reversed` do all their work at once and give an iterator over the finished
+list, which can be gone through once and has no length, as in plain Python. What differs is when callbacks run: a
+program whose callback prints, or changes what it goes through, or fails for an element that is never asked for, shows
+that.
 """
 
 from __future__ import annotations
 
 import _ast as ast
 import builtins
+import math
 from types import FunctionType
 
 from agent_core.interpreter.instrument import ENTER, LEAVE, operator_name
 from agent_core.interpreter.meter import CONTAINERS, ELEMENTS, LETTERS, OVERFLOW, Meter, count, text_of
 from agent_core.interpreter.metered_methods import metered_methods
 from agent_core.interpreter.metered_operators import metered_operators
+from agent_core.interpreter.metered_order import metered_order
+from agent_core.interpreter.metered_types import ITERATOR, Set
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     Names = dict[str, Any]
@@ -29,23 +36,25 @@ def metered_names(meter: Meter) -> Names:
     """Everything that a program can reach without defining it, by name."""
     operators = metered_operators(meter)
     paid = _paid(meter)
-    names = _texts(meter) | _numbers(meter) | _order(meter, paid) | _sequences(meter, paid)
-    names["sum"] = _sum(meter, operators[operator_name(ast.Add)])
+    names = _texts(meter) | _numbers(meter) | _truth(meter, paid) | _sequences(meter, paid)
+    names |= {"map": _map(meter, paid), "filter": _filter(meter, paid)}
+    names |= metered_order(meter, operators[operator_name(ast.Add)])
     for name, function in names.items():
         if type(function) is FunctionType:
             function.__name__ = function.__qualname__ = name
-    names["range"] = range
+    names |= {"range": range, "sqrt": math.sqrt, "floor": math.floor, "ceil": math.ceil, "pi": math.pi}
+    names |= {"abs": builtins.abs, "len": builtins.len}
     return names | operators | metered_methods(meter) | {ENTER: meter.slots.pop, LEAVE: meter.slots.append}
 
 
 def _paid(meter: Meter) -> Callable[[Any], Any]:
-    charge, measure = meter.charge, meter.measure
+    charge, measure, opened = meter.charge, meter.measure, meter.opened
 
     def paid(items: Any) -> Any:
-        """The iterable, after charging for one pass over it."""
+        """The iterable, after charging for one pass over it; iterators and views become lists."""
         meter.tick()
-        kind = type(items)
-        charge((measure(items) if kind in CONTAINERS else count(items)) >> ELEMENTS)
+        items = opened(items)
+        charge((measure(items) if type(items) in CONTAINERS else count(items)) >> ELEMENTS)
         return items
 
     return paid
@@ -97,55 +106,25 @@ def _numbers(meter: Meter) -> Names:
     def true(value: Any = False) -> bool:
         return builtins.bool(value)
 
-    return {"int": integer, "float": decimal, "round": rounded, "bool": true, "abs": builtins.abs}
+    return {"int": integer, "float": decimal, "round": rounded, "bool": true}
 
 
-def _sum(meter: Meter, add: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    charge = meter.charge
-    numbers = {int, float, bool}
+def _truth(meter: Meter, paid: Callable[[Any], Any]) -> Names:
+    def elements(items: Any) -> Any:
+        items = paid(items)
+        return items.parts() if type(items) is Set else items
 
-    def add_up(items: Any, start: Any = 0) -> Any:
-        meter.tick()
-        kind = type(items)
-        if kind is range:
-            charge(count(items) >> ELEMENTS)
-            return builtins.sum(items, start)
-        if kind is list or kind is tuple:
-            charge(len(items) >> ELEMENTS)
-            if numbers.issuperset(map(type, items)) and isinstance(start, (int, float)):
-                return builtins.sum(items, start)
-        if type(start) is str:
-            raise TypeError("sum() can't sum strings [use ''.join(seq) instead]")
-        for item in items:
-            charge(1)
-            start = add(start, item)
-        return start
+    def any_of(items: Any) -> bool:
+        return builtins.any(elements(items))
 
-    return add_up
+    def all_of(items: Any) -> bool:
+        return builtins.all(elements(items))
 
-
-def _order(meter: Meter, paid: Callable[[Any], Any]) -> Names:
-    charge, measure = meter.charge, meter.measure
-
-    def smallest(*values: Any) -> Any:
-        paid(values[0] if len(values) == 1 else values)
-        return builtins.min(*values)
-
-    def largest(*values: Any) -> Any:
-        paid(values[0] if len(values) == 1 else values)
-        return builtins.max(*values)
-
-    def in_order(items: Any, /, *, reverse: Any = False) -> list:
-        meter.tick()
-        size = measure(items) if type(items) in CONTAINERS else count(items)
-        charge(size * (size.bit_length() >> 1) >> ELEMENTS)
-        return builtins.sorted(items, reverse=reverse)
-
-    return {"min": smallest, "max": largest, "sorted": in_order}
+    return {"any": any_of, "all": all_of}
 
 
 def _sequences(meter: Meter, paid: Callable[[Any], Any]) -> Names:
-    charge = meter.charge
+    charge, opened = meter.charge, meter.opened
 
     def listed(items: Any = ()) -> list:
         return list(paid(items))
@@ -153,30 +132,55 @@ def _sequences(meter: Meter, paid: Callable[[Any], Any]) -> Names:
     def fixed(items: Any = ()) -> tuple:
         return tuple(paid(items))
 
-    def numbered(items: Any, start: Any = 0) -> list:
-        return list(builtins.enumerate(paid(items), start))
+    def numbered(items: Any, start: Any = 0) -> Iterator:
+        return iter(list(builtins.enumerate(paid(items), start)))
 
-    def zipped(*lists: Any) -> list:
+    def zipped(*lists: Any) -> Iterator:
+        meter.tick()
+        lists = tuple([opened(items) for items in lists])
         size = min((count(items) for items in lists), default=0)
         charge(size * len(lists) >> ELEMENTS)
-        return list(builtins.zip(*lists, strict=False))
+        return iter(list(builtins.zip(*lists, strict=False)))
 
-    def backwards(items: Any) -> Any:
-        return paid(items)[::-1]
+    def backwards(items: Any) -> Iterator:
+        if type(items) is ITERATOR:
+            raise TypeError("an iterator is not reversible")
+        return iter(list(builtins.reversed(paid(items))))
 
-    def any_of(items: Any) -> bool:
-        return builtins.any(paid(items))
+    return {"list": listed, "tuple": fixed, "enumerate": numbered, "zip": zipped, "reversed": backwards}
 
-    def all_of(items: Any) -> bool:
-        return builtins.all(paid(items))
 
-    return {
-        "list": listed,
-        "tuple": fixed,
-        "enumerate": numbered,
-        "zip": zipped,
-        "reversed": backwards,
-        "any": any_of,
-        "all": all_of,
-        "len": builtins.len,
-    }
+def _map(meter: Meter, paid: Callable[[Any], Any]) -> Callable[..., Iterator]:
+    def mapped(function: Any, *lists: Any) -> Iterator:
+        """Up to three lists: more would have to be unpacked by C code."""
+        tick, found = meter.tick, []
+        columns = [paid(items) for items in lists]
+        if len(columns) == 1:
+            for a in columns[0]:
+                tick()
+                found.append(function(a))
+        elif len(columns) == 2:
+            for a, b in zip(*columns, strict=False):
+                tick()
+                found.append(function(a, b))
+        elif len(columns) == 3:
+            for a, b, c in zip(*columns, strict=False):
+                tick()
+                found.append(function(a, b, c))
+        else:
+            raise TypeError("map() takes a function and one to three lists here")
+        return iter(found)
+
+    return mapped
+
+
+def _filter(meter: Meter, paid: Callable[[Any], Any]) -> Callable[[Any, Any], Iterator]:
+    def filtered(function: Any, items: Any) -> Iterator:
+        tick, found = meter.tick, []
+        for item in paid(items):
+            tick()
+            if item if function is None else function(item):
+                found.append(item)
+        return iter(found)
+
+    return filtered

@@ -12,6 +12,7 @@ from agent_core.interpreter.cpython_facts import BIG, DIGIT_BITS
 from agent_core.interpreter.instrument import SLICE, operator_name
 from agent_core.interpreter.meter import ELEMENTS, LETTERS, Meter, count
 from agent_core.interpreter.metered_comparisons import metered_comparisons
+from agent_core.interpreter.metered_types import VIEWS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     Charge = Callable[[int], None]
     Operators = dict[type[ast.AST], Callable[[Any, Any], Any]]
 
+EXTENDING = frozenset({list, tuple, str, range, dict}) | VIEWS  # what a list can be added to with +=
 PRODUCT = 6  # as a shift: a product of 64 pairs of digits costs a step
 
 
@@ -29,7 +31,8 @@ def metered_operators(meter: Meter) -> dict[str, Any]:
     charge = meter.charge
     before_product = _before_product(charge)
     plain = _sums(charge) | _divisions(charge) | _powers(charge) | _product(charge, before_product)
-    in_place = plain | _in_place(charge, before_product, plain)
+    plain |= _union(charge)
+    in_place = plain | _in_place(charge, before_product, plain) | _in_place_union(charge)
     names: dict[str, Any] = {operator_name(kind): function for kind, function in plain.items()}
     names |= {operator_name(kind, in_place=True): function for kind, function in in_place.items()}
     return names | {SLICE: _slice(charge)} | metered_comparisons(meter)
@@ -144,13 +147,14 @@ def _powers(charge: Charge) -> Operators:
 
 
 def _in_place(charge: Charge, before_product: Callable[[Any, Any], None], plain: Operators) -> Operators:
-    """The operators that change a list instead of making a new one; for all else they are the plain ones."""
+    """The operators that change a list or a set instead of making a new one; for all else they are the plain ones."""
+    built = _charge_built(charge)
     add, multiply = plain[ast.Add], plain[ast.Mult]
 
     def add_in_place(a: Any, b: Any) -> Any:
         if type(a) is not list:
             return add(a, b)
-        if type(b) is list or type(b) is tuple or type(b) is str or type(b) is range:
+        if type(b) in EXTENDING:
             charge(count(b) >> ELEMENTS)
         a += b
         return a
@@ -162,4 +166,31 @@ def _in_place(charge: Charge, before_product: Callable[[Any, Any], None], plain:
         a *= b
         return a
 
-    return {ast.Add: add_in_place, ast.Mult: multiply_in_place}
+    def subtract_in_place(a: Any, b: Any) -> Any:
+        a -= b
+        if type(a) is int and -BIG < a < BIG:
+            return a
+        return built(a)
+
+    return {ast.Add: add_in_place, ast.Mult: multiply_in_place, ast.Sub: subtract_in_place}
+
+
+def _union(charge: Charge) -> Operators:
+    def either(a: Any, b: Any) -> Any:
+        if type(a) is dict and type(b) is dict:
+            charge(len(a) + len(b) >> ELEMENTS)
+        return a | b
+
+    return {ast.BitOr: either}
+
+
+def _in_place_union(charge: Charge) -> Operators:
+    def either_in_place(a: Any, b: Any) -> Any:
+        if type(a) is dict:
+            if type(b) is not dict:  # CPython takes pairs as well, and hashes what nobody has paid for
+                raise TypeError("only a dict can be merged into a dict here")
+            charge(len(b) >> ELEMENTS)
+        a |= b
+        return a
+
+    return {ast.BitOr: either_in_place}

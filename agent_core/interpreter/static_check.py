@@ -14,10 +14,12 @@ import _ast as ast  # the classes and nothing else: what `import ast` brings alo
 from agent_core.interpreter.allowlist import (
     ALWAYS_CHECKED,
     BUILTINS,
+    CALL_BACK,
     CHILDREN,
     COMPARISONS,
     CONSTANTS,
     KEYWORDS,
+    LARGE_NODE,
     MAX_DEPTH,
     MAX_SOURCE,
     METHODS,
@@ -39,13 +41,26 @@ class Refused(Exception):
 class Checked:
     """A tree that passed, every node of it in a list, and what the rewriting has to know."""
 
-    __slots__ = ("calls_back", "growing", "loaded", "loops", "nodes", "rewrite", "stored", "tree")
+    __slots__ = (
+        "calls_back",
+        "extra_nodes",
+        "growing",
+        "keyed",
+        "loaded",
+        "loops",
+        "nodes",
+        "rewrite",
+        "stored",
+        "tree",
+    )
 
     def __init__(self, tree: Any):
         self.tree: ast.Module = tree
         self.nodes: list[ast.AST] = []
         self.loops = False  # a while, a for or a comprehension
         self.calls_back = False  # a call of something that may be a function of the program
+        self.extra_nodes = 0  # what is made of some nodes takes as much memory as what is made of several others
+        self.keyed = False  # a display of a dict
         self.rewrite = False  # something that must be replaced wherever it stands
         self.growing = 0  # displays and additions: what can make a value grow without a loop
         self.stored: set[str] = set()
@@ -89,6 +104,8 @@ def check(source: str) -> Checked:
             for name in fields[1]:
                 below += getattr(node, name)
         level = below
+    if not checked.loaded.isdisjoint(CALL_BACK):
+        checked.calls_back = True
     unknown = checked.loaded - checked.stored - BUILTINS
     if unknown:
         raise Refused(f"NameError: name '{min(unknown)}' is not defined")
@@ -97,18 +114,17 @@ def check(source: str) -> Checked:
     return checked
 
 
-def _name_ok(name: str) -> bool:
-    return name[0] != "_" or name == "_"
+def _add_name(name: str, checked: Checked) -> None:
+    if name[0] == "_" and name != "_":
+        raise Refused(f"the name {name} is not allowed")
+    checked.stored.add(name)
 
 
 def _name(node: Any, checked: Checked, below: list[ast.AST]) -> None:
     name = node.id
     if name[0] == "_" and name != "_":
         raise Refused(f"the name {name} is not allowed")
-    if type(node.ctx) is ast.Store:
-        checked.stored.add(name)
-    else:
-        checked.loaded.add(name)
+    (checked.stored if type(node.ctx) is ast.Store else checked.loaded).add(name)
 
 
 def _constant(node: Any, checked: Checked, below: list[ast.AST]) -> None:
@@ -120,18 +136,25 @@ def _constant(node: Any, checked: Checked, below: list[ast.AST]) -> None:
 
 
 def _function(node: Any, checked: Checked, below: list[ast.AST]) -> None:
-    arguments = node.args
     if node.decorator_list or node.returns or getattr(node, "type_params", None):
         raise Refused("decorators and annotations are not allowed")
+    _add_name(node.name, checked)
+    _parameters(node.args, checked, below)
+
+
+def _lambda(node: Any, checked: Checked, below: list[ast.AST]) -> None:
+    checked.extra_nodes += LARGE_NODE
+    _parameters(node.args, checked, below)
+
+
+def _parameters(arguments: ast.arguments, checked: Checked, below: list[ast.AST]) -> None:
     if arguments.posonlyargs or arguments.vararg or arguments.kwonlyargs or arguments.kwarg:
         raise Refused("only plain parameters are allowed")
     if any(type(default) is not ast.Constant for default in arguments.defaults):
         raise Refused("only a literal can be the default of a parameter")
     below += arguments.defaults
-    for name in (node.name, *(argument.arg for argument in arguments.args)):
-        if not _name_ok(name):
-            raise Refused(f"the name {name} is not allowed")
-        checked.stored.add(name)
+    for argument in arguments.args:
+        _add_name(argument.arg, checked)
     if any(argument.annotation for argument in arguments.args):
         raise Refused("decorators and annotations are not allowed")
 
@@ -153,6 +176,8 @@ def _call(node: Any, checked: Checked, below: list[ast.AST]) -> None:
 def _keyword(node: Any, checked: Checked, below: list[ast.AST]) -> None:
     if node.arg not in KEYWORDS:
         raise Refused(f"the keyword argument {node.arg} is not allowed")
+    if node.arg == "key":
+        checked.calls_back = True
 
 
 def _subscript(node: Any, checked: Checked, below: list[ast.AST]) -> None:
@@ -171,7 +196,7 @@ def _operator(node: Any, checked: Checked, below: list[ast.AST]) -> None:
     kind = type(node.op)
     if kind not in OPERATORS:
         raise Refused(f"the operator {kind.__name__} is not allowed")
-    if kind is ast.Add:
+    if kind is ast.Add or kind is ast.BitOr:
         checked.growing += 1
     if kind in ALWAYS_CHECKED or type(node) is ast.AugAssign:
         checked.rewrite = True
@@ -193,6 +218,14 @@ def _display(node: Any, checked: Checked, below: list[ast.AST]) -> None:
     checked.growing += 1
 
 
+def _dict(node: Any, checked: Checked, below: list[ast.AST]) -> None:
+    if None in node.keys:
+        raise Refused("** in a dict is not allowed")
+    checked.growing += 1
+    checked.extra_nodes += LARGE_NODE
+    checked.keyed = True
+
+
 def _loop(node: Any, checked: Checked, below: list[ast.AST]) -> None:
     checked.loops = True
     if getattr(node, "is_async", 0):
@@ -203,6 +236,7 @@ RULES: dict[type[ast.AST], Callable[[Any, Checked, list[ast.AST]], None]] = {
     ast.Name: _name,
     ast.Constant: _constant,
     ast.FunctionDef: _function,
+    ast.Lambda: _lambda,
     ast.Call: _call,
     ast.keyword: _keyword,
     ast.Subscript: _subscript,
@@ -211,6 +245,7 @@ RULES: dict[type[ast.AST], Callable[[Any, Checked, list[ast.AST]], None]] = {
     ast.Compare: _comparison,
     ast.List: _display,
     ast.Tuple: _display,
+    ast.Dict: _dict,
     ast.While: _loop,
     ast.For: _loop,
     ast.comprehension: _loop,

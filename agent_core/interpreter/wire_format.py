@@ -15,6 +15,7 @@ import struct
 from _json import encode_basestring_ascii as quoted  # the C half of json; json itself would make every fork dearer
 
 from agent_core.interpreter.cpython_facts import DECIMAL_BITS
+from agent_core.interpreter.metered_types import Set
 
 TYPE_CHECKING = False  # that of typing would make every fork dearer
 if TYPE_CHECKING:
@@ -84,8 +85,10 @@ def _encode(value: Any, room: list[int], depth: int) -> str:
         raise NotPlain("ValueError: the answer is nested too deep")
     if kind is list:
         return "[" + ",".join([_encode(item, room, depth - 1) for item in value]) + "]"
-    if kind is tuple or kind is set:
-        return f'{{"{kind.__name__[0]}":{_encode(list(value), room, depth - 1)}}}'
+    if kind is tuple:
+        return f'{{"t":{_encode(list(value), room, depth - 1)}}}'
+    if kind is Set:
+        return f'{{"s":{_encode(list(value.parts()), room, depth - 1)}}}'
     if kind is dict:
         return f'{{"d":{_encode([list(pair) for pair in value.items()], room, depth - 1)}}}'
     raise NotPlain(f"TypeError: the answer is a {kind.__name__}, not a plain value")

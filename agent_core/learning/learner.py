@@ -96,6 +96,8 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         if loss.requires_grad:
             loss.backward()
+            for unused in (p for p in self.policy.parameters() if p.grad is None):  # `no_context`, if all have one
+                unused.grad = torch.zeros_like(unused)  # as `add_up` has it, so that Adam does the same on one rank
         loss, policy_loss, imitation, total_entropy, choices_made = self._ranks.add_up(
             self.policy.parameters(), loss, policy_loss, imitation, total_entropy, programs.chosen.sum()
         )

@@ -15,7 +15,7 @@ from agent_core.grammar.legal_tokens import LegalTokens
 from agent_core.grammar.rules import read_grammar
 from agent_core.run.console import say
 from agent_core.run.file_score import file_score
-from agent_core.run.memory_advice import advice
+from agent_core.run.memory_advice import advice, lacks_memory
 from agent_core.run.parts import Parts, task_and_tokenizer
 from agent_core.run.streams import ReaderLeft, answer
 from agent_core.run.training import train
@@ -49,8 +49,10 @@ def carry_out(options: argparse.Namespace) -> int:
         return 1
     except SaidElsewhere as error:
         return error.code
-    except torch.OutOfMemoryError:
-        pass  # what it holds of the run is let go here, and the tensors with it
+    except (RuntimeError, MemoryError) as error:
+        if not lacks_memory(error):
+            raise
+        # what the error holds of the run is let go here, and the tensors with it
     parts = Parts.of(config)
     say(f"error: {advice(config, parts.task, parts.tokenizer, parts.legal_tokens)}", file=sys.stderr)
     return 2

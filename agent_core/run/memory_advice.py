@@ -22,6 +22,11 @@ def advice(config: Config, task: Task, tokenizer: Tokenizer, legal_tokens: Legal
     )
 
 
+def lacks_memory(error: BaseException) -> bool:
+    """Whether there was too little memory on a device, or on the CPU, where PyTorch has no exception of its own."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "DefaultCPUAllocator" in str(error)
+
+
 def fitting_batch(config: Config, task: Task, tokenizer: Tokenizer, legal_tokens: LegalTokens) -> int:
     """The largest of a half, a quarter, ... of the batch with which a step goes through; 0 for none."""
     size = config.generator.batch_size
@@ -31,6 +36,7 @@ def fitting_batch(config: Config, task: Task, tokenizer: Tokenizer, legal_tokens
             generator = CodeGenerator(tokenizer, legal_tokens, Prompt(*task.start), config)
             generator.learn(torch.zeros(size), generator.generate(size))
             return size
-        except torch.OutOfMemoryError:
-            continue
+        except (RuntimeError, MemoryError) as error:
+            if not lacks_memory(error):
+                raise
     return 0

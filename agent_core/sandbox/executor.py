@@ -135,7 +135,10 @@ def _layers(jail: str) -> tuple[bool, bytes]:
         except OSError as error:
             raise JailError(f"the jail's filter cannot be made: {reason(error.errno or 0)}") from None
     if jail == "limits":
-        warnings.warn(LIMITS_WARNING, RuntimeWarning, stacklevel=3)
+        try:
+            warnings.warn(LIMITS_WARNING, RuntimeWarning, stacklevel=3)
+        except RuntimeWarning as warning:
+            raise JailError(f"{warning} Here it is an error, since PYTHONWARNINGS or -W says so.") from None
         return False, b""
     raise JailError(f"jail = {jail} under [executor] is not known: it is auto, strict or limits")
 

@@ -4,6 +4,8 @@ What a hostile program prints or answers could move the cursor or rename the win
 everything of its making is escaped here, and cut short.
 """
 
+from collections.abc import Sequence
+
 from agent_core.interpreter.wire_format import STATUSES
 from agent_core.scoring.score import Score
 from agent_core.tasks.task import Task
@@ -24,6 +26,16 @@ def departure(task: Task, score: Score) -> str:
         return ""
     found = _in_output(task, score) if task.kind == "output" else _in_cases(task, score)
     return found or _in_constraints(task, score)
+
+
+def call(task: Task, arguments: Sequence[object]) -> str:
+    """A call of the task's function, safe to show."""
+    return f"{task.function_name}({', '.join(map(_value, arguments))})"
+
+
+def outcome(status: str, value: object, message: str) -> str:
+    """What a call came to, after its name and safe to show: `gave 3`, `crashed (...)`, `did not end (...)`."""
+    return f"gave {_value(value)}" if status == "finished" else _ending(status, message)
 
 
 def _in_output(task: Task, score: Score) -> str:
@@ -50,11 +62,10 @@ def _in_cases(task: Task, score: Score) -> str:
         return f"it {_ending(score.status, score.message)}"
     wrong = [case for case in score.cases if case.status == "endless"] if score.status == "endless" else []
     for case in wrong or [case for case in score.cases if not case.exact]:
-        call = f"{task.function_name}({', '.join(_value(argument) for argument in case.arguments)})"
-        came = f"gave {_value(case.got)}" if case.status == "finished" else _ending(case.status, case.message)
+        came = outcome(case.status, case.got, case.message)
         loose = case.status == "finished" and same(case.got, case.expected, loose=True)
         way_out = ' ("numeric": "loose" in the task makes them the same)' if loose else ""
-        return f"{call} {came}, wanted {_value(case.expected)}{way_out}"
+        return f"{call(task, case.arguments)} {came}, wanted {_value(case.expected)}{way_out}"
     return ""
 
 

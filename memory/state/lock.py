@@ -76,7 +76,7 @@ def _acquire(path: Path) -> int:
             raise UserError(
                 f"{path.parent} is on a file system that cannot lock files; choose another under [paths]"
             ) from None
-        raise not_written(path.parent, error) from error
+        raise not_written(error.filename or path.parent, error) from error
 
 
 def _is_still(path: Path, descriptor: int) -> bool:

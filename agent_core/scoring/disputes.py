@@ -1,0 +1,202 @@
+"""Before a shorter program replaces a solution, the two are run on inputs made from the task's own.
+
+Both pass all cases, so nothing that is known says which is right. Where they differ, the earlier one stays, and the
+input on which they do is shown: somebody who knows the answer can add it to the task's cases. Nothing else hangs on the
+made inputs: no reward, no counterexample and no draw of the run.
+
+Where the solution has no answer to a made input (it crashes or does not end), there is nothing to keep: the input may
+lie outside of what the task presupposes. Where only the other program has none, they differ.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from agent_core.distributed.ranks import Ranks
+from agent_core.sandbox.executor import Call, CaseResult, Executor
+from agent_core.scoring.mismatch import call, outcome
+from agent_core.tasks.made_inputs import made_inputs
+from agent_core.tasks.task import FUNCTION, Task
+from agent_core.tasks.values import as_json, as_text, is_small, same
+
+INPUTS = 200  # made of a task's cases
+WHICH = "which is right? add it to the task's cases"
+_ENDLESS = 5  # made inputs on which a program may fail to end before it is asked no more
+_SHOWN = 100  # disputes that are kept and shown, each on another input
+_REMEMBERED = 10_000  # programs that are known to be disputed
+_NO_ANSWER = CaseResult("endless")
+
+TokenIds = tuple[int, ...]
+
+
+class Difference(NamedTuple):
+    """An input on which two programs differ."""
+
+    arguments: tuple
+    solution: CaseResult  # of the earlier program
+    other: CaseResult
+
+
+class FirstSolution(NamedTuple):
+    """The first program that passed every case."""
+
+    attempts: int
+    tokens: int
+    program: str  # as people are shown it
+
+
+class Dispute(NamedTuple):
+    """A shorter program that passes every case and yet differs from the solution."""
+
+    attempts: int
+    tokens: int
+    program: str  # as people are shown it
+    arguments: list
+    solution: tuple[str, Any, str]  # what the solution came to: status, value and message
+    other: tuple[str, Any, str]
+
+    def lines(self, task: Task) -> str:
+        """The difference in one line, safe to show."""
+        return (
+            f"{call(task, self.arguments)}: the solution {outcome(*self.solution)}, "
+            f"the shorter program {outcome(*self.other)}; {WHICH}"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """What result.json holds of it."""
+        return {
+            "attempts": self.attempts,
+            "tokens": self.tokens,
+            "program": self.program,
+            "inputs": as_json(self.arguments),
+            "solution": _answer_as_json(self.solution),
+            "other": _answer_as_json(self.other),
+        }
+
+
+def first_difference(
+    inputs: Sequence[tuple], solution: Sequence[CaseResult], other: Sequence[CaseResult], loose: bool
+) -> Difference | None:
+    """The first of the inputs on which a solution's answer is not the other program's."""
+    for arguments, right, got in zip(inputs, solution, other, strict=True):
+        if right.status == "finished" and not _agree(right, got, loose):
+            return Difference(arguments, right, got)
+    return None
+
+
+class Solutions:
+    """What is believed to solve the task: the first solution, and then what is shorter and does the same.
+
+    All ranks have the same; the first one runs what is compared.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        executor: Executor,
+        ranks: Ranks,
+        seed: int,
+        text: Callable[[TokenIds], str],
+    ):
+        """seed: of the run; the made inputs follow from it. text: of a program, as the policy writes it."""
+        self.first: FirstSolution | None = None
+        self.disputes: list[Dispute] = []  # each on another input
+        self._task, self._executor, self._ranks, self._seed, self._text = task, executor, ranks, seed, text
+        self._disputed: dict[TokenIds, None] = {}  # the oldest first
+        self._inputs: list[tuple] | None = None
+        self._asked: tuple[TokenIds, list[CaseResult]] | None = None  # the last solution, and what it answered
+
+    def believes(self, row: TokenIds, solution: TokenIds | None, attempts: int) -> bool:
+        """Whether a program that passes every case may be the best. All ranks must ask, in the same order.
+
+        solution: the best so far, if it passes every case, too; attempts: at which the program was tried.
+        """
+        if solution is None:
+            self.first = FirstSolution(attempts, len(row), self._task.present(self._text(row)))
+            return True
+        if self._task.kind == "output":
+            return True
+        if row in self._disputed:
+            return False
+        dispute = self._ranks.broadcast(self._dispute(row, solution, attempts) if self._ranks.leads else None)
+        if dispute is None:
+            return True
+        self._disputed[row] = None
+        if len(self._disputed) > _REMEMBERED:
+            del self._disputed[next(iter(self._disputed))]
+        found = Dispute(*dispute)
+        known = {as_text(other.arguments) for other in self.disputes}
+        if len(self.disputes) < _SHOWN and as_text(found.arguments) not in known:
+            self.disputes.append(found)
+        return False
+
+    def forget_programs(self) -> None:
+        """Token ids mean something else now, or other programs are legal: disputed ones are compared anew."""
+        self._disputed.clear()
+        self._asked = None
+
+    def state(self) -> dict[str, Any]:
+        """Plain values that `load_state` takes back."""
+        return {
+            "seed": self._seed,
+            "first": self.first and tuple(self.first),
+            "disputes": [tuple(dispute) for dispute in self.disputes],
+            "disputed": list(self._disputed),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Takes back what was saved; empty: by a version that compared nothing."""
+        if not state:
+            return
+        self._seed, self._inputs = state["seed"], None
+        self.first = FirstSolution(*state["first"]) if state["first"] else None
+        self.disputes = [Dispute(*dispute) for dispute in state["disputes"]]
+        self._disputed = dict.fromkeys(state["disputed"])
+
+    def _dispute(self, row: TokenIds, solution: TokenIds, attempts: int) -> tuple | None:
+        """The fields of a Dispute, where the two programs differ. On the first rank only."""
+        if self._inputs is None:
+            cases = [*self._task.test_cases, *self._task.check_cases]
+            self._inputs = made_inputs([case.arguments for case in cases], self._seed, INPUTS)
+        if not self._inputs:
+            return None
+        if self._asked is None or self._asked[0] != solution:
+            self._asked = solution, self._answers(solution, self._inputs)
+        loose = self._task.numeric == "loose"
+        found = first_difference(self._inputs, self._asked[1], self._answers(row, self._inputs), loose)
+        if found is None:
+            return None
+        program = self._task.present(self._text(row))
+        return (attempts, len(row), program, list(found.arguments), _plain(found.solution), _plain(found.other))
+
+    def _answers(self, row: TokenIds, inputs: Sequence[tuple]) -> list[CaseResult]:
+        """What the program answers, alone in the jail, to each input. After one that does not end the jail asks no
+        more, so the rest are asked in another run."""
+        module, answers = self._task.module(self._text(row)), list[CaseResult]()
+        for _ in range(_ENDLESS):
+            rest = tuple(inputs[len(answers) :])
+            (run,) = self._executor.run([module], Call(FUNCTION, rest), alone=True)
+            statuses = [case.status for case in run.cases]
+            ended = statuses.index("endless") + 1 if "endless" in statuses else len(statuses)
+            answers += run.cases[:ended]
+            if ended == len(rest) or not ended:
+                break
+        return answers + [_NO_ANSWER] * (len(inputs) - len(answers))
+
+
+def _agree(right: CaseResult, got: CaseResult, loose: bool) -> bool:
+    """Whether both are the same answer. One that is a burden to look at is none, as it is to the scorer."""
+    if not is_small(right.value):
+        return True
+    if got.status != "finished" or not is_small(got.value):
+        return False
+    return same(got.value, right.value, loose) or as_text(got.value) == as_text(right.value)  # nan is not itself
+
+
+def _plain(result: CaseResult) -> tuple[str, Any, str]:
+    value = as_json(result.value) if is_small(result.value) else None
+    return result.status, value, result.message
+
+
+def _answer_as_json(answer: tuple[str, Any, str]) -> dict[str, Any]:
+    status, value, message = answer
+    return {"status": status, "answer": as_json(value), **({"message": message} if message else {})}
