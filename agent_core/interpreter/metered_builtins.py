@@ -15,7 +15,7 @@ import builtins
 import math
 from types import FunctionType
 
-from agent_core.interpreter.instrument import ENTER, LEAVE, operator_name
+from agent_core.interpreter.instrument import ENTER, LEAVE, PAY, operator_name
 from agent_core.interpreter.meter import CONTAINERS, ELEMENTS, LETTERS, OVERFLOW, Meter, count, text_of
 from agent_core.interpreter.metered_methods import metered_methods
 from agent_core.interpreter.metered_operators import metered_operators
@@ -44,7 +44,16 @@ def metered_names(meter: Meter) -> Names:
             function.__name__ = function.__qualname__ = name
     names |= {"range": range, "sqrt": math.sqrt, "floor": math.floor, "ceil": math.ceil, "pi": math.pi}
     names |= {"abs": builtins.abs, "len": builtins.len}
-    return names | operators | metered_methods(meter) | {ENTER: meter.slots.pop, LEAVE: meter.slots.append}
+    return (
+        names
+        | operators
+        | metered_methods(meter)
+        | {
+            ENTER: meter.slots.pop,
+            LEAVE: meter.slots.append,
+            PAY: meter.charge,
+        }
+    )
 
 
 def _paid(meter: Meter) -> Callable[[Any], Any]:

@@ -17,6 +17,15 @@ from agent_core.tasks.values import is_small
 _KNOWN = re.compile(r"<[A-Z]+>|NEWLINE|INDENT|DEDENT|\W+|(var|func)_\w+|" + "|".join(sorted(BUILTINS)))
 _NUMBER = r"\d|[-.]|e[+-](?=\d)|inf|nan"
 _WORDS = r"True|False|None"
+_QUOTED = [", ", "'", '"', r"\\"]
+# How other values than texts, numbers and lists look when printed, after the tokens one of which it takes to make them.
+_LOOKS = (
+    ({"tuple", "enumerate", "zip"}, [r"\(", r"\)", ",", *_QUOTED]),
+    ({"{"}, [r"\{", r"\}", ": ", *_QUOTED]),
+    ({"**"}, [r"\(", r"\)", r"\+", "j"]),  # a complex number, as a root of a negative one
+    ({"map", "filter", "zip", "enumerate", "reversed"}, ["<list_iterator object>"]),
+    ({"lambda"}, ["<function <lambda>>"]),
+)
 
 
 def why_not_printed(text: str, tokens: Sequence[str], case_sensitive: bool = True) -> str | None:
@@ -80,7 +89,7 @@ def _makes_anything(tokens: Iterable[str]) -> bool:
 
 def _glues(tokens: Sequence[str]) -> bool:
     """Whether texts can be joined without anything between them."""
-    return any(token in tokens for token in ("+", "+=", "*", "["))
+    return any(token in tokens for token in ("+", "+=", "*", "*=", "["))
 
 
 def _pieces(tokens: Sequence[str]) -> list[str]:
@@ -91,6 +100,9 @@ def _pieces(tokens: Sequence[str]) -> list[str]:
     if "[" in tokens:  # one character of a text, and how a list looks
         pieces += [re.escape(char) for char in dict.fromkeys("".join(texts))]
         pieces += [r"\[", r"\]", ", ", "'", '"', r"\\"]
+    for makers, looks in _LOOKS:
+        if not makers.isdisjoint(tokens):
+            pieces += looks
     if "range" in tokens:
         pieces.append(r"range\(-?\d+, -?\d+(, -?\d+)?\)")
     return [*pieces, _NUMBER, _WORDS]
