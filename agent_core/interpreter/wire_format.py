@@ -21,15 +21,14 @@ TYPE_CHECKING = False  # that of typing would make every fork dearer
 if TYPE_CHECKING:
     from typing import Any
 
-STATUSES = ("finished", "crashed", "endless", "refused")  # of a program, from best to worst; a frame has the place
-FINISHED, CRASHED, ENDLESS, REFUSED = range(len(STATUSES))
-AGAIN = len(STATUSES)  # no status: the program ran out of memory beside others and must be run alone
+FINISHED, CRASHED, ENDLESS, REFUSED, AGAIN = range(5)  # AGAIN: out of memory beside others, so to be run alone
 DONE, DIED, TIMED_OUT, TOO_MUCH, NOT_JAILED = range(5)  # how a child ended, as its worker saw it
 
 HEADER = struct.Struct("<8sII")
 CHILD = struct.Struct("<BiI")  # outcome, exit status, bytes of frames
 LENGTH = struct.Struct("<I")
 NONCE_BYTES = 8
+STATUSES = ("finished", "crashed", "endless", "refused")  # in words, from best to worst; AGAIN is none
 
 MAX_VALUE = 16_384  # letters of one encoded value
 MAX_DEPTH = 50  # containers inside each other in a value
