@@ -353,6 +353,9 @@ ENDLESS_PROGRAMS = [
     "a = [list(range(9000))]\nb = {1: a}\nwhile True: c = a in b.values()",
     "while True: a = map(lambda b: [b] * 100, range(100))",
     "a = lambda: a()\nwhile True: b = lambda: a",
+    "a = 1 << 20000\nwhile True:\n    " + "round(a, -300);" * 60,
+    "a = 1 << 20000\nwhile True:\n    " + "a ^ a; a >> 5; ~a; a | a;" * 20,
+    "a = set(range(3000))\nwhile True:\n    " + "3 in a; sum(a); max(a);" * 20,
 ]
 
 
