@@ -56,8 +56,7 @@ class RunRecorder(NullRecorder):
 
     def __enter__(self) -> "RunRecorder":
         with self._open:  # closes the one if the other fails
-            log = RunLog(self._folder, COLUMNS, self._agent.progress.attempts, tell=lambda note: say(f"note: {note}"))
-            self._log = self._open.enter_context(log)
+            self._log = self._open.enter_context(RunLog(self._folder, COLUMNS, self._agent.progress.attempts))
             self._log.settings(self._settings.plain())
             self._bar = self._open.enter_context(Bar(self._agent))
             self._open = self._open.pop_all()
@@ -70,6 +69,8 @@ class RunRecorder(NullRecorder):
     def step(self, row: Mapping[str, float], improved: bool) -> None:
         agent, show_every = self._agent, self._agent.config.run.show_every
         self._log.row(row)
+        if note := self._log.take_note():
+            say(f"note: {note}")
         self._bar.update(row)
         if improved:
             self._log.best([BestRecord(i.attempts, i.reward, i.program) for i in agent.history])
