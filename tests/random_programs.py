@@ -105,7 +105,10 @@ class Writer:
 
 def program(generator: random.Random) -> str:
     """One random program of at most some 100 tokens."""
-    writer = Writer(generator)
+    return _finished(Writer(generator))
+
+
+def _finished(writer: Writer) -> str:
     text = writer.statement("", 0, False)
     while writer.left > 0:
         text += writer.statement("", 0, False)
@@ -115,3 +118,82 @@ def program(generator: random.Random) -> str:
 def programs(count: int, seed: int) -> list[str]:
     generator = random.Random(seed)
     return [program(generator) for _ in range(count)]
+
+
+class WiderWriter(Writer):
+    """Writes also what the first vocabulary has no words for: lambda, map, filter, key, dicts, sets, methods, math.
+
+    Iterators are always used up at once, since they show themselves otherwise than in plain Python.
+    """
+
+    IN_PLACE = ["+=", "-=", "*=", "//=", "%=", "|=", "&=", "^=", "**=", "<<=", ">>="]
+    KEYS = ["abs", "len", "str", "lambda {0}: -{0}", "lambda {0}: {0} % 3", "lambda {0}: [{0}, 1]", "lambda {0}: {1}"]
+    TEXT_METHODS = ["upper()", "lower()", "split()", "strip()", "isdigit()", "isalpha()", "isupper()", "islower()"]
+    TEXT_METHODS += ["replace('l', '')", "replace('', '-')", "replace('o', 'oo', 1)", "startswith('h')", "count('l')"]
+    TEXT_METHODS += ["find('o')", "split('l')", "endswith('d')", "join(['a', 'b'])"]
+
+    def expression(self, depth: int = 0) -> str:
+        pick = self.random.random()
+        if depth > 3 or self.left < 0 or pick < 0.5:
+            return super().expression(depth)
+        self.left -= 2
+        one, other = self.expression(depth + 1), self.expression(depth + 1)
+        forms = [
+            lambda: (
+                f"sorted({self.sequence(depth)}, key={self._key(one)}, reverse={self.random.choice(['True', 'False'])})"
+            ),
+            lambda: f"{self.random.choice(['min', 'max'])}({self.sequence(depth)}, key={self._key(one)})",
+            lambda: f"list(map({self._key(one)}, {self.sequence(depth)}))",
+            lambda: f"list(map(lambda x, y: x {self.random.choice(BINARY)} y, {one}, {self.sequence(depth)}))",
+            lambda: f"list(filter({self.random.choice(['None', self._key(one)])}, {self.sequence(depth)}))",
+            lambda: f"(lambda x, y=2: x {self.random.choice(BINARY)} y)({one})",
+            lambda: f"[x {self.random.choice(BINARY)} {one} for x in {self.sequence(depth)} if x != {other}]",
+            lambda: f"{self.random.choice(['sqrt', 'floor', 'ceil', 'round', 'any', 'all'])}({one})",
+            lambda: (
+                f"({one} {self.random.choice(['**', '|', '&', '^', '<<', '>>'])} {self.random.choice(NUMBERS[:6])})"
+            ),
+            lambda: f"list({self.random.choice(['enumerate', 'reversed'])}({self.sequence(depth)}))",
+            lambda: f"list(zip({self.sequence(depth)}, {one}))",
+            lambda: f"{self.random.choice(TEXTS)}.{self.random.choice(self.TEXT_METHODS)}",
+            lambda: f"{{{one}: {other}, {self.random.choice(NUMBERS)}: pi}}",
+            lambda: f"{self._dict(one)}.get({other})",
+            lambda: f"{self.random.choice(['list', 'sorted', 'len', 'sum', 'str'])}({self._dict(one)}.{self._view()})",
+            lambda: f"({other} in {self._dict(one)}.{self._view()})",
+            lambda: f"{self._dict(one)}[{other}]",
+            lambda: f"{self.random.choice(['len', 'sorted', 'sum', 'min', 'max', 'any'])}({self._set(depth, other)})",
+            lambda: f"({other} in {self._set(depth, one)})",
+            lambda: f"({self._set(depth, one)} {self.random.choice(['==', '<=', '<'])} {self._set(depth, other)})",
+        ]
+        return self.random.choice(forms)()
+
+    def statement(self, indent: str, depth: int, inside: bool) -> str:
+        pick = self.random.random()
+        if self.variables and pick < 0.2:
+            self.left -= 2
+            target = self.random.choice(self.variables)
+            value, operator = self.expression(), self.random.choice(self.IN_PLACE)
+            if pick < 0.08:
+                return f"{indent}{target} {operator} {value}\n"
+            if pick < 0.14:
+                return f"{indent}{target}[{self.expression()}] {operator} {value}\n"
+            return f"{indent}{target}.{self.random.choice(['append', 'extend', 'add', 'remove'])}({value})\n"
+        return super().statement(indent, depth, inside)
+
+    def _key(self, value: str) -> str:
+        return self.random.choice(self.KEYS).format("x", value)
+
+    def _dict(self, value: str) -> str:
+        return f"{{1: {value}, 'a': 2, {value}: 3}}"
+
+    def _view(self) -> str:
+        return self.random.choice(["keys()", "values()", "items()"])
+
+    def _set(self, depth: int, value: str) -> str:
+        operator = self.random.choice(["&", "|", "-", "^"])
+        return f"(set({self.sequence(depth)}) {operator} set([1, 2, {value}]))"
+
+
+def wider_programs(count: int, seed: int) -> list[str]:
+    """Random programs over the wider language."""
+    generator = random.Random(seed)
+    return [_finished(WiderWriter(generator)) for _ in range(count)]

@@ -247,7 +247,8 @@ def test_random_bytes_and_mutated_programs_prove_nothing(pool):
 
 
 def test_results_are_the_same_alone_in_any_batch_and_with_any_worker(pool):
-    sources = random_programs.programs(400, seed=5) + [program["code"] for program in HOSTILE]
+    sources = random_programs.programs(300, seed=5) + random_programs.wider_programs(200, seed=5)
+    sources += [program["code"] for program in HOSTILE]
     results = pool.run(sources)
     order = list(range(len(sources)))
     random.Random(6).shuffle(order)
@@ -276,6 +277,12 @@ def test_nothing_stays_from_one_program_to_the_next(pool):
 def test_memory_never_decides_a_verdict(pool):
     """The greediest programs known, among their like: the budget is what ends them, with the least memory there is."""
     greedy = ["a = []\nwhile True:\n" + "  a = [a]\n" * 800, "a = []\nwhile True:\n    " + "a.append([a]);" * 200] * 8
+    greedy += [
+        "a = {}\nwhile True:\n" + "  a = {1: a}\n" * 600,
+        "a = []\nwhile True:\n" + "  a = [a, lambda: a]\n" * 350,
+    ] * 8
+    greedy += ["a = []\nwhile True:\n" + "  a = [a, 'aa bb cc dd ee ff gg hh ii'.split()]\n" * 150] * 4
+    greedy += ["a = []\nwhile True:\n" + "  a = [a, set([1]), {1: a}.items()]\n" * 180] * 4
     with Executor(ExecutorConfig(workers=1, memory_mb=32)) as small:
         assert {result.status for result in small.run(greedy)} == {"endless"}
     assert {result.status for result in pool.run(greedy)} == {"endless"}
