@@ -10,6 +10,7 @@ from agent_core.learning.generator import CodeGenerator
 from agent_core.learning.vocabulary_change import carry_program, match_tokens
 from agent_core.progress import Improvement, Progress, step_figures
 from agent_core.sandbox.executor import Executor
+from agent_core.scoring.disputes import Solutions
 from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config
 from agent_core.settings.fields import show
@@ -77,6 +78,10 @@ class Agent:
     @property
     def memory(self) -> TaskMemory:
         return self.task_run.memory
+
+    @property
+    def solutions(self) -> Solutions:
+        return self.task_run.solutions
 
     @property
     def progress(self) -> Progress:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from agent_core.distributed.ranks import Ranks
-from agent_core.sandbox.executor import Call, CaseResult, Executor
+from agent_core.sandbox.executor import Call, CaseResult, Executor, JailError
 from agent_core.scoring.mismatch import call, outcome
 from agent_core.tasks.made_inputs import made_inputs
 from agent_core.tasks.task import FUNCTION, Task
@@ -20,12 +20,13 @@ from agent_core.tasks.values import as_json, as_text, is_small, same
 
 INPUTS = 200  # made of a task's cases
 WHICH = "which is right? add it to the task's cases"
-_ENDLESS = 5  # made inputs on which a program may fail to end before it is asked no more
+_ENDLESS = 20  # made inputs on which a program may fail to end before it is asked no more
 _SHOWN = 100  # disputes that are kept and shown, each on another input
 _REMEMBERED = 10_000  # programs that are known to be disputed
 _NO_ANSWER = CaseResult("endless")
 
 TokenIds = tuple[int, ...]
+Fields = tuple[int, int, str, list, tuple[str, Any, str], tuple[str, Any, str]]  # of a Dispute
 
 
 class Difference(NamedTuple):
@@ -54,7 +55,7 @@ class Dispute(NamedTuple):
     solution: tuple[str, Any, str]  # what the solution came to: status, value and message
     other: tuple[str, Any, str]
 
-    def lines(self, task: Task) -> str:
+    def line(self, task: Task) -> str:
         """The difference in one line, safe to show."""
         return (
             f"{call(task, self.arguments)}: the solution {outcome(*self.solution)}, "
@@ -117,17 +118,10 @@ class Solutions:
             return True
         if row in self._disputed:
             return False
-        dispute = self._ranks.broadcast(self._dispute(row, solution, attempts) if self._ranks.leads else None)
-        if dispute is None:
-            return True
-        self._disputed[row] = None
-        if len(self._disputed) > _REMEMBERED:
-            del self._disputed[next(iter(self._disputed))]
-        found = Dispute(*dispute)
-        known = {as_text(other.arguments) for other in self.disputes}
-        if len(self.disputes) < _SHOWN and as_text(found.arguments) not in known:
-            self.disputes.append(found)
-        return False
+        compared, fields = self._ranks.broadcast(self._compared(row, solution, attempts) if self._ranks.leads else None)
+        if compared and fields:
+            self._note(row, Dispute(*fields))
+        return compared and not fields
 
     def forget_programs(self) -> None:
         """Token ids mean something else now, or other programs are legal: disputed ones are compared anew."""
@@ -152,8 +146,22 @@ class Solutions:
         self.disputes = [Dispute(*dispute) for dispute in state["disputes"]]
         self._disputed = dict.fromkeys(state["disputed"])
 
-    def _dispute(self, row: TokenIds, solution: TokenIds, attempts: int) -> tuple | None:
-        """The fields of a Dispute, where the two programs differ. On the first rank only."""
+    def _note(self, row: TokenIds, dispute: Dispute) -> None:
+        self._disputed[row] = None
+        if len(self._disputed) > _REMEMBERED:
+            del self._disputed[next(iter(self._disputed))]
+        known = {as_text(other.arguments) for other in self.disputes}
+        if len(self.disputes) < _SHOWN and as_text(dispute.arguments) not in known:
+            self.disputes.append(dispute)
+
+    def _compared(self, row: TokenIds, solution: TokenIds, attempts: int) -> tuple[bool, Fields | None]:
+        """Whether the two programs could be compared, and what is disputed. On the first rank only."""
+        try:
+            return True, self._dispute(row, solution, attempts)
+        except JailError:  # as good as not tried: whoever asks the jail for the next step has to say it
+            return False, None
+
+    def _dispute(self, row: TokenIds, solution: TokenIds, attempts: int) -> Fields | None:
         if self._inputs is None:
             cases = [*self._task.test_cases, *self._task.check_cases]
             self._inputs = made_inputs([case.arguments for case in cases], self._seed, INPUTS)
@@ -193,8 +201,7 @@ def _agree(right: CaseResult, got: CaseResult, loose: bool) -> bool:
 
 
 def _plain(result: CaseResult) -> tuple[str, Any, str]:
-    value = as_json(result.value) if is_small(result.value) else None
-    return result.status, value, result.message
+    return result.status, result.value if is_small(result.value) else None, result.message
 
 
 def _answer_as_json(answer: tuple[str, Any, str]) -> dict[str, Any]:
