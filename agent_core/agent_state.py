@@ -97,4 +97,5 @@ def _from_version_2(saved: Plain) -> Plain:
     return saved | {"version": 3, "solutions": {}}
 
 
-_UPGRADES: tuple[Callable[[Plain], Plain], ...] = (_from_version_1, _from_version_2)  # from version 1 on, each to the next
+# From version 1 on, each to the next.
+_UPGRADES: tuple[Callable[[Plain], Plain], ...] = (_from_version_1, _from_version_2)
