@@ -10,10 +10,10 @@ from agent_core.learning.generator import CodeGenerator
 from agent_core.learning.vocabulary_change import carry_program, match_tokens
 from agent_core.progress import Improvement, Progress, step_figures
 from agent_core.sandbox.executor import Executor
-from agent_core.scoring.disputes import Solutions
 from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config
 from agent_core.settings.fields import show
+from agent_core.solutions import Solutions
 from agent_core.task_run import TaskRun
 from agent_core.tasks.task import Task
 from memory.archive.evaluation import TokenIds

@@ -16,10 +16,10 @@ from agent_core.batch_exchange import Batch, BatchExchange, Share
 from agent_core.distributed.ranks import Ranks
 from agent_core.progress import Improvement, Progress, luby
 from agent_core.sandbox.executor import BatchRun, Executor
-from agent_core.scoring.disputes import Solutions
 from agent_core.scoring.mismatch import departure
 from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config
+from agent_core.solutions import Solutions
 from agent_core.tasks.task import Task
 from memory.archive.archive import Contents
 from memory.archive.evaluation import TokenIds

@@ -11,8 +11,9 @@ from agent_core.distributed.ranks import Ranks
 from agent_core.run.console import show_verdict
 from agent_core.run.loop import RunRecorder, TrainingRun
 from agent_core.sandbox.executor import CaseResult, Executor, JailError
-from agent_core.scoring.disputes import WHICH, Solutions, first_difference
+from agent_core.scoring.disputes import WHICH, first_difference
 from agent_core.settings.config import load_config
+from agent_core.solutions import Solutions
 from agent_core.tasks.task import Case, Task, load_task
 from memory.archive.archive import Archive
 from memory.state.checkpoint import CheckpointStore
