@@ -13,6 +13,7 @@ from agent_core.sandbox.executor import Executor
 from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config
 from agent_core.settings.fields import show
+from agent_core.solutions import Solutions
 from agent_core.task_run import TaskRun, types_shown_by
 from agent_core.tasks.task import Task
 from memory.archive.evaluation import TokenIds
@@ -81,6 +82,10 @@ class Agent:
         return self.task_run.memory
 
     @property
+    def solutions(self) -> Solutions:
+        return self.task_run.solutions
+
+    @property
     def progress(self) -> Progress:
         return self.task_run.progress
 
@@ -147,6 +152,11 @@ class Agent:
             for name, now in self._settings.items()
             if now != before.get(name, now)
         ]
+        if "learning.grammar_weights" not in before:
+            notes.append(
+                "saved by a version without weights of the grammar and without types: they are added to what it has "
+                "learned, so it writes other programs now than it did then"
+            )
         if same_run:
             self.task_run.load(saved)
             if saved.rules != self.rules:

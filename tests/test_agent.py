@@ -81,10 +81,23 @@ def test_workers_and_overlap_change_nothing(config, tokenizer, legal_tokens, tas
     assert runs[1:] == runs[:1] * 3
 
 
+@pytest.fixture
+def misleading(tmp_path):
+    """The path of a task whose test cases the argument itself passes and whose check cases nothing short does."""
+    path = tmp_path / "misleading.json"
+    cases = [{"inputs": [i], "expected": answer} for i, answer in enumerate((0, 1, 2, 3, 71, -5, 19))]
+    criteria = {"function_name": "odd", "parameters": ["var_a"], "test_cases": cases[:4], "check_cases": cases[4:]}
+    path.write_text(json.dumps({"name": "misleading", "description": "None.", "success_criteria": criteria}))
+    return str(path)
+
+
 @pytest.mark.parametrize(
-    ("task", "before", "counterexamples"), [("hello_world", 5, 0), ("maximum", 5, 0), ("add", 9, 1)]
+    ("task", "before", "counterexamples"), [("hello_world", 5, 0), ("maximum", 5, 0), ("misleading", 9, 1)]
 )
-def test_resume_equals_straight_run_bit_for_bit(executor, tokenizer, legal_tokens, task, before, counterexamples):
+def test_resume_equals_straight_run_bit_for_bit(
+    executor, tokenizer, legal_tokens, misleading, task, before, counterexamples
+):
+    task = misleading if task == "misleading" else task
     restart_after = 64 * before + 1
     straight = make_agent(executor, tokenizer, legal_tokens, task, learning__restart_after=restart_after)
     expected = steps(straight, 16)
@@ -188,6 +201,18 @@ def test_a_changed_learning_rate_wins_and_is_said(executor, tokenizer, legal_tok
         "generator.batch_size is 32 now, it was 64 when this was saved",
         "learning.entropy_weight is 0 now, it was 0.01 when this was saved",
     ]
+
+
+def test_a_state_from_before_the_weights_of_the_grammar_loads_and_says_so(executor, tokenizer, legal_tokens):
+    agent = make_agent(executor, tokenizer, legal_tokens)
+    steps(agent, 2)
+    policy, optimizer, state = saved(agent)
+    del state["settings"]["learning.grammar_weights"], state["settings"]["learning.type_weight"]
+    again = make_agent(executor, tokenizer, legal_tokens)
+    (note,) = again.load(policy, optimizer, state)
+    assert "without weights of the grammar" in note
+    assert again.progress.attempts == agent.progress.attempts
+    assert all(torch.isfinite(torch.tensor(list(row.values()))).all() for row in steps(again, 2))
 
 
 @pytest.mark.parametrize("key", ["hidden_dim", "embedding_dim", "num_layers"])

@@ -39,6 +39,7 @@ def make_generator(
     defined=(),
     seed=0,
     context_dim=0,
+    types=None,
     **settings,
 ):
     config = Config(
@@ -47,7 +48,8 @@ def make_generator(
         generator=GeneratorConfig(max_length=max_length, **settings),
         learning=learning,
     )
-    return CodeGenerator(tokenizer, legal_tokens, Prompt(start, tuple(defined)), config, context_dim=context_dim)
+    prompt = Prompt(start, tuple(defined))
+    return CodeGenerator(tokenizer, legal_tokens, prompt, config, context_dim=context_dim, types=types)
 
 
 def rescored(generator, programs):

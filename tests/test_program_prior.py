@@ -21,6 +21,7 @@ from agent_core.learning.value_types import (
     types_of,
 )
 from agent_core.settings.config import LearningConfig
+from agent_core.task_run import types_shown_by
 from agent_core.tasks.task import load_task
 from tests.test_generator import CPU, make_generator
 from tokenizer import LAYOUT_TOKENS, SPECIAL_TOKENS, Tokenizer
@@ -89,7 +90,7 @@ def test_a_weight_of_nothing_is_named(weight):
 
 def test_without_weights_and_types_chance_is_even_over_token_classes(tokenizer, legal_tokens):
     learning = LearningConfig(grammar_weights=False, type_weight=0.0, class_balance=0.5)
-    prior = ProgramPrior(legal_tokens, tokenizer.tokens, learning, load_task("last", tokenizer.tokens))
+    prior = ProgramPrior(legal_tokens, tokenizer.tokens, learning, types_shown_by(load_task("last", tokenizer.tokens)))
     stacks = legal_tokens.begin("function_body", 2, 24, ("var_a", "func_a"))
     weights = prior.log_weights(prior.begin(2, 24), stacks)
     assert torch.allclose(weights, -0.5 * legal_tokens.class_sizes.log().expand(2, -1))
@@ -157,11 +158,12 @@ def test_the_tables_do_what_the_rules_say(tokenizer, legal_tokens, task):
     """Batches of random legal programs: the tensors follow each as a plain replay of the rules does."""
     task = load_task(task, tokenizer.tokens)
     learning = LearningConfig(grammar_weights=False)
-    prior = ProgramPrior(legal_tokens, tokenizer.tokens, learning, task)
+    rules = types_shown_by(task)
+    prior = ProgramPrior(legal_tokens, tokenizer.tokens, learning, rules)
     defined = task.start[1]
     generator = make_generator(tokenizer, legal_tokens, start="function_body", defined=defined)
     programs = generator.generate(64).rows()
-    tables, rules = prior._types, prior._rules
+    tables = prior._types
     state = tables.begin(len(programs), 24)
     columns = []
     for place in range(max(map(len, programs))):
@@ -180,9 +182,9 @@ def test_first_programs_seldom_crash_by_their_types(tokenizer, legal_tokens):
     shares = {}
     for weight in (0.0, 3.0):
         learning = LearningConfig(type_weight=weight, epsilon=0.0)
-        prior = ProgramPrior(legal_tokens, tokenizer.tokens, learning, task)
+        types = types_shown_by(task)
         generator = make_generator(
-            tokenizer, legal_tokens, learning, start="function_body", defined=task.start[1], prior=prior
+            tokenizer, legal_tokens, learning, start="function_body", defined=task.start[1], types=types
         )
         runs = [runs_on(task, tokenizer.decode(row)) for row in generator.generate(400).rows()]
         shares[weight] = sum(runs) / len(runs)
@@ -205,9 +207,9 @@ def runs_on(task, text):
 def test_sampling_and_rescoring_agree_on_the_prior(tokenizer, legal_tokens, mutation_share):
     task = load_task("contains", tokenizer.tokens)
     learning = LearningConfig(mutation_share=mutation_share, crossover_share=0.3)
-    prior = ProgramPrior(legal_tokens, tokenizer.tokens, learning, task)
+    types = types_shown_by(task)
     generator = make_generator(
-        tokenizer, legal_tokens, learning, start="function_body", defined=task.start[1], prior=prior
+        tokenizer, legal_tokens, learning, start="function_body", defined=task.start[1], types=types
     )
     elites = list(dict.fromkeys(generator.generate(64).rows()))[:16]
     programs = generator.generate(128, elites)

@@ -43,7 +43,7 @@ def _in_output(task: Task, score: Score) -> str:
         return f"it {_ending(score.status, score.message)}"
     fold = str if task.case_sensitive else str.lower
     lines = score.stdout.removesuffix("\n").split("\n") if score.stdout else []
-    wanted = task.expected_output.split("\n")
+    wanted = (task.expected_output or "").split("\n")
     for number in range(max(len(lines), len(wanted))):
         if number >= len(lines):
             return f"line {number + 1}: got nothing, wanted {_part(wanted[number], 0)}"

@@ -19,24 +19,17 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import mul
+from typing import Any
 
-from agent_core.scoring.similarity import (
-    alignment,
-    bag_similarity,
-    centred,
-    edit_similarity,
-    prefix_similarity,
-    ranks,
-)
+from agent_core.scoring.nearness import MISSED, likeness, nearness, same_type, size
+from agent_core.scoring.similarity import alignment, centred, edit_similarity, prefix_similarity, ranks
 from agent_core.settings.config import ScorerConfig
-from agent_core.tasks.values import as_text, is_number, same
+from agent_core.tasks.values import is_number, same
 
 NO_ANSWER = object()  # of a case that crashed
 COUNTEREXAMPLE = 3  # test cases that one counterexample counts for
 _UNDER_CONSTANT = 1.5  # weight of all exact cases together up to the number that the best constant answer gets
 _FIRST = 2.0  # weight of the first one beyond them; those after it weigh 1
-_WRONG_TYPE = 0.5  # 1.0 where 1 is expected is half as near
-_MISSED = 0.95  # of the way to exact, the most that a near miss makes
 _UNCONSTRAINED = 0.5  # of the reward, where no constraint holds
 
 
@@ -57,7 +50,7 @@ class Target:
 
 
 def function_target(
-    expected: Sequence[object], loose: bool = False, constants_pay: bool = False, counts: Sequence[int] | None = None
+    expected: Sequence[Any], loose: bool = False, constants_pay: bool = False, counts: Sequence[int] | None = None
 ) -> Target:
     """What programs are compared with, over C paid cases.
 
@@ -68,7 +61,7 @@ def function_target(
     varied = not constants_pay and not all(same(value, expected[0], loose) for value in expected)
     candidates = expected if varied else ()
 
-    def gets(constant: object) -> int:
+    def gets(constant: Any) -> int:
         return sum(n for n, right in zip(counts, expected, strict=True) if same(constant, right, loose))
 
     most = max(map(gets, candidates), default=0)
@@ -80,13 +73,16 @@ def function_target(
     except OverflowError:  # their sum is beyond every float
         scale = math.inf
     scale = scale if math.isfinite(scale) and scale > 0 else 1.0
-    sizes = [float(value) if len(numbers) == len(expected) else _size(value) for value in expected]
+    sizes = [float(value) if len(numbers) == len(expected) else size(value) for value in expected]
 
     rows = [
-        [(1.0, 1.0, 1.0) if same(value, right, loose) else _alike(value, right, scale, loose) for right in expected]
+        [(1.0, 1.0, 1.0) if same(value, right, loose) else likeness(value, right, scale, loose) for right in expected]
         for value in candidates
     ]
-    floors = tuple(max((statistics.fmean(alike[i] for alike in row) for row in rows), default=0.0) for i in range(3))
+
+    def best_constant(i: int) -> float:
+        return max((statistics.fmean(alike[i] for alike in row) for row in rows), default=0.0)
+
     return Target(
         expected,
         loose,
@@ -97,11 +93,11 @@ def function_target(
         len(numbers) == len(expected),
         centred(sizes),
         centred(ranks(sizes)),
-        floors,
+        (best_constant(0), best_constant(1), best_constant(2)),
     )
 
 
-def function_reward(target: Target, answers: Sequence[object], config: ScorerConfig) -> tuple[float, tuple[bool, ...]]:
+def function_reward(target: Target, answers: Sequence[Any], config: ScorerConfig) -> tuple[float, tuple[bool, ...]]:
     """The reward of a function's answers, before constraints, and which of them are exactly right: (C,).
 
     answers: one a case, NO_ANSWER where the case crashed. 1.0 exactly when all are right, 0.0 when all crashed.
@@ -114,16 +110,16 @@ def function_reward(target: Target, answers: Sequence[object], config: ScorerCon
         return 0.0, exact
     if target.varied and _constant(given):
         return config.running, exact
-    near, trend = _likeness(target, answers, exact)
-    typed = sum(_same_type(got, right, target.loose) for got, right in zip(answers, target.expected, strict=True))
+    near, trend = _near_and_trend(target, answers, exact)
+    typed = sum(same_type(got, right, target.loose) for got, right in zip(answers, target.expected, strict=True))
     room = config.trend * trend + config.closeness * near + config.right_type * typed / len(exact)
-    room = _MISSED * room / max(1.0, config.trend + config.closeness + config.right_type)
+    room = MISSED * room / max(1.0, config.trend + config.closeness + config.right_type)
     count = sum(map(mul, exact, target.counts))
     share = target.shares[count] + room * (target.shares[count + 1] - target.shares[count])
     return config.running + (1.0 - config.running) * share, exact
 
 
-def _likeness(target: Target, answers: Sequence[object], exact: Sequence[bool]) -> tuple[float, float]:
+def _near_and_trend(target: Target, answers: Sequence[Any], exact: Sequence[bool]) -> tuple[float, float]:
     """How near the answers are on the mean, and how far they move with the right ones, both in [0, 1]."""
     if target.numeric:
         figures = [float(answer) if is_number(answer) else None for answer in answers]
@@ -133,46 +129,13 @@ def _likeness(target: Target, answers: Sequence[object], exact: Sequence[bool]) 
         )
         return _above(near / len(exact), target.floors[0]), aligned(target, figures, by_rank=True)
     alike = [
-        (1.0, 1.0, 1.0) if hit else _alike(got, right, target.scale, target.loose)
+        (1.0, 1.0, 1.0) if hit else likeness(got, right, target.scale, target.loose)
         for hit, got, right in zip(exact, answers, target.expected, strict=True)
     ]
     means = [sum(column) / len(exact) for column in zip(*alike, strict=True)]
     near, items, beginning = map(_above, means, target.floors)
-    sizes = aligned(target, [None if answer is NO_ANSWER else _size(answer) for answer in answers], by_rank=False)
+    sizes = aligned(target, [None if answer is NO_ANSWER else size(answer) for answer in answers], by_rank=False)
     return near, 0.5 * sizes + 0.25 * items + 0.25 * beginning
-
-
-def nearness(got: object, right: object, scale: float, loose: bool) -> float:
-    """How near a wrong answer is to the right one, in [0, 1): half as near at `scale`; 0 where one is no number."""
-    kinds = type(got), type(right)
-    if kinds == (bool, bool) or not (is_number(got) and is_number(right)):
-        return 0.0
-    alike = kinds[0] is kinds[1] or (loose and bool not in kinds)
-    return _MISSED * scale / (scale + abs(got - right)) * (1.0 if alike else _WRONG_TYPE)
-
-
-def _alike(got: object, right: object, scale: float, loose: bool) -> tuple[float, float, float]:
-    """Of one wrong answer: how near, the share of the right elements, the share of the right beginning.
-
-    Texts and lists by edits, elements and beginning; of other things only the type counts for the last two.
-    """
-    kind = type(right)
-    if type(got) is not kind or (kind is not str and kind is not list):
-        same_type = float(_same_type(got, right, loose))
-        return nearness(got, right, scale, loose), same_type, same_type
-    if len(got) > 10 * len(right) + 100:  # has nothing in common but by sheer mass
-        return 0.0, 0.0, 0.0
-    a, b = (got, right) if kind is str else (_keys(got), _keys(right))
-    return _MISSED * edit_similarity(a, b), bag_similarity(a, b), prefix_similarity(a, b)
-
-
-def _keys(items: list) -> list:
-    """What stands for the items when they are compared: hashable, and with `True` another than `1`."""
-    return [item if type(item) is int else as_text(item) for item in items]
-
-
-def _same_type(got: object, right: object, loose: bool) -> bool:
-    return type(got) is type(right) or (loose and {type(got), type(right)} == {int, float})
 
 
 def output_reward(expected: str, output: str, config: ScorerConfig) -> float:
@@ -196,7 +159,7 @@ def output_reward(expected: str, output: str, config: ScorerConfig) -> float:
         elif (distance := _number_distance(expected, output)) is not None:
             likenesses += [distance, distance]
         room, step = statistics.fmean(likenesses) if output else 0.0, 1.0
-    share = (right + _MISSED * step * room) / (len(wanted) + 0.5)
+    share = (right + MISSED * step * room) / (len(wanted) + 0.5)
     return config.running + (1.0 - config.running) * share
 
 
@@ -205,7 +168,7 @@ def constrained(reward: float, held: Sequence[float]) -> float:
     return reward * (_UNCONSTRAINED + (1.0 - _UNCONSTRAINED) * statistics.fmean(held)) if held else reward
 
 
-def _constant(answers: Sequence[object]) -> bool:
+def _constant(answers: Sequence[Any]) -> bool:
     first = answers[0]
     if first != first:  # nan, which equals nothing
         return all(answer != answer for answer in answers)
@@ -218,25 +181,20 @@ def _above(value: float, floor: float) -> float:
     return max(0.0, (value - floor) / (1.0 - floor)) if floor < 1.0 else 0.0
 
 
-def aligned(target: Target, series: list[float | None], by_rank: bool) -> float:
+def aligned(target: Target, series: Sequence[float | None], by_rank: bool) -> float:
     """Alignment with the right answers, over the cases that have a figure and in proportion to their share."""
     direction, rank_direction, share = target.direction, target.rank_direction, 1.0
-    if None in series:
-        places = [i for i, value in enumerate(series) if value is not None]
-        if len(places) < 2 or direction is None:
+    figures = [value for value in series if value is not None]
+    if len(figures) < len(series):
+        if len(figures) < 2 or direction is None:
             return 0.0
-        share = len(places) / len(series)
-        series = [series[i] for i in places]
-        rank_direction = centred(ranks([direction[i] for i in places]))
-        direction = centred([direction[i] for i in places])
-    value = alignment(direction, centred(series))
+        share = len(figures) / len(series)
+        left = [right for right, value in zip(direction, series, strict=True) if value is not None]
+        direction, rank_direction = centred(left), centred(ranks(left))
+    value = alignment(direction, centred(figures))
     if not by_rank or not value:
         return share * value
-    return share * (value + alignment(rank_direction, centred(ranks(series)))) / 2
-
-
-def _size(value: object) -> float:
-    return float(len(value)) if isinstance(value, str | list | dict) else 0.0
+    return share * (value + alignment(rank_direction, centred(ranks(figures)))) / 2
 
 
 def _number_distance(expected: str, output: str) -> float | None:

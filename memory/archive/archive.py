@@ -64,6 +64,8 @@ class Archive:
         self._reserving = False
         self._waiting: list[tuple[Niche, Entry]] = []
         self.best: Best | None = None  # the most reward, among equals the fewest tokens
+        # Asked before a solution becomes the best: its row, the row of the solution before it or None, and attempts.
+        self.believes: Callable[[TokenIds, TokenIds | None, int], bool] = lambda row, solution, attempts: True
 
     def add(self, row: TokenIds, evaluation: Evaluation, attempts: int) -> None:
         """Keeps the program if it is good enough for its niche, and as the best if it is that.
@@ -125,16 +127,12 @@ class Archive:
 
         attempts: programs tried so far; another program may be the best from then on.
         """
-        self.clear()
+        self._hold(contents, evaluation_of)
         if contents.best:
             now = evaluation_of(contents.best.row)
             self.best = replace(contents.best, reward=now.reward, solved=now.solved)
-        for row in contents.rows:
-            self.add(row, evaluation_of(row), attempts)
-        for row in contents.waiting:
-            evaluation = evaluation_of(row)
-            self._waiting.append((self._niche(evaluation), _entry(row, evaluation)))
-            self._note_best(row, evaluation, attempts)
+        for row in (*contents.rows, *contents.waiting):
+            self._note_best(row, evaluation_of(row), attempts)
 
     def clear(self) -> None:
         """Forgets all programs. Whether places are reserved belongs to the life of the policy, and stays."""
@@ -147,8 +145,18 @@ class Archive:
 
     def load_state(self, state: dict[str, Any], evaluation_of: Callable[[TokenIds], Evaluation]) -> None:
         """Takes back what was saved. Sorts into niches anew: one may hold another number of programs now."""
-        self.rebuild(Contents(state["rows"], state["waiting"], None), evaluation_of, attempts=0)
+        self._hold(Contents(state["rows"], state["waiting"], None), evaluation_of)
         self._reserving, self.best = state["reserving"], state["best"] and Best(*state["best"])
+
+    def _hold(self, contents: Contents, evaluation_of: Callable[[TokenIds], Evaluation]) -> None:
+        """Holds these programs in niches and waiting, with no best one yet."""
+        self.clear()
+        for row in contents.rows:
+            evaluation = evaluation_of(row)
+            self._add_entry(self._niche(evaluation), _entry(row, evaluation))
+        for row in contents.waiting:
+            evaluation = evaluation_of(row)
+            self._waiting.append((self._niche(evaluation), _entry(row, evaluation)))
 
     def _niche(self, evaluation: Evaluation) -> Niche:
         return evaluation.niche if self._recursive else Niche(0, 0, evaluation.niche.solved)
@@ -172,7 +180,10 @@ class Archive:
         return self.best is None or (evaluation.reward, -len(row)) > (self.best.reward, -len(self.best.row))
 
     def _note_best(self, row: TokenIds, evaluation: Evaluation, attempts: int) -> None:
-        if self._is_best(row, evaluation):
+        if not self._is_best(row, evaluation):
+            return
+        solution = self.best.row if self.best and self.best.solved else None
+        if not evaluation.solved or self.believes(row, solution, attempts):
             self.best = Best(row, evaluation.reward, evaluation.solved, attempts)
 
     def _elite_entries(self) -> list[Entry]:
