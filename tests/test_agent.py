@@ -261,7 +261,7 @@ def test_elites_that_are_no_programs_any_more_are_let_go(executor, tokenizer, le
     assert any("scored anew" in note for note in notes)
     assert all(len(row) <= 6 for row in shorter.memory.elites)
     steps(shorter, 2)
-    text = config.paths.grammar.read_text().replace("| TEXT subscripts", "| TEXT")
+    text = config.paths.grammar.read_text().replace("TEXT subscripts", "TEXT")
     machine_without = LegalTokens(parse_grammar(text, tokenizer.tokens), tokenizer.tokens, torch.device("cpu"))
     strict = make_agent(executor, tokenizer, machine_without)
     row = tuple(map(tokenizer.tokens.index, ["print", "(", '"hello"', "[", "0", "]", ")", "NEWLINE", "<EOS>"]))
