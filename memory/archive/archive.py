@@ -70,8 +70,11 @@ class Archive:
 
         attempts: programs tried up to this one.
         """
-        self._add_entry(self._niche(evaluation), _entry(row, evaluation))
-        self._note_best(row, evaluation, attempts)
+        niche = self._niche(evaluation)
+        if entries := self._fitting(niche, _entry(row, evaluation)):
+            self._niches[niche] = entries
+        if self._is_best(row, evaluation):
+            self.best = Best(row, evaluation.reward, evaluation.solved, attempts)
 
     def accepts(self, row: TokenIds, evaluation: Evaluation) -> bool:
         """Whether `add` would change anything. Where it would not, it will not later in the same batch either, since
@@ -106,7 +109,8 @@ class Archive:
         reserve: whether those are among the elites from the beginning of this life, or wait for the next one.
         """
         for niche, entry in self._waiting:
-            self._add_entry(niche, entry)
+            if entries := self._fitting(niche, entry):
+                self._niches[niche] = entries
         kept = set(reserved_entries(self._niches, self._recursive))
         niches = {niche: [entry for entry in entries if entry in kept] for niche, entries in self._niches.items()}
         self._niches = {niche: entries for niche, entries in niches.items() if entries}
@@ -134,7 +138,8 @@ class Archive:
         for row in contents.waiting:
             evaluation = evaluation_of(row)
             self._waiting.append((self._niche(evaluation), _entry(row, evaluation)))
-            self._note_best(row, evaluation, attempts)
+            if self._is_best(row, evaluation):
+                self.best = Best(row, evaluation.reward, evaluation.solved, attempts)
 
     def clear(self) -> None:
         """Forgets all programs. Whether places are reserved belongs to the life of the policy, and stays."""
@@ -151,16 +156,17 @@ class Archive:
         self._reserving, self.best = state["reserving"], state["best"] and Best(*state["best"])
 
     def _niche(self, evaluation: Evaluation) -> Niche:
-        return evaluation.niche if self._recursive else Niche(0, 0, evaluation.niche.solved)
-
-    def _add_entry(self, niche: Niche, entry: Entry) -> None:
-        if entries := self._fitting(niche, entry):
-            self._niches[niche] = entries
+        niche = evaluation.niche
+        return niche if self._recursive or not niche.calls else Niche(0, 0, niche.solved)
 
     def _fitting(self, niche: Niche, entry: Entry) -> list[Entry]:
         """What the niche holds once this program joins it; nothing where it is not good enough, or there already."""
         held = self._niches.get(niche, [])
-        if entry[0] >= 0 or not self._count or entry in held:
+        if entry[0] >= 0 or not self._count:
+            return []
+        if len(held) >= self._per_niche and entry >= held[-1] and not niche.recursive:  # most programs: soon decided
+            return []
+        if entry in held:
             return []
         entries = [*held, entry]
         fittest = sorted(entries)[: self._per_niche]
@@ -169,11 +175,8 @@ class Archive:
         return fittest if entry in fittest else []
 
     def _is_best(self, row: TokenIds, evaluation: Evaluation) -> bool:
-        return self.best is None or (evaluation.reward, -len(row)) > (self.best.reward, -len(self.best.row))
-
-    def _note_best(self, row: TokenIds, evaluation: Evaluation, attempts: int) -> None:
-        if self._is_best(row, evaluation):
-            self.best = Best(row, evaluation.reward, evaluation.solved, attempts)
+        best, reward = self.best, evaluation.reward
+        return best is None or reward > best.reward or (reward == best.reward and len(row) < len(best.row))
 
     def _elite_entries(self) -> list[Entry]:
         """The best of all niches, best first. Nothing is reserved once the task is solved: many need no recursion."""
