@@ -213,13 +213,10 @@ def not_written(path: Path | str, error: OSError) -> UserError:
         return UserError(f"{path} cannot be written: a file is where its folder should be; move that file away")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(f"{path} cannot be written: {error.strerror or error}")
-    if error.errno == errno.EFBIG:
-        return UserError(
-            f"{path} cannot be written: the limit on the size of a file is reached (ulimit -f, or the file system's); "
-            "raise it and run again: what was saved before is whole"
-        )
     if error.errno == errno.EACCES and os.path.isfile(path) and os.access(os.path.dirname(path), os.W_OK):
         way_out = "it is another user's: remove it, have it given to you, or choose another path under [paths]"
+    elif error.errno == errno.EFBIG:
+        way_out = "raise the limit on the size of a file (ulimit -f, or the file system's) and run again"
     elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         way_out = "make the folder writable, or choose another under [paths]"
     else:

@@ -13,6 +13,7 @@ from agent_core.sandbox.executor import Executor
 from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config
 from agent_core.settings.fields import show
+from agent_core.solutions import Solutions
 from agent_core.task_run import TaskRun
 from agent_core.tasks.task import Task
 from memory.archive.evaluation import TokenIds
@@ -77,6 +78,10 @@ class Agent:
     @property
     def memory(self) -> TaskMemory:
         return self.task_run.memory
+
+    @property
+    def solutions(self) -> Solutions:
+        return self.task_run.solutions
 
     @property
     def progress(self) -> Progress:

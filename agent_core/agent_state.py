@@ -9,7 +9,7 @@ from utils import UserError
 
 Plain = dict[str, Any]
 
-VERSION = 2  # of the layout: a change of it comes with an entry in `_UPGRADES`
+VERSION = 3  # of the layout: a change of it comes with an entry in `_UPGRADES`
 SCORES = 1  # what scores and niches are made of: raised where a program gets another one under the same settings
 
 # What scores were made of when there was no number for it.
@@ -38,6 +38,7 @@ class AgentState:
     history: list[tuple]
     memory: Plain
     scorer: Plain
+    solutions: Plain  # the first one, and what is disputed; empty where an older version compared nothing
     version: int = VERSION
 
     def plain(self) -> Plain:
@@ -91,4 +92,10 @@ def _scores_from_version_1(scores: Plain) -> Plain:
     return scores | {"niches": list(map(niche, scores["niches"]))}
 
 
-_UPGRADES: tuple[Callable[[Plain], Plain], ...] = (_from_version_1,)  # from version 1 on, each to the next
+def _from_version_2(saved: Plain) -> Plain:
+    """Shorter solutions were believed as they came."""
+    return saved | {"version": 3, "solutions": {}}
+
+
+# From version 1 on, each to the next.
+_UPGRADES: tuple[Callable[[Plain], Plain], ...] = (_from_version_1, _from_version_2)

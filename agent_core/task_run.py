@@ -19,6 +19,7 @@ from agent_core.sandbox.executor import BatchRun, Executor
 from agent_core.scoring.mismatch import departure
 from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config
+from agent_core.solutions import Solutions
 from agent_core.tasks.task import Task
 from memory.archive.archive import Contents
 from memory.archive.evaluation import TokenIds
@@ -37,6 +38,8 @@ class TaskRun:
         remember = -(-config.scorer.memory_limit // ranks.count)  # each rank remembers its own programs
         learning = config.learning
         self.memory = TaskMemory(remember, learning.elites, learning.elites_per_niche, learning.recursive_elites)
+        self.solutions = Solutions(task, executor, ranks, config.run.seed, tokenizer.decode)
+        self.memory.archive.believes = self.solutions.believes
         self.exchange = BatchExchange(ranks, self.memory, self.scorer, config.generator.max_length, len(tokenizer))
         self.progress = Progress()
         self.history: list[Improvement] = []
@@ -150,6 +153,7 @@ class TaskRun:
             "history": [astuple(improvement) for improvement in self.history],
             "memory": memory,
             "scorer": self.scorer.state(),
+            "solutions": self.solutions.state(),
         }
 
     def load(self, state: AgentState) -> None:
@@ -157,6 +161,7 @@ class TaskRun:
         self.progress = Progress(**state.progress)
         self.history = [Improvement(*improvement) for improvement in state.history]
         self.scorer.load_state(state.scorer)
+        self.solutions.load_state(state.solutions)
         scores = [state.memory["scores"], *state.memory["others"]]
         if len(scores) == self._ranks.count:
             self.memory.load_state(state.memory | {"scores": scores[self._ranks.rank]})
@@ -178,6 +183,7 @@ class TaskRun:
         usable = [row for row, legal in zip(candidates, accepts(candidates), strict=True) if legal]
         memory.clear()
         self.scorer.doubt()
+        self.solutions.forget_programs()
         modules: dict[TokenIds, str] = {}
         self.new_modules(usable[self._ranks.share(len(usable))], modules)
         self.score(Share([], torch.zeros(0, dtype=torch.bool), 0, 0), modules, everyones=usable)
@@ -187,6 +193,6 @@ class TaskRun:
         after = Contents([row for row in usable if row not in waiting], [row for row in usable if row in waiting], best)
         memory.rebuild(after, self.progress.attempts)
         if not self.solved:
-            self.progress.solved_at = None
+            self.progress.solved_at = self.solutions.first = None
         elif self.progress.solved_at is None and memory.best:
             self.progress.solved_at = memory.best.attempts

@@ -315,6 +315,31 @@ def test_counterexamples_of_one_rank_are_everyones(home):
     ]
 
 
+def compared(task):
+    """One rank writes a solution, the other a shorter program that passes every case and is wrong."""
+    config, task, tokenizer, legal_tokens = make_parts(task)
+    with join() as ranks, Executor(config.executor) as executor:
+        agent = Agent(config, task, tokenizer, legal_tokens, executor, ranks)
+        text = ("return var_a + 0 + 0\n", "return var_a % 10\n")[ranks.rank]
+        own, modules = [tuple(tokenizer.encode(text).tolist())], {}
+        agent.task_run.new_modules(own, modules)
+        batch = agent.task_run.score(Share(own, torch.zeros(1, dtype=torch.bool), 2, len(modules)), modules)
+        agent.memory.record(batch.scored, 0)
+        return agent.best_program, agent.solutions.state(), agent.solutions.disputes[0].line(task), digest(agent)
+
+
+def test_all_ranks_believe_the_same_solution(home):
+    task = task_file(home, "itself", [(1, 1), (2, 2), (5, 5)], [(8, 8), (9, 9)])
+    first, second = Started(compared, task).results()
+    assert first == second
+    program, state, line, _ = first
+    assert program.endswith("return var_a + 0 + 0")
+    assert (state["first"][0], len(state["disputed"])) == (1, 1)
+    assert line == (
+        "itself(10): the solution gave 10, the shorter program gave 0; which is right? add it to the task's cases"
+    )
+
+
 # --- whole runs ------------------------------------------------------------------------------------------------------
 
 

@@ -466,7 +466,7 @@ def test_it_starts_isolated_and_from_a_link(home):
 def test_a_limit_on_file_sizes_is_named(home):
     done = shell(home, "ulimit -f 10; $RUN")
     assert done.returncode == 2
-    assert "the limit on the size of a file is reached (ulimit -f" in done.stderr
+    assert "File too large; raise the limit on the size of a file (ulimit -f" in done.stderr
     assert done.stderr.count("\n") == 1
 
 

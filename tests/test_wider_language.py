@@ -20,6 +20,7 @@ from agent_core.interpreter.wire_format import CRASHED, ENDLESS, FINISHED
 from agent_core.sandbox.executor import Executor
 from agent_core.sandbox.results import Call
 from agent_core.settings.config import ExecutorConfig
+from agent_core.tasks.feasibility import why_not_printed
 from tests import random_programs
 
 STEPS = 10_000
@@ -233,6 +234,7 @@ def test_messages_about_sets_do_not_depend_on_their_order():
         "print(sum(set(['a', 1, (1, 2)])))",
         "print(sorted(set('some letters of a text')), len(set('abc') & set('bcd')))",
         "def f(a):\n    return set(a)",
+        "def f(a):\n    return set([print, 'a' * 20000, (1, len), a])",
     ]
     call = Call("f", (("some letters",),))
     found = []
@@ -249,6 +251,13 @@ def test_a_set_takes_no_nan(runner, value):
     nan = "a = 10.0 ** 308 * 10\na -= a\n"
     for statement in (f"set([{value}])", f"set().add({value})"):
         assert run(runner, nan + statement)[2] == "ValueError: NaN cannot be in a set here"
+
+
+def test_how_the_new_values_look_is_known_to_the_check_of_what_can_be_printed():
+    tokens = ["print", "(", ")", ",", "1", "2", "+"]
+    for text, makers in {"{1: 2}": ["{", "}", ":"], "(1, 2)": ["zip"], "(1+2j)": ["**"]}.items():
+        assert why_not_printed(text, tokens) is not None
+        assert why_not_printed(text, [*tokens, *makers]) is None
 
 
 def test_callbacks_run_at_once(runner):
@@ -344,6 +353,9 @@ ENDLESS_PROGRAMS = [
     "a = [list(range(9000))]\nb = {1: a}\nwhile True: c = a in b.values()",
     "while True: a = map(lambda b: [b] * 100, range(100))",
     "a = lambda: a()\nwhile True: b = lambda: a",
+    "a = 1 << 20000\nwhile True:\n    " + "round(a, -300);" * 60,
+    "a = 1 << 20000\nwhile True:\n    " + "a ^ a; a >> 5; ~a; a | a;" * 20,
+    "a = set(range(3000))\nwhile True:\n    " + "3 in a; sum(a); max(a);" * 20,
 ]
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 NODES_PER_TICK = 128  # a loop's body of more nodes than this takes several steps a turn
 FREE_GROWTH = 6  # additions and displays that a program without loops may make unchecked: at most 2**6 times its input
 
-TICK, CALL, ENTER, LEAVE = "tick ", "call ", "enter ", "leave "
+TICK, CALL, ENTER, LEAVE, PAY = "tick ", "call ", "enter ", "leave ", "pay "
 SLICE, SIZED, KEY, OBJECT, INDEX = "slice ", "sized ", "key ", "object ", "index "
 
 
@@ -74,21 +74,22 @@ class _Plan:
 
     __slots__ = ("calls_back", "keyed", "small", "ticks")
 
-    def __init__(self, checked: Checked, keyed: bool):
-        straight = not (checked.loops or checked.calls_back)
-        size = len(checked.nodes) + checked.extra_nodes
+    def __init__(self, checked: Checked, keyed: bool, small: bool, size: int):
         self.calls_back = checked.calls_back
         self.keyed = keyed or checked.keyed  # the program may be given a dict, or makes one
-        self.small = straight and checked.growing <= FREE_GROWTH and size <= NODES_PER_TICK
+        self.small = small  # it can neither repeat anything nor grow much
         self.ticks = size // NODES_PER_TICK + 1  # steps that a turn of a loop costs
 
 
 def rewrite(checked: Checked, keyed: bool = False) -> ast.Module:
     """The same tree, changed in place, ready for compile(). keyed: the program may be given a dict."""
-    plan = _Plan(checked, keyed)
-    if plan.small and not checked.rewrite:
+    size = len(checked.nodes) + checked.extra_nodes
+    straight = not (checked.loops or checked.calls_back)
+    small = straight and checked.growing <= FREE_GROWTH and size <= NODES_PER_TICK
+    if small and not checked.rewrite:
         return checked.tree
-    changes = _IN_SMALL if plan.small else _CHANGES
+    plan = _Plan(checked, keyed, small, size)
+    changes = _IN_SMALL if small else _CHANGES
     for node in checked.nodes:
         change = changes.get(type(node))
         if change is not None:
@@ -143,7 +144,12 @@ def _lambda(node: Any, plan: _Plan) -> None:
     """`lambda: x` becomes `lambda: (tick(), enter(), x, leave(None))[-2]`. It ticks, but is not counted as a call."""
     if plan.calls_back:
         place = {"lineno": node.lineno, "col_offset": node.col_offset}
-        parts = ast.Tuple([*[_TICK_TEST] * plan.ticks, _ENTERED, node.body, _LEFT], ast.Load(), **place)
+        ticks = [_TICK_TEST]
+        if (
+            plan.ticks > 1
+        ):  # at once: as many ticks as a long program takes, in each of many lambdas, would be far longer
+            ticks.append(_call(PAY, ast.Constant(plan.ticks - 1, **place)))
+        parts = ast.Tuple([*ticks, _ENTERED, node.body, _LEFT], ast.Load(), **place)
         node.body = ast.Subscript(parts, _BODY, ast.Load(), **place)
 
 

@@ -15,10 +15,11 @@ import builtins
 import math
 from types import FunctionType
 
-from agent_core.interpreter.instrument import ENTER, LEAVE, operator_name
+from agent_core.interpreter.cpython_facts import BIG
+from agent_core.interpreter.instrument import ENTER, LEAVE, PAY, operator_name
 from agent_core.interpreter.meter import CONTAINERS, ELEMENTS, LETTERS, OVERFLOW, Meter, count, text_of
 from agent_core.interpreter.metered_methods import metered_methods
-from agent_core.interpreter.metered_operators import metered_operators
+from agent_core.interpreter.metered_operators import PRODUCT, metered_operators
 from agent_core.interpreter.metered_order import metered_order
 from agent_core.interpreter.metered_types import ITERATOR, Set
 
@@ -44,7 +45,16 @@ def metered_names(meter: Meter) -> Names:
             function.__name__ = function.__qualname__ = name
     names |= {"range": range, "sqrt": math.sqrt, "floor": math.floor, "ceil": math.ceil, "pi": math.pi}
     names |= {"abs": builtins.abs, "len": builtins.len}
-    return names | operators | metered_methods(meter) | {ENTER: meter.slots.pop, LEAVE: meter.slots.append}
+    return (
+        names
+        | operators
+        | metered_methods(meter)
+        | {
+            ENTER: meter.slots.pop,
+            LEAVE: meter.slots.append,
+            PAY: meter.charge,
+        }
+    )
 
 
 def _paid(meter: Meter) -> Callable[[Any], Any]:
@@ -101,6 +111,8 @@ def _numbers(meter: Meter) -> Names:
     def rounded(value: Any, digits: Any = None) -> Any:
         if digits is not None and not -MOST_DIGITS <= digits <= MOST_DIGITS:
             raise ValueError(f"round() takes -{MOST_DIGITS} to {MOST_DIGITS} digits here")
+        if type(value) is int and not -BIG < value < BIG:  # divided by a power of ten of up to 45 digits of 30 bits
+            charge(1 + (value.bit_length() >> PRODUCT))
         return builtins.round(value, digits)
 
     def true(value: Any = False) -> bool:

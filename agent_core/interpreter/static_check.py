@@ -104,8 +104,7 @@ def check(source: str) -> Checked:
             for name in fields[1]:
                 below += getattr(node, name)
         level = below
-    if not checked.loaded.isdisjoint(CALL_BACK):
-        checked.calls_back = True
+    checked.calls_back |= not checked.loaded.isdisjoint(CALL_BACK)
     unknown = checked.loaded - checked.stored - BUILTINS
     if unknown:
         raise Refused(f"NameError: name '{min(unknown)}' is not defined")
@@ -176,8 +175,7 @@ def _call(node: Any, checked: Checked, below: list[ast.AST]) -> None:
 def _keyword(node: Any, checked: Checked, below: list[ast.AST]) -> None:
     if node.arg not in KEYWORDS:
         raise Refused(f"the keyword argument {node.arg} is not allowed")
-    if node.arg == "key":
-        checked.calls_back = True
+    checked.calls_back |= node.arg == "key"
 
 
 def _subscript(node: Any, checked: Checked, below: list[ast.AST]) -> None:

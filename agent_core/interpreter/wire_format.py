@@ -88,10 +88,18 @@ def _encode(value: Any, room: list[int], depth: int) -> str:
     if kind is tuple:
         return f'{{"t":{_encode(list(value), room, depth - 1)}}}'
     if kind is Set:
-        return f'{{"s":{_encode(list(value.parts()), room, depth - 1)}}}'
+        return f'{{"s":[{",".join(_encode_elements(value, room, depth - 1))}]}}'
     if kind is dict:
         return f'{{"d":{_encode([list(pair) for pair in value.items()], room, depth - 1)}}}'
     raise NotPlain(f"TypeError: the answer is a {kind.__name__}, not a plain value")
+
+
+def _encode_elements(value: Set, room: list[int], depth: int) -> list[str]:
+    """In the order of their texts, and with one message for all problems, so that nothing tells the order of hashes."""
+    try:
+        return sorted([_encode(item, room, depth) for item in value.parts()])
+    except NotPlain:
+        raise NotPlain("ValueError: the answer has a set that is too large or has other than plain values") from None
 
 
 _UNUSUAL = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}

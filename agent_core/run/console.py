@@ -13,6 +13,8 @@ from agent_core.agent import Agent
 from agent_core.grammar.legal_tokens import LegalTokens
 from agent_core.progress import Improvement
 from agent_core.run.streams import shown
+from agent_core.scoring.disputes import Dispute
+from agent_core.tasks.task import Task
 from utils import printable
 
 QUIET_SECONDS = 10.0  # between two lines of progress where there is no terminal
@@ -54,6 +56,15 @@ class Bar:
         line = f"attempt {found.attempts:,}: new best, reward {found.reward:.3f}"
         say(f"{line}; {departure}" if departure else line, *indented(found.program))
 
+    def show_dispute(self, dispute: Dispute, task: Task) -> None:
+        """A shorter program that may be wrong, and the question that decides it."""
+        say(
+            f"attempt {dispute.attempts:,}: a shorter program passes every case, too, but the solution stays, "
+            "since they differ:",
+            f"  {dispute.line(task)}",
+            *indented(dispute.program),
+        )
+
     def show_samples(self, agent: Agent) -> None:
         """What the policy writes at the moment: the newest programs of the batch just learned from."""
         for text in agent.latest(3):
@@ -94,18 +105,35 @@ def show_banner(
 
 def show_verdict(result: Mapping[str, Any], folder: Path, stopped: bool, fresh: bool) -> None:
     """How a run ended. result: what result.json holds; fresh: whether it was started with --fresh."""
-    verdict = (
-        f"solved {result['task']} in {result['attempts']:,} attempts; after {result['seconds']:.1f} s "
-        f"its shortest solution has {result['tokens']} tokens:"
-        if result["solved"]
-        else f"not solved in {result['attempts']:,} attempts, {result['seconds']:.1f} s; "
-        f"best reward {result['best_reward']:.3f}:"
-    )
+    first, disputed = result["first_solution"], len(result["disputes"])
+    if result["solved"]:
+        verdict = [
+            f"solved {result['task']} in {result['attempts']:,} attempts; after {result['seconds']:.1f} s "
+            f"its shortest solution has {result['tokens']} tokens and {_known(result)}:"
+        ]
+    else:
+        verdict = [
+            f"not solved in {result['attempts']:,} attempts, {result['seconds']:.1f} s; "
+            f"best reward {result['best_reward']:.3f}:"
+        ]
+    verdict += ["", *indented(result["program"]), ""]
+    if first and first["program"] != result["program"]:
+        verdict += [f"the first solution, at attempt {first['attempts']:,}, has {first['tokens']} tokens:", ""]
+        verdict += [*indented(first["program"]), ""]
+    if disputed:
+        verdict += [f"inputs on which a shorter program gave another answer: {disputed}, see above and in result.json"]
     say(
-        verdict,
-        "",
-        *indented(result["program"]),
-        "",
+        *verdict,
         f"curves, best program and result: {folder}",
         *[f"stopped; {'without --fresh, ' * fresh}the same command goes on from here"] * stopped,
     )
+
+
+def _known(result: Mapping[str, Any]) -> str:
+    """What is known of a solution, and no more than that."""
+    tests, checks = result["test_cases"], result["check_cases"]
+    if not tests:
+        return "prints the text"
+    if not checks:
+        return f"passes its {tests} test case{'s' * (tests != 1)}; it has no check cases"
+    return f"passes its {tests} test and {checks} check case{'s' * (checks != 1)}"

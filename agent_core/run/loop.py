@@ -48,6 +48,7 @@ class RunRecorder(NullRecorder):
         """settings: as the run goes on with them, which are noted in its folder."""
         self._agent, self._store, self._folder, self._settings = agent, store, folder, settings
         self._saved_at = agent.progress.attempts
+        self._disputes = len(agent.solutions.disputes)  # that were shown
         self._put_off = False  # the last save, since the disk is full
         self._began = False
         self._open = contextlib.ExitStack()
@@ -56,8 +57,7 @@ class RunRecorder(NullRecorder):
 
     def __enter__(self) -> "RunRecorder":
         with self._open:  # closes the one if the other fails
-            log = RunLog(self._folder, COLUMNS, self._agent.progress.attempts, tell=lambda note: say(f"note: {note}"))
-            self._log = self._open.enter_context(log)
+            self._log = self._open.enter_context(RunLog(self._folder, COLUMNS, self._agent.progress.attempts))
             self._log.settings(self._settings.plain())
             self._bar = self._open.enter_context(Bar(self._agent))
             self._open = self._open.pop_all()
@@ -70,10 +70,15 @@ class RunRecorder(NullRecorder):
     def step(self, row: Mapping[str, float], improved: bool) -> None:
         agent, show_every = self._agent, self._agent.config.run.show_every
         self._log.row(row)
+        if note := self._log.take_note():
+            say(f"note: {note}")
         self._bar.update(row)
         if improved:
             self._log.best([BestRecord(i.attempts, i.reward, i.program) for i in agent.history])
             self._bar.show_best(agent.history[-1], agent.departure())
+        for dispute in agent.solutions.disputes[self._disputes :]:
+            self._bar.show_dispute(dispute, agent.task)
+        self._disputes = len(agent.solutions.disputes)
         if show_every and agent.progress.steps % show_every == 0:
             self._bar.show_samples(agent)
 
@@ -197,6 +202,10 @@ class TrainingRun:
             "best_reward": best.reward if best else 0.0,
             "tokens": len(best.row) if best else 0,
             "program": agent.best_program if best else "",
+            "test_cases": len(agent.task.test_cases),
+            "check_cases": len(agent.task.check_cases),
+            "first_solution": first._asdict() if (first := agent.solutions.first) and agent.solved else None,
+            "disputes": [dispute.as_json() for dispute in agent.solutions.disputes],
             "device": str(agent.generator.device),
             "torch_version": torch.__version__,
         }

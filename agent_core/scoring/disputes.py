@@ -11,7 +11,6 @@ lie outside of what the task presupposes. Where only the other program has none,
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from agent_core.distributed.ranks import Ranks
 from agent_core.sandbox.executor import Call, CaseResult, Executor
 from agent_core.scoring.mismatch import call, outcome
 from agent_core.tasks.made_inputs import made_inputs
@@ -20,9 +19,7 @@ from agent_core.tasks.values import as_json, as_text, is_small, same
 
 INPUTS = 200  # made of a task's cases
 WHICH = "which is right? add it to the task's cases"
-_ENDLESS = 5  # made inputs on which a program may fail to end before it is asked no more
-_SHOWN = 100  # disputes that are kept and shown, each on another input
-_REMEMBERED = 10_000  # programs that are known to be disputed
+_ENDLESS = 20  # made inputs on which a program may fail to end before it is asked no more
 _NO_ANSWER = CaseResult("endless")
 
 TokenIds = tuple[int, ...]
@@ -36,14 +33,6 @@ class Difference(NamedTuple):
     other: CaseResult
 
 
-class FirstSolution(NamedTuple):
-    """The first program that passed every case."""
-
-    attempts: int
-    tokens: int
-    program: str  # as people are shown it
-
-
 class Dispute(NamedTuple):
     """A shorter program that passes every case and yet differs from the solution."""
 
@@ -54,7 +43,7 @@ class Dispute(NamedTuple):
     solution: tuple[str, Any, str]  # what the solution came to: status, value and message
     other: tuple[str, Any, str]
 
-    def lines(self, task: Task) -> str:
+    def line(self, task: Task) -> str:
         """The difference in one line, safe to show."""
         return (
             f"{call(task, self.arguments)}: the solution {outcome(*self.solution)}, "
@@ -83,80 +72,28 @@ def first_difference(
     return None
 
 
-class Solutions:
-    """What is believed to solve the task: the first solution, and then what is shorter and does the same.
+class Comparison:
+    """Runs programs on the inputs made from one task's cases, and tells where two of them differ."""
 
-    All ranks have the same; the first one runs what is compared.
-    """
-
-    def __init__(
-        self,
-        task: Task,
-        executor: Executor,
-        ranks: Ranks,
-        seed: int,
-        text: Callable[[TokenIds], str],
-    ):
-        """seed: of the run; the made inputs follow from it. text: of a program, as the policy writes it."""
-        self.first: FirstSolution | None = None
-        self.disputes: list[Dispute] = []  # each on another input
-        self._task, self._executor, self._ranks, self._seed, self._text = task, executor, ranks, seed, text
-        self._disputed: dict[TokenIds, None] = {}  # the oldest first
+    def __init__(self, task: Task, executor: Executor, seed: int, text: Callable[[TokenIds], str]):
+        """seed: the made inputs follow from it. text: of a program, as the policy writes it."""
+        self.seed = seed
+        self._task, self._executor, self._text = task, executor, text
         self._inputs: list[tuple] | None = None
         self._asked: tuple[TokenIds, list[CaseResult]] | None = None  # the last solution, and what it answered
 
-    def believes(self, row: TokenIds, solution: TokenIds | None, attempts: int) -> bool:
-        """Whether a program that passes every case may be the best. All ranks must ask, in the same order.
+    def begin(self, seed: int) -> None:
+        """Takes another seed from now on, or forgets what programs answered, since token ids mean something else."""
+        self.seed, self._inputs, self._asked = seed, None, None
 
-        solution: the best so far, if it passes every case, too; attempts: at which the program was tried.
+    def dispute(self, row: TokenIds, solution: TokenIds, attempts: int) -> Dispute | None:
+        """Where the program differs from the solution; None where it does not, on any made input.
+
+        attempts: at which the program was tried. Raises JailError where no program can be run now.
         """
-        if solution is None:
-            self.first = FirstSolution(attempts, len(row), self._task.present(self._text(row)))
-            return True
-        if self._task.kind == "output":
-            return True
-        if row in self._disputed:
-            return False
-        dispute = self._ranks.broadcast(self._dispute(row, solution, attempts) if self._ranks.leads else None)
-        if dispute is None:
-            return True
-        self._disputed[row] = None
-        if len(self._disputed) > _REMEMBERED:
-            del self._disputed[next(iter(self._disputed))]
-        found = Dispute(*dispute)
-        known = {as_text(other.arguments) for other in self.disputes}
-        if len(self.disputes) < _SHOWN and as_text(found.arguments) not in known:
-            self.disputes.append(found)
-        return False
-
-    def forget_programs(self) -> None:
-        """Token ids mean something else now, or other programs are legal: disputed ones are compared anew."""
-        self._disputed.clear()
-        self._asked = None
-
-    def state(self) -> dict[str, Any]:
-        """Plain values that `load_state` takes back."""
-        return {
-            "seed": self._seed,
-            "first": self.first and tuple(self.first),
-            "disputes": [tuple(dispute) for dispute in self.disputes],
-            "disputed": list(self._disputed),
-        }
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Takes back what was saved; empty: by a version that compared nothing."""
-        if not state:
-            return
-        self._seed, self._inputs = state["seed"], None
-        self.first = FirstSolution(*state["first"]) if state["first"] else None
-        self.disputes = [Dispute(*dispute) for dispute in state["disputes"]]
-        self._disputed = dict.fromkeys(state["disputed"])
-
-    def _dispute(self, row: TokenIds, solution: TokenIds, attempts: int) -> tuple | None:
-        """The fields of a Dispute, where the two programs differ. On the first rank only."""
         if self._inputs is None:
             cases = [*self._task.test_cases, *self._task.check_cases]
-            self._inputs = made_inputs([case.arguments for case in cases], self._seed, INPUTS)
+            self._inputs = made_inputs([case.arguments for case in cases], self.seed, INPUTS)
         if not self._inputs:
             return None
         if self._asked is None or self._asked[0] != solution:
@@ -166,7 +103,7 @@ class Solutions:
         if found is None:
             return None
         program = self._task.present(self._text(row))
-        return (attempts, len(row), program, list(found.arguments), _plain(found.solution), _plain(found.other))
+        return Dispute(attempts, len(row), program, list(found.arguments), _plain(found.solution), _plain(found.other))
 
     def _answers(self, row: TokenIds, inputs: Sequence[tuple]) -> list[CaseResult]:
         """What the program answers, alone in the jail, to each input. After one that does not end the jail asks no
@@ -193,8 +130,7 @@ def _agree(right: CaseResult, got: CaseResult, loose: bool) -> bool:
 
 
 def _plain(result: CaseResult) -> tuple[str, Any, str]:
-    value = as_json(result.value) if is_small(result.value) else None
-    return result.status, value, result.message
+    return result.status, result.value if is_small(result.value) else None, result.message
 
 
 def _answer_as_json(answer: tuple[str, Any, str]) -> dict[str, Any]:

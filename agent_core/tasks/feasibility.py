@@ -24,6 +24,15 @@ _TOO_LARGE = (
     "it is deeper or larger than what is taken for an answer "
     f"({MOST_LEVELS} levels, {MOST_ITEMS:,} elements and letters)"
 )
+_QUOTED = [", ", "'", '"', r"\\"]
+# How other values than texts, numbers and lists look when printed, after the tokens one of which it takes to make them.
+_LOOKS = (
+    ({"tuple", "enumerate", "zip"}, [r"\(", r"\)", ",", *_QUOTED]),
+    ({"{"}, [r"\{", r"\}", ": ", *_QUOTED]),
+    ({"**"}, [r"\(", r"\)", r"\+", "j"]),  # a complex number, as a root of a negative one
+    ({"map", "filter", "zip", "enumerate", "reversed"}, ["<list_iterator object>"]),
+    ({"lambda"}, ["<function <lambda>>"]),
+)
 
 
 class Vocabulary(NamedTuple):
@@ -115,7 +124,7 @@ def _makes_anything(tokens: Iterable[str]) -> bool:
 
 def _glues(tokens: Sequence[str]) -> bool:
     """Whether texts can be joined without anything between them."""
-    return any(token in tokens for token in ("+", "+=", "*", "["))
+    return any(token in tokens for token in ("+", "+=", "*", "*=", "["))
 
 
 def _pieces(tokens: Sequence[str]) -> list[str]:
@@ -126,6 +135,9 @@ def _pieces(tokens: Sequence[str]) -> list[str]:
     if "[" in tokens:  # one character of a text, and how a list looks
         pieces += [re.escape(char) for char in dict.fromkeys("".join(texts))]
         pieces += [r"\[", r"\]", ", ", "'", '"', r"\\"]
+    for makers, looks in _LOOKS:
+        if not makers.isdisjoint(tokens):
+            pieces += looks
     if "range" in tokens:
         pieces.append(r"range\(-?\d+, -?\d+(, -?\d+)?\)")
     return [*pieces, _NUMBER, _WORDS]

@@ -64,17 +64,17 @@ class Archive:
         self._reserving = False
         self._waiting: list[tuple[Niche, Entry]] = []
         self.best: Best | None = None  # the most reward, among equals the fewest tokens
+        # Asked before a solution becomes the best: its row, the row of the solution before it or None, and attempts.
+        self.believes: Callable[[TokenIds, TokenIds | None, int], bool] = lambda row, solution, attempts: True
 
     def add(self, row: TokenIds, evaluation: Evaluation, attempts: int) -> None:
         """Keeps the program if it is good enough for its niche, and as the best if it is that.
 
         attempts: programs tried up to this one.
         """
-        niche = self._niche(evaluation)
-        if entries := self._fitting(niche, _entry(row, evaluation)):
-            self._niches[niche] = entries
+        self._add_entry(self._niche(evaluation), _entry(row, evaluation))
         if self._is_best(row, evaluation):
-            self.best = Best(row, evaluation.reward, evaluation.solved, attempts)
+            self._note_best(row, evaluation, attempts)
 
     def accepts(self, row: TokenIds, evaluation: Evaluation) -> bool:
         """Whether `add` would change anything. Where it would not, it will not later in the same batch either, since
@@ -109,8 +109,7 @@ class Archive:
         reserve: whether those are among the elites from the beginning of this life, or wait for the next one.
         """
         for niche, entry in self._waiting:
-            if entries := self._fitting(niche, entry):
-                self._niches[niche] = entries
+            self._add_entry(niche, entry)
         kept = set(reserved_entries(self._niches, self._recursive))
         niches = {niche: [entry for entry in entries if entry in kept] for niche, entries in self._niches.items()}
         self._niches = {niche: entries for niche, entries in niches.items() if entries}
@@ -129,17 +128,14 @@ class Archive:
 
         attempts: programs tried so far; another program may be the best from then on.
         """
-        self.clear()
+        self._hold(contents, evaluation_of)
         if contents.best:
             now = evaluation_of(contents.best.row)
             self.best = replace(contents.best, reward=now.reward, solved=now.solved)
-        for row in contents.rows:
-            self.add(row, evaluation_of(row), attempts)
-        for row in contents.waiting:
+        for row in (*contents.rows, *contents.waiting):
             evaluation = evaluation_of(row)
-            self._waiting.append((self._niche(evaluation), _entry(row, evaluation)))
             if self._is_best(row, evaluation):
-                self.best = Best(row, evaluation.reward, evaluation.solved, attempts)
+                self._note_best(row, evaluation, attempts)
 
     def clear(self) -> None:
         """Forgets all programs. Whether places are reserved belongs to the life of the policy, and stays."""
@@ -152,12 +148,26 @@ class Archive:
 
     def load_state(self, state: dict[str, Any], evaluation_of: Callable[[TokenIds], Evaluation]) -> None:
         """Takes back what was saved. Sorts into niches anew: one may hold another number of programs now."""
-        self.rebuild(Contents(state["rows"], state["waiting"], None), evaluation_of, attempts=0)
+        self._hold(Contents(state["rows"], state["waiting"], None), evaluation_of)
         self._reserving, self.best = state["reserving"], state["best"] and Best(*state["best"])
+
+    def _hold(self, contents: Contents, evaluation_of: Callable[[TokenIds], Evaluation]) -> None:
+        """Holds these programs in niches and waiting, with no best one yet."""
+        self.clear()
+        for row in contents.rows:
+            evaluation = evaluation_of(row)
+            self._add_entry(self._niche(evaluation), _entry(row, evaluation))
+        for row in contents.waiting:
+            evaluation = evaluation_of(row)
+            self._waiting.append((self._niche(evaluation), _entry(row, evaluation)))
 
     def _niche(self, evaluation: Evaluation) -> Niche:
         niche = evaluation.niche
         return niche if self._recursive or not niche.calls else Niche(0, 0, niche.solved)
+
+    def _add_entry(self, niche: Niche, entry: Entry) -> None:
+        if entries := self._fitting(niche, entry):
+            self._niches[niche] = entries
 
     def _fitting(self, niche: Niche, entry: Entry) -> list[Entry]:
         """What the niche holds once this program joins it; nothing where it is not good enough, or there already."""
@@ -177,6 +187,12 @@ class Archive:
     def _is_best(self, row: TokenIds, evaluation: Evaluation) -> bool:
         best, reward = self.best, evaluation.reward
         return best is None or reward > best.reward or (reward == best.reward and len(row) < len(best.row))
+
+    def _note_best(self, row: TokenIds, evaluation: Evaluation, attempts: int) -> None:
+        """Makes it the best, unless it is a solution that is not believed."""
+        solution = self.best.row if self.best and self.best.solved else None
+        if not evaluation.solved or self.believes(row, solution, attempts):
+            self.best = Best(row, evaluation.reward, evaluation.solved, attempts)
 
     def _elite_entries(self) -> list[Entry]:
         """The best of all niches, best first. Nothing is reserved once the task is solved: many need no recursion."""

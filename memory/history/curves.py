@@ -10,7 +10,7 @@ import io
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,16 @@ TAGS = {  # by column of metrics.csv
 
 
 class Curves:
-    """Writes to a run's folder. attempts: where the run stands; what was drawn past it is hidden. tell: takes the one
-    line that there is to say where TensorBoard is there and fails: whatever it does costs the curves, never the run."""
+    """Writes to a run's folder. attempts: where the run stands; what was drawn past it is hidden.
 
-    def __init__(self, folder: Path, attempts: int = 0, tell: Callable[[str], None] = lambda line: None):
+    `note` is the one line that there is to say where TensorBoard is there and fails: whatever it does costs the curves,
+    never the run.
+    """
+
+    note = ""
+
+    def __init__(self, folder: Path, attempts: int = 0):
         self._records: Any = None
-        self._tell = tell
         self._flushed = time.monotonic()
         self._waiting = io.BytesIO()
         with self._whatever_it_does(), unheard():
@@ -103,7 +107,7 @@ class Curves:
             yield
         except (Exception, SystemExit) as error:  # noqa: BLE001 - an optional package may raise anything
             self._records = None
-            self._tell(
+            self.note = (
                 f"no curves for TensorBoard, which fails with {type(error).__name__}: {first_line(error)}; "
                 "metrics.csv has all that they would show"
             )

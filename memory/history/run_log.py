@@ -15,7 +15,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,16 +49,9 @@ class RunLog:
 
     columns: the names in metrics.csv, in their order, "attempts" among them, which must grow from row to row.
     attempts: where the run stands. Later rows are dropped; none are where it is 0.
-    tell: takes a line for the user, where there are no curves for a reason that they do not know.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        columns: Sequence[str],
-        attempts: int = 0,
-        tell: Callable[[str], None] = lambda line: None,
-    ):
+    def __init__(self, folder: Path, columns: Sequence[str], attempts: int = 0):
         self.folder = folder
         self._columns = tuple(columns)
         self._path = folder / "metrics.csv"
@@ -71,7 +64,7 @@ class RunLog:
             self._file = open(self._path, "ab", buffering=0)  # noqa: SIM115 - open as long as the log is
         except OSError as error:
             raise not_written(self._path, error) from error
-        self._curves = Curves(folder, attempts, tell)
+        self._curves = Curves(folder, attempts)
 
     def __enter__(self) -> "RunLog":
         return self
@@ -123,6 +116,11 @@ class RunLog:
         text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
         # half a surrogate pair, which UTF-8 does not hold, is escaped as JSON escapes it, and in best.py as Python does
         write_atomically(self.folder / "result.json", (text + "\n").encode(errors="backslashreplace"))
+
+    def take_note(self) -> str:
+        """A line for the user where there are no curves for a reason that they do not know, once; "" for nothing."""
+        note, self._curves.note = self._curves.note, ""
+        return note
 
     def sync(self) -> None:
         """Wait until the disk has all rows and best.py: a save that counts on them comes after this. Raises UserError

@@ -1,6 +1,6 @@
 """Real problems: how many of a set of task files the agent solves, and how many of its solutions are right.
 
-    python tests/benchmarks/real.py FOLDER_OR_FILE [--cap 100000] [--seeds 1] [--only 1-100:3] [--set section.key=value]
+    python -m tests.benchmarks.real FOLDER_OR_FILE [--cap 100000] [--seeds 1] [--only 1-100:3] [--set section.key=value]
 
 A folder of task files (.json, or .py with asserts), or JSON lines of {"task": ..., "fresh_cases": [[inputs, answer],
 ...]}: fresh cases are shown to no search, and say whether what counts as solved is right. A run that is finished is a
@@ -26,11 +26,12 @@ import torch
 
 from agent_core.agent import Agent
 from agent_core.run.loop import NullRecorder, TrainingRun
+from agent_core.run.parts import Parts
+from agent_core.run.training import Stop
 from agent_core.sandbox.executor import Executor
 from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config, load_config
 from agent_core.tasks.task import Case, Task
-from runner import Parts, Stop
 from tests.benchmarks.cells import CONFIG, ROOT, code_digest, load_tasks, settings_digest
 from tests.benchmarks.figures import Table
 from tests.benchmarks.ladder import positive, say, seeds_of
