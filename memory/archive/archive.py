@@ -73,7 +73,8 @@ class Archive:
         attempts: programs tried up to this one.
         """
         self._add_entry(self._niche(evaluation), _entry(row, evaluation))
-        self._note_best(row, evaluation, attempts)
+        if self._is_best(row, evaluation):
+            self._note_best(row, evaluation, attempts)
 
     def accepts(self, row: TokenIds, evaluation: Evaluation) -> bool:
         """Whether `add` would change anything. Where it would not, it will not later in the same batch either, since
@@ -132,7 +133,9 @@ class Archive:
             now = evaluation_of(contents.best.row)
             self.best = replace(contents.best, reward=now.reward, solved=now.solved)
         for row in (*contents.rows, *contents.waiting):
-            self._note_best(row, evaluation_of(row), attempts)
+            evaluation = evaluation_of(row)
+            if self._is_best(row, evaluation):
+                self._note_best(row, evaluation, attempts)
 
     def clear(self) -> None:
         """Forgets all programs. Whether places are reserved belongs to the life of the policy, and stays."""
@@ -159,7 +162,8 @@ class Archive:
             self._waiting.append((self._niche(evaluation), _entry(row, evaluation)))
 
     def _niche(self, evaluation: Evaluation) -> Niche:
-        return evaluation.niche if self._recursive else Niche(0, 0, evaluation.niche.solved)
+        niche = evaluation.niche
+        return niche if self._recursive or not niche.calls else Niche(0, 0, niche.solved)
 
     def _add_entry(self, niche: Niche, entry: Entry) -> None:
         if entries := self._fitting(niche, entry):
@@ -168,7 +172,11 @@ class Archive:
     def _fitting(self, niche: Niche, entry: Entry) -> list[Entry]:
         """What the niche holds once this program joins it; nothing where it is not good enough, or there already."""
         held = self._niches.get(niche, [])
-        if entry[0] >= 0 or not self._count or entry in held:
+        if entry[0] >= 0 or not self._count:
+            return []
+        if len(held) >= self._per_niche and entry >= held[-1] and not niche.recursive:  # most programs: soon decided
+            return []
+        if entry in held:
             return []
         entries = [*held, entry]
         fittest = sorted(entries)[: self._per_niche]
@@ -177,11 +185,11 @@ class Archive:
         return fittest if entry in fittest else []
 
     def _is_best(self, row: TokenIds, evaluation: Evaluation) -> bool:
-        return self.best is None or (evaluation.reward, -len(row)) > (self.best.reward, -len(self.best.row))
+        best, reward = self.best, evaluation.reward
+        return best is None or reward > best.reward or (reward == best.reward and len(row) < len(best.row))
 
     def _note_best(self, row: TokenIds, evaluation: Evaluation, attempts: int) -> None:
-        if not self._is_best(row, evaluation):
-            return
+        """Makes it the best, unless it is a solution that is not believed."""
         solution = self.best.row if self.best and self.best.solved else None
         if not evaluation.solved or self.believes(row, solution, attempts):
             self.best = Best(row, evaluation.reward, evaluation.solved, attempts)

@@ -19,7 +19,8 @@ class ScoreCache:
     def __init__(self, limit: int):
         self._limit = limit
         self._scores: dict[TokenIds, Evaluation] = {}
-        self._niches: dict[Niche, Niche] = {}  # few niches, many programs: equal ones share an object
+        # Few niches, many programs: equal ones share an object. Found by what a score says of them.
+        self._niches: dict[tuple[tuple[int, int], tuple[bool, ...]], Niche] = {}
 
     def __getitem__(self, row: TokenIds) -> Evaluation:
         return self._scores[row]
@@ -36,13 +37,15 @@ class ScoreCache:
         """Remembers what programs were scored with."""
         for row, score in zip(rows, scores, strict=True):
             self._scores.pop(row, None)
-            niche = Niche(*score.self_calls, score.solved_cases)
+            kind = score.self_calls, score.solved_cases
+            if (niche := self._niches.get(kind)) is None:
+                niche = self._niches[kind] = Niche(*score.self_calls, score.solved_cases)
             self._scores[row] = Evaluation(
                 score.reward,
                 score.solved,
                 sys.intern(score.status),
                 score.behaviour,
-                self._niches.setdefault(niche, niche),
+                niche,
                 score.version,
             )
         if len(self._niches) > 2 * len(self._scores) + _SPARE_NICHES:  # most are of programs that are forgotten
@@ -101,7 +104,8 @@ class ScoreCache:
         self._share_niches()
 
     def _share_niches(self) -> None:
-        self._niches = {evaluation.niche: evaluation.niche for evaluation in self._scores.values()}
+        niches = {evaluation.niche for evaluation in self._scores.values()}
+        self._niches = {((niche.closeness, niche.calls), niche.solved): niche for niche in niches}
 
 
 def _column(values: Iterable, kind: type) -> torch.Tensor:
