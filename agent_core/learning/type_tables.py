@@ -21,7 +21,12 @@ class ValueTypes:
         effects, modes, brackets = _every_effect(rules, list(samples.values()))
         self.brackets = len(brackets)
         numbers = {
-            effect: (effect.misfit, modes[effect.mode], effect.change, brackets.get(effect.bracket, -1))
+            effect: (
+                effect.misfit,
+                modes[effect.mode],
+                effect.change,
+                -1 if effect.bracket is None else brackets[effect.bracket],
+            )
             for effect in set(chain.from_iterable(effects.values()))
         }
         shape = len(modes), len(brackets), len(samples), 4
