@@ -80,6 +80,33 @@ class ScorerConfig:
 
 
 @dataclass(frozen=True)
+class MindConfig:
+    embedding_dim: int = number(48, 1, 4_096)
+    hidden_dim: int = number(128, 1, 8_192)
+    num_layers: int = number(1, 1, 16)
+    feature_dim: int = number(80, 2, 4_096)
+    encoder_dim: int = number(160, 1, 8_192)
+    context_dim: int = number(96, 2, 4_096)
+    learning_rate: float = number(1.5e-3, above=0, high=10)
+    batch_size: int = number(256, 1, 1_000_000)
+    hidden_share: float = number(0.08, 0, 1)
+    length_weight: float = number(0.88, above=0, high=1)
+    behaviours: int = number(60_000, 100, 10**7)
+
+
+@dataclass(frozen=True)
+class PlayConfig:
+    signatures: int = number(32, 1, 10_000)
+    chance_share: float = number(0.1, 0, 1)
+    mutation_share: float = number(0.4, 0, 1)
+    print_share: float = number(0.05, 0, 1)
+    temperature: float = number(1.2, above=0, high=100)
+    max_steps: int = number(1_500, 1, 10**9)
+    learn_every: int = number(256, 1, 10**9)
+    look_every: int = number(200_000, 0, 10**12)
+
+
+@dataclass(frozen=True)
 class PathsConfig:
     vocabulary: Path = path("memory/vocab.json", shipped=True)
     grammar: Path = path("agent_core/python.grammar", shipped=True)
