@@ -3,8 +3,10 @@
 import numpy
 import pytest
 
+from memory.repertoire.packing import pack, unpack
 from memory.repertoire.places import Places
 from memory.repertoire.repertoire import Behaviour, Repertoire
+from memory.state.sealed import check_plain
 
 BUILTINS = ("len", "sum")
 TOKENS = ["<PAD>", "return", "var_a", "1", "+", "if", "while", "for", "func_a", "(", ")", "[", "]", ":", "len", "sum",
@@ -113,3 +115,63 @@ def test_chances_of_one_question_are_of_that_question_alone():
     one.add(1, behaviour((1, 4), question=0))
     one.add(2, behaviour((1, 4), question=5))
     assert dict(zip(one.keys, one.chances(5), strict=True)) == {1: 0.0, 2: 1.0}
+
+
+def every(rows):
+    return [True] * len(rows)
+
+
+def restored(one, limit=50, token_of=lambda program: program, question_of=lambda number: number, accepts=every):
+    other = repertoire(limit)
+    packed = pack(one)
+    check_plain(packed, "the repertoire")
+    return other, unpack(packed, other, token_of, question_of, accepts)
+
+
+def full(limit=50):
+    one, random = repertoire(limit), numpy.random.default_rng(1)
+    for key in range(400):
+        length = int(random.integers(1, 9))
+        program = (1 + int(random.integers(3)), *[3] * length)
+        one.add(int(random.integers(200)), Behaviour(key // 2 % 4, program, key % 7, b"[[%d],0]" % key, bool(key % 2)))
+    return one
+
+
+def test_what_was_saved_comes_back_and_goes_on_the_same():
+    one = full()
+    other, loaded = restored(one)
+    assert (loaded.known, loaded.dropped, loaded.trimmed) == (50, 0, 0)
+    assert list(other.keys) == list(one.keys)
+    assert other.behaviours == one.behaviours
+    assert other.chances().tolist() == one.chances().tolist()
+    one.dropped.clear()
+    for key in range(1_000, 1_200):  # what goes next, and in which order, is the same too
+        for each in (one, other):
+            each.add(key, behaviour((1 + key % 3, *[4] * (key % 6))))
+    assert one.dropped == other.dropped
+    assert list(other.keys) == list(one.keys)
+
+
+def test_an_empty_repertoire_can_be_saved():
+    other, loaded = restored(repertoire())
+    assert (len(other), loaded.known) == (0, 0)
+
+
+def test_a_lower_limit_trims():
+    other, loaded = restored(full(), limit=20)
+    assert (loaded.known, loaded.trimmed, len(other)) == (20, 30, 20)
+    counts = other.places.values()
+    assert max(counts) - min(counts) <= 1
+
+
+def test_what_is_no_longer_allowed_is_dropped_and_counted():
+    one = full()
+    gone = sum(each.program[0] == 1 for each in one.behaviours.values())
+    other, loaded = restored(one, token_of=lambda program: None if program[0] == 1 else program)
+    assert loaded.dropped == gone > 0
+    assert all(each.program[0] != 1 for each in other.behaviours.values())
+    gone = sum(each.question == 2 for each in one.behaviours.values())
+    assert restored(one, question_of=lambda number: None if number == 2 else number)[1].dropped == gone > 0
+    gone = sum(len(each.program) > 4 for each in one.behaviours.values())
+    shorter = restored(one, accepts=lambda rows: [len(program) <= 4 for program, _ in rows])[1]
+    assert shorter.dropped == gone > 0

@@ -1,7 +1,7 @@
 """What a program did, as it is kept: its answers packed as bytes, and the key of its behaviour.
 
-The answers are packed as a JSON list with an entry a case: [answer], or 0 where the program did not finish. Only answers
-that JSON gives back as they were are kept, and only small ones.
+The answers are packed as a JSON list with an entry a case: [answer], or 0 where the program did not finish. Only
+answers that JSON gives back as they were are kept, and only small ones.
 """
 
 import hashlib

@@ -6,7 +6,8 @@ from random import Random
 import numpy
 
 from agent_core.mind.features import features_of
-from agent_core.play.signatures import Signature
+from agent_core.mind.learner import Lesson
+from agent_core.play.questions import Questions
 from agent_core.play.trial import examples
 from memory.repertoire.repertoire import Behaviour, Repertoire
 
@@ -22,8 +23,8 @@ def is_held_back(key: int) -> bool:
 class Lessons:
     """Draws behaviours, and cases of them. What it remembers is only what it could compute again."""
 
-    def __init__(self, signatures: Sequence[Signature], repertoire: Repertoire):
-        self._signatures, self._repertoire = signatures, repertoire
+    def __init__(self, questions: Questions, repertoire: Repertoire):
+        self._questions, self._repertoire = questions, repertoire
         self._features: dict[int, tuple[Behaviour, list[numpy.ndarray | None]]] = {}
 
     def draw(self, count: int, random: Random, question: int | None = None) -> list[int]:
@@ -34,6 +35,11 @@ class Lessons:
         marks = numpy.array([random.random() for _ in range(2 * count)]) * chances[-1]
         drawn = [keys[slot] for slot in numpy.searchsorted(chances, marks, side="right").clip(0, len(keys) - 1)]
         return [key for key in drawn if not is_held_back(key)][:count]
+
+    def lesson(self, key: int, random: Random) -> Lesson:
+        """The program of a behaviour, where it begins, and some cases that it is the answer to."""
+        behaviour = self._repertoire.behaviours[key]
+        return behaviour.program, self._questions.prompt_of(behaviour.question), self.cases(key, random)
 
     def cases(self, key: int, random: Random, count: int | None = None) -> list[numpy.ndarray]:
         """The features of some of the cases of a behaviour, drawn anew. count: as many, if there are."""
@@ -59,9 +65,9 @@ class Lessons:
     def _examples(self, key: int, behaviour: Behaviour) -> tuple[list, list[numpy.ndarray | None]]:
         held = self._features.get(key)
         if held is None or held[0].answers != behaviour.answers:
-            shown = examples(self._signatures[behaviour.question], behaviour)
+            shown = examples(self._questions[behaviour.question], behaviour)
             held = self._features[key] = behaviour, [None] * len(shown)
             return shown, held[1]
         if any(case is None for case in held[1]):
-            return examples(self._signatures[behaviour.question], behaviour), held[1]
+            return examples(self._questions[behaviour.question], behaviour), held[1]
         return held[1], held[1]

@@ -34,6 +34,15 @@ class Sources:
     def total(self) -> int:
         return self.chance + self.policy + self.mutation
 
+    def counts(self) -> dict[str, int]:
+        return {"chance": self.chance, "policy": self.policy, "mutation": self.mutation}
+
+    def source_of(self, place: int) -> str:
+        """Where the program at a place of the batch comes from."""
+        if place < self.chance:
+            return "chance"
+        return "policy" if place < self.chance + self.policy else "mutation"
+
 
 class Proposer:
     """Samples programs without gradients. What it remembers is only what it could compute again."""

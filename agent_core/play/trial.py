@@ -15,6 +15,7 @@ from agent_core.tasks.task import FUNCTION
 from memory.repertoire.repertoire import Behaviour, Repertoire, TokenIds
 
 FIRST_CASES = 4
+_LONGEST_TEXT = 80  # letters of a text that is kept as what a program printed
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Found:
 
     key: int
     behaviour: Behaviour
-    place: int  # of the program among those that were tried
+    place: int = -1  # of the program among those that were tried
 
 
 class Trial:
@@ -48,24 +49,43 @@ class Trial:
         candidates: dict[int, tuple[int, bool]] = {}  # by key: the program, and whether its answers depend on all
         for i, answers in alive.items():
             key = key_of(signature.name, answers)
-            known = self._repertoire.get(key)
-            best = min(
-                len(known.program) if known else len(programs[i]) + 1,
-                len(programs[candidates[key][0]]) if key in candidates else len(programs[i]) + 1,
-            )
-            if len(programs[i]) < best:
+            rivals = [known.program] if (known := self._repertoire.get(key)) else []
+            if key in candidates:
+                rivals.append(programs[candidates[key][0]])
+            if all(len(programs[i]) < len(rival) for rival in rivals):
                 candidates[key] = i, signature.depends_on_all(answers)
+        return self._confirmed(signature, number, programs, modules, shown, candidates)
+
+    def _confirmed(
+        self,
+        signature: Signature,
+        number: int,
+        programs: Sequence[TokenIds],
+        modules: Sequence[str],
+        shown: int,
+        candidates: dict[int, tuple[int, bool]],
+    ) -> list[Found]:
+        """Those of the candidates that do something on a second set of inputs, and there as the known program does."""
         found = []
         for wanted, chosen in self._by_set(candidates, shown):
             again = self._alive(modules, [candidates[key][0] for key in chosen], signature.inputs(wanted), CASES // 2)
             for key in chosen:
                 i, whole = candidates[key]
-                answers, known = again.get(i), self._repertoire.get(key)
-                if answers is None or (known is not None and unpack(known.answers) != answers):
+                known = self._repertoire.get(key)
+                answers = pack(again[i]) if i in again else None
+                if answers is None or (known is not None and known.answers != answers):
                     continue  # it only looked alike
-                behaviour = Behaviour(number, programs[i], wanted, pack(answers), whole)
-                found.append(Found(key, behaviour, i))
+                found.append(Found(key, Behaviour(number, programs[i], wanted, answers, whole), i))
         return found
+
+    def keys(self, signature: Signature, modules: Sequence[str]) -> set[int]:
+        """The behaviours of programs, whether they are worth keeping or not."""
+        if not signature.kinds:
+            results = self._executor.run(modules)
+            return {key_of(signature.name, [result.stdout.removesuffix("\n")]) for result in results}
+        calls = signature.inputs(0)
+        alive = self._alive(modules, range(len(modules)), calls, CASES // 2)
+        return {key_of(signature.name, answers) for answers in alive.values()}
 
     def _by_set(self, candidates: dict[int, tuple[int, bool]], shown: int) -> list[tuple[int, list[int]]]:
         """The keys by the set of inputs that they are tried on again: a known behaviour's own, or else `shown`."""
@@ -96,17 +116,13 @@ class Trial:
         found: dict[int, Found] = {}
         for i, result in enumerate(self._executor.run(modules)):
             text = result.stdout.removesuffix("\n")
-            if result.status != "finished" or not text or answers_too_long(text):
+            if result.status != "finished" or not text or len(text) > _LONGEST_TEXT:
                 continue
             key = key_of(signature.name, [text])
             known = self._repertoire.get(key) or (found[key].behaviour if key in found else None)
             if known is None or len(programs[i]) < len(known.program):
                 found[key] = Found(key, Behaviour(number, programs[i], 0, pack([text]), True), i)
         return sorted(found.values(), key=lambda each: each.place)
-
-
-def answers_too_long(text: str) -> bool:
-    return len(text) > 80
 
 
 def examples(signature: Signature, behaviour: Behaviour) -> list[tuple[tuple, Any]]:

@@ -84,7 +84,7 @@ class Begun:
         was = state["agent"]
         if (was["digest"], was["progress"]["attempts"]) != (agent.task.digest, agent.progress.attempts):
             return cls(config.run.seed, notes=notes)
-        folder = _where_it_is(Path(state["folder"]), config.paths.runs)
+        folder = where_it_is(Path(state["folder"]), config.paths.runs)
         seed = state["seed"] if "seed" in state else _noted_seed(folder)
         if seed is None:
             notes += ("which seed began this run is not known: an older version saved it",)
@@ -104,7 +104,7 @@ class Begun:
         return replace(config, run=run, paths=paths)
 
 
-def _where_it_is(folder: Path, runs: Path) -> Path:
+def where_it_is(folder: Path, runs: Path) -> Path:
     """The run's folder, which lies in another place now if the whole memory was moved."""
     return folder if folder.is_dir() else runs / folder.name
 

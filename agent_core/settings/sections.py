@@ -8,7 +8,7 @@ from agent_core.settings.fields import number, path, text
 
 @dataclass(frozen=True)
 class RunConfig:
-    task: str = text("hello_world", allowed="a built-in task or a path to a .json file")
+    task: str = text("hello_world", allowed="a built-in task, a path to a .json file, or play")
     seed: int = number(0, 0, 2**32 - 1)
     device: str = text("auto", r"auto|cpu|mps|cuda(:\d{1,3})?", "auto, cpu, cuda, cuda:N or mps")
     threads: int = number(0, 0, 1_024)

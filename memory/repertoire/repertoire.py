@@ -38,12 +38,9 @@ class Repertoire:
         self._came = 0
         self._heaps: dict[int, list[tuple[bool, int, int, int]]] = {}  # by place: the least useful first
         self._counts: Counter[int] = Counter()  # by place
-        # Of each behaviour, in the order of `_keys`: what drawing needs.
         self._keys: list[int] = []
         self._slot: dict[int, int] = {}
-        size = limit + 1
-        self._weight, self._place = numpy.zeros(size), numpy.zeros(size, numpy.int32)
-        self._question = numpy.zeros(size, numpy.int32)
+        self._make_columns(limit + 1)
         self.dropped: list[int] = []  # keys that have gone since the caller last emptied it
 
     def __len__(self) -> int:
@@ -89,6 +86,31 @@ class Repertoire:
         while len(self._keys) > self.limit:
             self._drop_least_useful()
         return key in self.behaviours
+
+    def came(self, key: int) -> int:
+        """When a behaviour came: a number that is larger for every later one."""
+        return self._order[key]
+
+    def restore(self, rows: Sequence[tuple[int, int, Behaviour]]) -> int:
+        """Fills an empty repertoire with what another one held: key, when it came, and the behaviour, in the order of
+        its keys. Returns how many of these were beyond the limit, and went."""
+        limit, self.limit = self.limit, max(self.limit, len(rows))
+        self._make_columns(self.limit + 1)
+        for key, came, behaviour in rows:
+            self._came = came
+            self.add(key, behaviour)
+        self._came = 1 + max((came for _, came, _ in rows), default=-1)
+        self.limit = limit
+        while len(self._keys) > self.limit:
+            self._drop_least_useful()
+        trimmed = len(self.dropped)
+        self.dropped.clear()
+        return trimmed
+
+    def _make_columns(self, size: int) -> None:
+        """Of each behaviour, in the order of `_keys`, what drawing needs."""
+        self._weight, self._place = numpy.zeros(size), numpy.zeros(size, numpy.int32)
+        self._question = numpy.zeros(size, numpy.int32)
 
     def chances(self, question: int | None = None) -> numpy.ndarray:
         """(N,) what each behaviour, in the order of `keys`, is drawn in proportion to: half by the length of its
