@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from agent_core.distributed.ranks import Ranks
-from agent_core.grammar.legal_tokens import LegalTokens, Prompt
+from agent_core.grammar.legal_tokens import Prompt
+from agent_core.learning.language import Language
 from agent_core.learning.vocabulary_change import carry_optimizer, carry_policy, match_tokens
 from agent_core.mind.encoder import Bags, spread
 from agent_core.mind.network import MindNetwork, log_likelihood
 from agent_core.mind.replay import replay
 from agent_core.settings.config import MindConfig
-from tokenizer import Tokenizer
 from utils import UserError
 
 _SIZES = ("embedding_dim", "hidden_dim", "num_layers", "feature_dim", "encoder_dim", "context_dim")
@@ -25,25 +25,16 @@ _GRADIENT_CLIP = 1.0
 Lesson = tuple[Sequence[int], Prompt, Sequence[numpy.ndarray]]  # a program, where it begins, cases of its question
 
 
-class Learner:
+class MindLearner:
     """The mind's network, and Adam. What is called on one rank is called on all, with the same lessons."""
 
-    def __init__(
-        self,
-        sizes: MindConfig,
-        tokenizer: Tokenizer,
-        legal_tokens: LegalTokens,
-        max_length: int,
-        prior: Tensor,
-        seed: int,
-        ranks: Ranks,
-    ):
+    def __init__(self, sizes: MindConfig, language: Language, prior: Tensor, seed: int, ranks: Ranks):
         """prior: (V,) what chance alone draws tokens in proportion to: what the policy likes at first is near it."""
-        self._sizes, self._tokenizer, self._legal_tokens = sizes, tokenizer, legal_tokens
-        self._max_length, self._ranks, self.device = max_length, ranks, legal_tokens.device
+        self._sizes, self._language, self._ranks = sizes, language, ranks
+        self._tokenizer, self.device = language.tokenizer, language.device
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.network = MindNetwork(len(tokenizer), sizes).to(self.device)
+            self.network = MindNetwork(len(language.tokenizer), sizes).to(self.device)
         with torch.no_grad():
             self.network.policy.head.bias += prior.log()
         ranks.spread(self.network.parameters())
@@ -81,7 +72,7 @@ class Learner:
     def score(self, lessons: Sequence[Lesson], contexts: Tensor | None) -> Tensor:
         """(B,) log-probabilities of the programs, with gradients."""
         programs, prompts = [program for program, _, _ in lessons], [prompt for _, prompt, _ in lessons]
-        replayed = replay(programs, prompts, self._legal_tokens, self._max_length)
+        replayed = replay(programs, prompts, self._language)
         return log_likelihood(self.network.policy, replayed, contexts, self._tokenizer.sos)
 
     @torch.no_grad()

@@ -4,18 +4,17 @@ from collections.abc import Sequence
 
 import torch
 
-from agent_core.grammar.legal_tokens import LegalTokens, Prompt
+from agent_core.grammar.legal_tokens import Prompt
+from agent_core.learning.language import Language
 from agent_core.mind.network import Replayed
 
 
-def replay(
-    programs: Sequence[Sequence[int]], prompts: Sequence[Prompt], legal_tokens: LegalTokens, max_length: int
-) -> Replayed:
+def replay(programs: Sequence[Sequence[int]], prompts: Sequence[Prompt], language: Language) -> Replayed:
     """programs: legal ones, each a sequence of ids that ends in <EOS>; prompts: where each begins."""
-    longest, device = max(map(len, programs)), legal_tokens.device
+    legal_tokens, longest = language.legal_tokens, max(map(len, programs))
     rows = [[*program, *[legal_tokens.pad] * (longest - len(program))] for program in programs]
-    ids = torch.tensor(rows, device=device)
-    stacks, legal = legal_tokens.begin_each(prompts, max_length), []
+    ids = torch.tensor(rows, device=language.device)
+    stacks, legal = legal_tokens.begin_each(prompts, language.max_length), []
     for place in range(longest):
         legal.append(legal_tokens.legal(stacks))
         legal_tokens.advance(stacks, ids[:, place])

@@ -8,13 +8,13 @@ examples) from what is kept. Hindsight relabelling (Andrychowicz et al. 2017) an
 from collections import Counter
 from random import Random
 
-import torch
 from torch import Tensor
 
 from agent_core.distributed.ranks import Ranks
 from agent_core.grammar.legal_tokens import LegalTokens
-from agent_core.learning.language import Language
-from agent_core.mind.learner import Learner
+from agent_core.learning.language import Language, TokenIds
+from agent_core.learning.randomness import Randomness
+from agent_core.mind.learner import MindLearner
 from agent_core.play.lessons import Lessons, is_held_back
 from agent_core.play.progress import PlayProgress
 from agent_core.play.proposer import Proposer, Sources
@@ -24,7 +24,7 @@ from agent_core.play.trial import Found, Trial
 from agent_core.sandbox.executor import Executor
 from agent_core.settings.config import Config
 from memory.repertoire.places import Places
-from memory.repertoire.repertoire import Behaviour, Repertoire, TokenIds
+from memory.repertoire.repertoire import Behaviour, Repertoire
 from tokenizer import Tokenizer
 
 _MUTATED = 24  # different parents in a batch
@@ -56,16 +56,14 @@ class Player:
         self.repertoire = Repertoire(config.mind.behaviours, self.places.place_of, config.mind.length_weight)
         self.lessons = Lessons(self.questions, self.repertoire)
         self.trial = Trial(executor, self.repertoire)
-        prior, longest = legal_tokens.class_sizes**-config.learning.class_balance, config.generator.max_length
-        self.learner = Learner(config.mind, tokenizer, legal_tokens, longest, prior, self.seed, self.ranks)
-        own = self.ranks.seed(self.seed)
-        self.random = torch.Generator(self.device).manual_seed(own)
-        self.plan_random = torch.Generator().manual_seed(own)
-        self.own_draws = Random(own)
+        self.language = Language(tokenizer, legal_tokens, config.generator.max_length, legal_tokens_only=True)
+        prior = legal_tokens.class_sizes**-config.learning.class_balance
+        self.learner = MindLearner(config.mind, self.language, prior, self.seed, self.ranks)
+        self.randomness = Randomness(self.seed, self.device, self.ranks)
+        self.own_draws = Random(self.ranks.seed(self.seed))
         self.draws = Random(self.seed)  # what all ranks draw alike
-        language = Language(tokenizer, legal_tokens, longest, True)
         temperature = config.play.temperature
-        self.proposer = Proposer(language, config.learning, prior, self.random, self.plan_random, temperature)
+        self.proposer = Proposer(self.language, config.learning, prior, self.randomness, temperature)
         self.progress = PlayProgress()
         self._latest: list[str] = []
 

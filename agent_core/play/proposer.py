@@ -7,19 +7,17 @@ import torch
 from torch import Tensor
 
 from agent_core.grammar.legal_tokens import Prompt
-from agent_core.learning.language import Language
+from agent_core.learning.language import Language, TokenIds
 from agent_core.learning.length_budget import draw_length_budget
 from agent_core.learning.objectives import draw, policy_probs
 from agent_core.learning.operators import mutation
-from agent_core.learning.operators.parents import Parent, examine
+from agent_core.learning.operators.parents import KnownPrograms, ParentCache
 from agent_core.learning.operators.proposal import Request
 from agent_core.learning.plan import RolloutPlan, join
+from agent_core.learning.randomness import Randomness
 from agent_core.learning.rollout import OpenRollouts
 from agent_core.model import CodePolicy
 from agent_core.settings.config import LearningConfig
-from memory.repertoire.repertoire import TokenIds
-
-_PARENTS = 4_000  # replayed programs that are kept at hand
 
 
 @dataclass(frozen=True)
@@ -48,19 +46,13 @@ class Proposer:
     """Samples programs without gradients. What it remembers is only what it could compute again."""
 
     def __init__(
-        self,
-        language: Language,
-        learning: LearningConfig,
-        prior: Tensor,
-        random: torch.Generator,
-        plan_random: torch.Generator,
-        temperature: float,
+        self, language: Language, learning: LearningConfig, prior: Tensor, randomness: Randomness, temperature: float
     ):
-        """prior: (V,) what chance alone draws tokens in proportion to. random: on the device of the language;
-        plan_random: on the CPU. temperature: that the policy's scores are divided by."""
+        """prior: (V,) what chance alone draws tokens in proportion to. temperature: the policy's scores are divided by
+        it."""
         self._language, self._learning, self._prior = language, learning, prior
-        self._random, self._plan_random, self._temperature = random, plan_random, temperature
-        self._parents: dict[tuple[Prompt, TokenIds], Parent] = {}
+        self._randomness, self._temperature = randomness, temperature
+        self._parents = ParentCache(language, Prompt("program"))
 
     @torch.no_grad()
     def write(
@@ -77,21 +69,21 @@ class Proposer:
         epsilon: the most that a program's choices are left to chance; None: as in the settings of learning. Those of
         chance are left to it entirely.
         """
-        count, device = sources.total, self._language.device
+        count, device, random = sources.total, self._language.device, self._randomness.tokens
         most = self._learning.epsilon if epsilon is None else epsilon
-        epsilons = torch.rand(count, generator=self._random, device=device) * most
+        epsilons = torch.rand(count, generator=random, device=device) * most
         epsilons[: sources.chance] = 1.0
         plan = self._plan(prompt, sources, parents)
-        budgets = draw_length_budget(count, self._learning.fresh_length_budget, self._random, device)
+        budgets = draw_length_budget(count, self._learning.fresh_length_budget, random, device)
         # What the policy writes has learned how long programs are: only chance needs to be told.
         budgets[sources.chance :] = self._language.max_length
-        rollouts = OpenRollouts(self._language, prompt, epsilons, budgets, plan, None)
+        rollouts = OpenRollouts(self._language, [prompt] * count, epsilons, budgets, plan, None)
         reader = policy.reader(count, contexts)
         while not rollouts.ended:
             legal = rollouts.legal()  # (R, V)
             scores = reader.read(rollouts.token) / self._temperature
             probs = policy_probs(scores, legal, rollouts.epsilon, self._prior)
-            token = draw(probs, torch.rand(len(probs), generator=self._random, device=device))  # (R,)
+            token = draw(probs, torch.rand(len(probs), generator=random, device=device))  # (R,)
             left = rollouts.take(token, legal, probs.gather(1, token.unsqueeze(1)).squeeze(1))
             if left is not None:
                 reader.select(left)
@@ -100,15 +92,7 @@ class Proposer:
     def _plan(self, prompt: Prompt, sources: Sources, parents: Sequence[TokenIds]) -> RolloutPlan | None:
         if not sources.mutation:
             return None
-        known = self._examined(prompt, parents)
-        request = Request(known, sources.mutation, self._learning, self._plan_random, self._language.tokenizer)
+        known = self._parents.examine(KnownPrograms(parents, prompts=[prompt] * len(parents)))
+        request = Request(known, sources.mutation, self._learning, self._randomness.plans, self._language)
         plan = join([mutation.propose(request)], sources.total, self._language.tokenizer.pad)
         return plan.to(self._language.device)
-
-    def _examined(self, prompt: Prompt, parents: Sequence[TokenIds]) -> list[Parent]:
-        if len(self._parents) > _PARENTS:
-            self._parents.clear()
-        if new := list(dict.fromkeys(row for row in parents if (prompt, row) not in self._parents)):
-            for row, parent in zip(new, examine(new, self._language, *prompt), strict=True):
-                self._parents[prompt, row] = parent
-        return [self._parents[prompt, row] for row in parents]

@@ -13,11 +13,6 @@ VERSION = 1
 
 def state_of(player: Player) -> dict[str, Any]:
     """Plain values: all that must survive a step. Where there are several ranks, the first one's is for all of them."""
-    own = {
-        "random": player.random.get_state(),
-        "plan_random": player.plan_random.get_state(),
-        "own_draws": player.own_draws.getstate(),
-    }
     return {
         "version": VERSION,
         "seed": player.seed,
@@ -26,8 +21,8 @@ def state_of(player: Player) -> dict[str, Any]:
         "questions": player.questions.names,
         "progress": asdict(player.progress),
         "draws": player.draws.getstate(),
-        "ranks": player.ranks.gather(own),
-        "device": player.device.type,
+        "randomness": player.randomness.state(),
+        "own_draws": player.ranks.gather(player.own_draws.getstate()),
     }
 
 
@@ -44,10 +39,8 @@ def load(player: Player, state: dict[str, Any]) -> list[str]:
         player.repertoire,
         lambda program: carry_program(program, ids),
         lambda number: numbers.get(state["questions"][number]),
-        lambda rows: player.legal_tokens.accepts_each(
-            [program for program, _ in rows],
-            [player.questions.prompt_of(number) for _, number in rows],
-            player.config.generator.max_length,
+        lambda rows: player.language.accepts(
+            [program for program, _ in rows], [player.questions.prompt_of(number) for _, number in rows]
         ),
     )
     if loaded.dropped:
@@ -61,28 +54,9 @@ def load(player: Player, state: dict[str, Any]) -> list[str]:
         )
     player.progress = PlayProgress(**state["progress"])
     player.draws.setstate(_as_random(state["draws"]))
-    return notes + _go_on_drawing(player, state)
-
-
-def _go_on_drawing(player: Player, state: dict[str, Any]) -> list[str]:
-    """Takes back this rank's randomness. A rank that was not there draws what nobody has drawn before."""
-    saved, rank, notes = state["ranks"], player.ranks.rank, []
-    if len(saved) != player.ranks.count:
-        notes.append(
-            f"saved by {len(saved)} ranks, going on with {player.ranks.count}: from here on play is another one "
-            "than it would have been there"
-        )
-    if rank >= len(saved):
-        return notes
-    player.plan_random.set_state(saved[rank]["plan_random"])
-    player.own_draws.setstate(_as_random(saved[rank]["own_draws"]))
-    if state["device"] == player.device.type:
-        player.random.set_state(saved[rank]["random"])
-    else:
-        notes.append(
-            f"saved on {state['device']}, going on on {player.device.type}: from here on play is another one than it "
-            "would have been there"
-        )
+    notes += player.randomness.load(state["randomness"])
+    if player.ranks.rank < len(state["own_draws"]):
+        player.own_draws.setstate(_as_random(state["own_draws"][player.ranks.rank]))
     return notes
 
 
