@@ -17,6 +17,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "run": (
         "step",
         "play",
+        "mind",
         "learning",
         "scoring",
         "tasks",
@@ -30,6 +31,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "utils",
     ),
     "step": (
+        "mind",
         "learning",
         "scoring",
         "tasks",

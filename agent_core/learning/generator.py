@@ -1,6 +1,6 @@
 """`CodeGenerator`: proposes programs and learns from what they earned. The thin face of sampler.py and learner.py."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -44,14 +44,17 @@ class CodeGenerator:
         config: Config,
         ranks: Ranks | None = None,
         context_dim: int = 0,
+        initial: Callable[[CodePolicy], None] | None = None,
     ):
         """prompt: where programs begin that are asked for without one of their own. context_dim: numbers of the context
-        that each program may be given, C; 0 where programs depend on nothing.
+        that each program may be given, C; 0 where programs depend on nothing. initial: gives a policy the weights that
+        it begins with, now and after every `reset`; None: they are random.
 
         Weights and sampling both follow from the config's seed. Every tensor lives on the device of the legal tokens.
         """
         self.device = legal_tokens.device
         self._tokenizer, self._prompt, self._config, self._context_dim = tokenizer, prompt, config, context_dim
+        self._initial = initial
         self._ranks = ranks or Ranks()
         limits, learning = config.generator, config.learning
         self._language = Language(tokenizer, legal_tokens, limits.max_length, limits.legal_tokens_only)
@@ -76,6 +79,8 @@ class CodeGenerator:
             ).to(self.device)
         with torch.no_grad():
             policy.head.bias.add_(self._prior.log())
+        if self._initial is not None:
+            self._initial(policy)
         self._ranks.spread(policy.parameters())
         self._learner = Learner(policy, self._language, self._parents, self._config, self._prior, self._ranks)
 

@@ -19,7 +19,7 @@ from agent_core.run.memory_advice import advice, lacks_memory
 from agent_core.run.parts import PLAY, Parts, task_and_tokenizer
 from agent_core.run.play import play
 from agent_core.run.streams import ReaderLeft, answer
-from agent_core.run.training import train
+from agent_core.run.training import start_of, train
 from agent_core.sandbox.executor import Executor
 from agent_core.settings.config import Config, load_config
 from agent_core.tasks.feasibility import Vocabulary
@@ -89,10 +89,12 @@ def show_samples(config: Config, count: int) -> int:
     parts = Parts.of(config)
     store = CheckpointStore(config.paths.model_state, config.paths.optimizer_state, config.paths.run_state)
     with Executor(config.executor) as executor:
-        agent = Agent(config, parts.task, parts.tokenizer, parts.legal_tokens, executor)
-        if saved := store.load():
+        saved = store.load()
+        start = start_of(config, parts, saved)
+        agent = Agent(config, parts.task, parts.tokenizer, parts.legal_tokens, executor, start=start)
+        if saved and saved.run_state["agent"]:
             agent.load(saved.model_state, saved.optimizer_state, saved.run_state["agent"])
-        else:
+        elif not start:
             answer("note: nothing is saved yet; these are from random weights")
         for reward, text in agent.sample(count):
             answer(f"# reward {reward:.3f}", *text.splitlines(), "")

@@ -10,6 +10,7 @@ from typing import Any
 
 from agent_core.agent import Agent
 from agent_core.distributed.ranks import Ranks
+from agent_core.mind.start import TaskStart
 from agent_core.run.console import say, show_banner, show_verdict
 from agent_core.run.loop import NullRecorder, RunRecorder, TrainingRun
 from agent_core.run.parts import Parts
@@ -35,10 +36,13 @@ def train(config: Config, options: argparse.Namespace, ranks: Ranks) -> int:
         Executor(config.executor, ranks.local_count) as executor,
     ):
         saved = load(store, options.fresh, ranks)
-        agent = Agent(config, parts.task, parts.tokenizer, parts.legal_tokens, executor, ranks)
+        start = start_of(config, parts, saved)
+        agent = Agent(config, parts.task, parts.tokenizer, parts.legal_tokens, executor, ranks, start)
         begun = Begun.of(agent, saved)
         if ranks.leads:
             shared = [f"{ranks.count} ranks share each batch"] * (ranks.count > 1)
+            if start is not None and saved is not None and saved.mind is not None:
+                shared.append(behind(saved.mind))
             remarks = (f"note: {note}" for note in (*config.notes, *parts.task.notes, *begun.notes))
             lines = [*shared, *differences(begun.as_it_goes_on(config), options.config), *remarks]
             device = f"{parts.device} ({parts.reason})"
@@ -80,6 +84,8 @@ class Begun:
         if not saved:
             return cls(config.run.seed)
         state = saved.run_state
+        if state["agent"] is None:  # so far it has only played
+            return cls(config.run.seed, notes=saved.notes)
         notes = (*saved.notes, *agent.load(saved.model_state, saved.optimizer_state, state["agent"]))
         was = state["agent"]
         if (was["digest"], was["progress"]["attempts"]) != (agent.task.digest, agent.progress.attempts):
@@ -102,6 +108,31 @@ class Begun:
         run = config.run if self.seed is None else replace(config.run, seed=self.seed)
         paths = config.paths if self.folder is None else replace(config.paths, runs=self.folder.parent)
         return replace(config, run=run, paths=paths)
+
+
+def start_of(config: Config, parts: Parts, saved: Checkpoint | None) -> TaskStart | None:
+    """What the task takes of the saved mind; None where it begins, or began, cold. Raises UserError."""
+    if saved is None or saved.mind is None:
+        return None
+    before = saved.run_state["agent"]
+    if before and before["digest"] == parts.task.digest:
+        warm = before["generator"].get("context_dim", 0) > 0
+        if warm and not config.mind.start_tasks:
+            raise UserError(
+                f"this run of {parts.task.name} began from the mind: set mind.start_tasks = yes to go on with it, or "
+                "give paths of its own to a run that begins cold"
+            )
+        if not warm:
+            return None
+    if not config.mind.start_tasks or not config.generator.legal_tokens_only:
+        return None
+    return TaskStart(saved.mind["learner"], config, parts.tokenizer, parts.device)
+
+
+def behind(mind: dict[str, Any]) -> str:
+    """What a saved mind has behind it, in a line."""
+    programs, behaviours = mind["progress"]["programs"], len(mind["repertoire"]["keys"])
+    return f"mind: {programs:,} programs played, {behaviours:,} behaviours known"
 
 
 def where_it_is(folder: Path, runs: Path) -> Path:
