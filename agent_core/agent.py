@@ -84,13 +84,20 @@ class Agent:
 
     def _contexts(self, count: int) -> Tensor | None:
         """(count, C) what so many programs see of the paid cases; None where the task did not begin from the mind."""
+        seeing = self._seeing(1)
+        if self._start is None or seeing is None:
+            return None
+        return self._start.contexts(self.generator.policy, seeing[0], count)
+
+    def _seeing(self, count: int) -> Tensor | None:
+        """(count, C) the same where none of them goes without."""
         if self._start is None:
             return None
         version, context = self._context
         if version != self.scorer.version or context is None:
             context = self._start.context([(case.arguments, case.expected) for case in self.scorer.judge.paid])
             self._context = self.scorer.version, context
-        return self._start.contexts(self.generator.policy, context, count)
+        return context.expand(count, -1)
 
     @property
     def task(self) -> Task:
@@ -137,9 +144,13 @@ class Agent:
 
     def sample(self, count: int) -> list[tuple[float, str]]:
         """Programs of the policy as it is, each with its reward. Nothing is learned or remembered from them."""
-        rows = self.generator.generate(count, context=self._contexts(count)).rows()
+        rows = self.samples(count)
         scores = self.scorer.score(list(map(self.task_run.module_of, rows)), [len(row) for row in rows])
         return [(score.reward, self.task_run.present(row)) for score, row in zip(scores, rows, strict=True)]
+
+    def samples(self, count: int, blind: bool = False) -> list[TokenIds]:
+        """Programs of the policy as it is. blind: without the examples, even where the task began from the mind."""
+        return self.generator.generate(count, context=None if blind else self._seeing(count)).rows()
 
     def state(self) -> dict[str, Any]:
         """Plain values: all that must survive a step, besides the policy's and the optimizer's `state_dict`s.

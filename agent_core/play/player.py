@@ -6,6 +6,7 @@ examples) from what is kept. Hindsight relabelling (Andrychowicz et al. 2017) an
 """
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from random import Random
 
 from torch import Tensor
@@ -46,8 +47,10 @@ class Player:
         executor: Executor,
         ranks: Ranks | None = None,
         seed: int | None = None,
+        leave_out: Callable[[int, Sequence[TokenIds]], Sequence[bool]] | None = None,
     ):
-        """seed: that the mind began with; None for that of the settings."""
+        """seed: that the mind began with; None for that of the settings. leave_out: says of programs for a question
+        which are not to be kept; None: all are."""
         self.config, self.tokenizer, self.legal_tokens = config, tokenizer, legal_tokens
         self.ranks = ranks or Ranks()
         self.device, self.seed = legal_tokens.device, config.run.seed if seed is None else seed
@@ -64,6 +67,7 @@ class Player:
         self.draws = Random(self.seed)  # what all ranks draw alike
         temperature = config.play.temperature
         self.proposer = Proposer(self.language, config.learning, prior, self.randomness, temperature)
+        self._leave_out = leave_out
         self.progress = PlayProgress()
         self._latest: list[str] = []
 
@@ -150,6 +154,9 @@ class Player:
         task, programs = self.questions.task_of(number), [rows[i] for i in worth]
         modules = [task.module(self.tokenizer.decode(row)) for row in programs]
         found = self.trial.run(self.questions[number], number, programs, modules, shown)
+        if self._leave_out is not None:
+            without = self._leave_out(number, [each.behaviour.program for each in found])
+            found = [each for each, out in zip(found, without, strict=True) if not out]
         told = [(each.key, tuple(each.behaviour), sources.source_of(worth[each.place])) for each in found]
         shares = self.ranks.gather([told, sources.counts()])
         tried = Counter()
