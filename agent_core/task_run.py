@@ -17,6 +17,7 @@ from agent_core.distributed.ranks import Ranks
 from agent_core.progress import Improvement, Progress, luby
 from agent_core.sandbox.executor import BatchRun, Executor
 from agent_core.scoring.mismatch import departure
+from agent_core.scoring.score import Score
 from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config
 from agent_core.solutions import Solutions
@@ -42,6 +43,7 @@ class TaskRun:
         self.memory.archive.believes = self.solutions.believes
         self.exchange = BatchExchange(ranks, self.memory, self.scorer, config.generator.max_length, len(tokenizer))
         self.progress = Progress()
+        self.on_scores: Callable[[Sequence[TokenIds], Sequence[Score]], None] = lambda rows, scores: None
         self.history: list[Improvement] = []
 
     @property
@@ -101,6 +103,7 @@ class TaskRun:
             version = self.scorer.version
             scores = self.scorer.score(list(modules.values()), [len(row) for row in modules], run=run)
             self.memory.remember(list(modules), scores)
+            self.on_scores(list(modules), scores)
             if batch := self.exchange.gather(own, shared, version, rescored):
                 break
             modules, run, rescored = {}, None, True

@@ -47,6 +47,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "play": (
         "mind",
         "learning",
+        "scoring",
         "tasks",
         "sandbox",
         "grammar",

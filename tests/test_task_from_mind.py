@@ -13,8 +13,13 @@ from agent_core.grammar.rules import read_grammar
 from agent_core.learning.language import Language
 from agent_core.mind.learner import MindLearner
 from agent_core.mind.start import TaskStart
+from agent_core.play.player import Player
+from agent_core.play.relabel import TaskLessons
+from agent_core.play.saved import load
 from agent_core.sandbox.executor import Executor
+from agent_core.scoring.score import Score
 from agent_core.tasks.task import load_task
+from memory.state.sealed import check_plain
 from tokenizer import Tokenizer
 
 
@@ -150,3 +155,58 @@ def test_words_of_the_task_are_new_to_the_mind_and_all_else_is_known(
     assert policy.embedding.weight.shape[0] == len(wider)
     agent.step()
     agent.generator.reset()
+
+
+@pytest.fixture
+def lessons(small, tokenizer, legal_tokens, executor):
+    def new(name):
+        player = Player(small, tokenizer, legal_tokens, executor)
+        return player, TaskLessons(player, load_task(name, tokenizer.tokens), {"seconds": 1.0, "folder": ""})
+
+    return new
+
+
+def test_what_is_tried_on_a_task_joins_the_repertoire_as_what_it_did(new_agent, lessons):
+    agent, (player, noted) = new_agent("maximum"), lessons("maximum")
+    agent.task_run.on_scores = noted.note
+    for _ in range(12):
+        agent.step()
+        noted.keep()
+    assert len(player.repertoire) > 0
+    number = player.questions.give(agent.task.parameters, [case.arguments for case in agent.task.test_cases])
+    for key, behaviour in player.repertoire.behaviours.items():
+        assert behaviour.question == number
+        module = player.questions.task_of(number).module(player.tokenizer.decode(behaviour.program))
+        assert player.trial.keys(player.questions[number], [module]) == {key}
+    learned = player.learn()
+    assert learned["loss"] > 0
+
+
+def test_what_a_task_gave_the_mind_comes_back_and_play_goes_on(
+    small, new_agent, lessons, tokenizer, legal_tokens, executor
+):
+    agent, (player, noted) = new_agent("maximum"), lessons("maximum")
+    agent.task_run.on_scores = noted.note
+    while not len(player.repertoire):
+        agent.step()
+        noted.keep()
+    noted.solved()
+    state = noted.state()
+    check_plain(state, "the mind")
+    again = Player(small, tokenizer, legal_tokens, executor)
+    assert load(again, state) == []
+    assert again.repertoire.behaviours == player.repertoire.behaviours
+    assert again.progress.solved == ["maximum"]
+    again.step()
+
+
+def test_printed_texts_join_too_and_right_answers_play_no_part(lessons):
+    player, noted = lessons("hello_world")
+    rows = [tuple(player.tokenizer.encode(text).tolist()) for text in ('print("no")\n', "print(7)\n", "pass\n")]
+    texts = ["no\n", "7\n", ""]
+    scores = [Score(0.0, False, "finished", "", text, 0, (), 0) for text in texts]
+    noted.note(rows, scores)
+    assert len(player.repertoire) == 0
+    noted.keep()
+    kept = {behaviour.program: behaviour.answers for behaviour in player.repertoire.behaviours.values()}
+    assert kept == {rows[0]: b'[["no"]]', rows[1]: b'[["7"]]'}

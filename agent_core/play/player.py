@@ -20,7 +20,7 @@ from agent_core.play.lessons import Lessons, is_held_back
 from agent_core.play.progress import PlayProgress
 from agent_core.play.proposer import Proposer, Sources
 from agent_core.play.questions import Questions
-from agent_core.play.signatures import SETS, Signature
+from agent_core.play.signatures import SETS
 from agent_core.play.trial import Found, Trial
 from agent_core.sandbox.executor import Executor
 from agent_core.settings.config import Config
@@ -153,7 +153,7 @@ class Player:
         worth = self._worth_running(number, rows)
         task, programs = self.questions.task_of(number), [rows[i] for i in worth]
         modules = [task.module(self.tokenizer.decode(row)) for row in programs]
-        found = self.trial.run(self.questions[number], number, programs, modules, shown)
+        found = self.trial.run(self.questions.signature(number), number, programs, modules, shown)
         if self._leave_out is not None:
             without = self._leave_out(number, [each.behaviour.program for each in found])
             found = [each for each, out in zip(found, without, strict=True) if not out]
@@ -208,5 +208,4 @@ class Player:
         rows = self.proposer.write(policy, prompt, Sources(0, _TRIES, 0), context, epsilon=0.1)
         task = self.questions.task_of(number)
         modules = [task.module(self.tokenizer.decode(row)) for row in dict.fromkeys(rows)]
-        signature: Signature = self.questions[number]
-        return int(key in self.trial.keys(signature, modules))
+        return int(key in self.trial.keys(self.questions[number], modules))

@@ -36,6 +36,7 @@ class PlayProgress:
     looks: int = 0  # at what has been learned
     tried: dict[str, float] = field(default_factory=dict)  # programs by source, fading
     new: dict[str, float] = field(default_factory=dict)  # behaviours by source, fading
+    solved: list[str] = field(default_factory=list)  # names of tasks
     figures: dict[str, float] = field(default_factory=dict)  # the latest of learning and looking
 
     def note(self, count: int, tried: Mapping[str, int], new: Mapping[str, int]) -> None:

@@ -19,6 +19,7 @@ def state_of(player: Player) -> dict[str, Any]:
         "learner": player.learner.state(),
         "repertoire": pack(player.repertoire),
         "questions": player.questions.names,
+        "given": player.questions.given,
         "progress": asdict(player.progress),
         "draws": player.draws.getstate(),
         "randomness": player.randomness.state(),
@@ -33,6 +34,8 @@ def load(player: Player, state: dict[str, Any]) -> list[str]:
     """
     notes = player.learner.load(state["learner"])
     ids = match_tokens(state["learner"]["tokens"], player.tokenizer.tokens)
+    for parameters, calls in state["given"]:
+        player.questions.give(parameters, calls)
     numbers = {name: number for number, name in enumerate(player.questions.names)}
     loaded = unpack(
         state["repertoire"],

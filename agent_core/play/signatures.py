@@ -84,6 +84,27 @@ class Signature:
         return tuple(values)
 
 
+@dataclass(frozen=True)
+class GivenCalls:
+    """The inputs of a task, asked about as a signature is; the only set that there is has number 0."""
+
+    kinds: tuple[str, ...]  # the names of the parameters: of what kinds the arguments are, nobody says
+    calls: tuple[tuple, ...]
+
+    @property
+    def arity(self) -> int:
+        return len(self.kinds)
+
+    @cached_property
+    def name(self) -> str:
+        """Tells apart inputs, whatever is asked about them."""
+        text = as_text([self.kinds, self.calls]).encode(errors="surrogatepass")
+        return f"calls {hashlib.blake2b(text, digest_size=16).hexdigest()}"
+
+    def inputs(self, number: int) -> list[tuple]:
+        return list(self.calls)
+
+
 def draw_signatures(count: int, seed: int, most_arguments: int) -> list[Signature]:
     """That many signatures, no two alike, from a stream of random numbers of their own."""
     random = Random(int.from_bytes(hashlib.blake2b(f"signatures {seed}".encode(), digest_size=8).digest()))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent_core.play.answers import NOTHING, answers_of, is_dull, key_of, pack, unpack
-from agent_core.play.signatures import CASES, Signature
+from agent_core.play.signatures import CASES, GivenCalls, Signature
 from agent_core.sandbox.executor import Call, Executor
 from agent_core.tasks.task import FUNCTION
 from memory.repertoire.repertoire import Behaviour, Repertoire, TokenIds
@@ -78,13 +78,13 @@ class Trial:
                 found.append(Found(key, Behaviour(number, programs[i], wanted, answers, whole), i))
         return found
 
-    def keys(self, signature: Signature, modules: Sequence[str]) -> set[int]:
+    def keys(self, signature: Signature | GivenCalls, modules: Sequence[str]) -> set[int]:
         """The behaviours of programs, whether they are worth keeping or not."""
         if not signature.kinds:
             results = self._executor.run(modules)
             return {key_of(signature.name, [result.stdout.removesuffix("\n")]) for result in results}
         calls = signature.inputs(0)
-        alive = self._alive(modules, range(len(modules)), calls, CASES // 2)
+        alive = self._alive(modules, range(len(modules)), calls, len(calls) // 2)
         return {key_of(signature.name, answers) for answers in alive.values()}
 
     def _by_set(self, candidates: dict[int, tuple[int, bool]], shown: int) -> list[tuple[int, list[int]]]:
@@ -115,8 +115,8 @@ class Trial:
         """Programs that print: their output is their behaviour."""
         found: dict[int, Found] = {}
         for i, result in enumerate(self._executor.run(modules)):
-            text = result.stdout.removesuffix("\n")
-            if result.status != "finished" or not text or len(text) > _LONGEST_TEXT:
+            text = printed(result.status, result.stdout)
+            if not text:
                 continue
             key = key_of(signature.name, [text])
             known = self._repertoire.get(key) or (found[key].behaviour if key in found else None)
@@ -125,7 +125,13 @@ class Trial:
         return sorted(found.values(), key=lambda each: each.place)
 
 
-def examples(signature: Signature, behaviour: Behaviour) -> list[tuple[tuple, Any]]:
+def printed(status: str, stdout: str) -> str:
+    """What a program printed, as it is kept; empty where that is nothing, or too much."""
+    text = stdout.removesuffix("\n")
+    return text if status == "finished" and len(text) <= _LONGEST_TEXT else ""
+
+
+def examples(signature: Signature | GivenCalls, behaviour: Behaviour) -> list[tuple[tuple, Any]]:
     """The calls and answers that a behaviour is shown by, without those that had no answer."""
     calls = signature.inputs(behaviour.shown)
     answers = unpack(behaviour.answers)

@@ -203,12 +203,13 @@ def _show_banner(player: Player, parts: Parts, jail: str, options: argparse.Name
         )
     parameters = sum(parameter.numel() for parameter in player.learner.network.parameters())
     lines = [*shared, *differences(config, options.config), *(f"note: {note}" for note in notes)]
-    behind = f"{programs:,} programs behind it, {len(player.repertoire):,} behaviours known" if programs else "new"
+    solved = len(player.progress.solved)
+    behind = f"{programs:,} programs behind it, {len(player.repertoire):,} behaviours known, {solved:,} tasks solved"
     say(
         "AltLAS: play. It asks itself, and learns what its programs do.",
         f"device: {parts.device} ({parts.reason}); jail: {jail}",
         f"seed {player.seed}, {parameters:,} parameters, {len(player.tokenizer)} tokens in the vocabulary",
-        f"mind: {behind}",
+        f"mind: {behind if programs else 'new'}",
         *(f"  {line}" for line in lines),
     )
 

@@ -10,7 +10,12 @@ from typing import Any
 
 from agent_core.agent import Agent
 from agent_core.distributed.ranks import Ranks
+from agent_core.grammar.legal_tokens import LegalTokens
+from agent_core.grammar.rules import read_grammar
 from agent_core.mind.start import TaskStart
+from agent_core.play.player import Player
+from agent_core.play.relabel import TaskLessons
+from agent_core.play.saved import load as load_mind
 from agent_core.run.console import say, show_banner, show_verdict
 from agent_core.run.loop import NullRecorder, RunRecorder, TrainingRun
 from agent_core.run.parts import Parts
@@ -19,6 +24,7 @@ from agent_core.settings.config import Config, differences
 from memory.history.run_log import new_run_folder, read_settings
 from memory.state.checkpoint import Checkpoint, CheckpointStore
 from memory.state.lock import MemoryLock
+from tokenizer import Tokenizer
 from utils import UserError, seed_everything
 
 WITHOUT_FRESH = "; leave --fresh out then, for it would start anew"
@@ -56,7 +62,8 @@ def train(config: Config, options: argparse.Namespace, ranks: Ranks) -> int:
         if ranks.leads:
             folder = begun.folder or new_run_folder(config.paths.runs, parts.task.name)
             books = RunRecorder(agent, store, folder, begun.as_it_goes_on(config))
-        run = TrainingRun(agent, books, begun.seconds, begun.seed)
+        lessons = lessons_of(config, parts, saved.mind, executor, ranks) if start and saved and saved.mind else None
+        run = TrainingRun(agent, books, begun.seconds, begun.seed, lessons)
         try:
             stopped = run.learn(lambda: stop.signal)
         except UserError as error:
@@ -129,10 +136,24 @@ def start_of(config: Config, parts: Parts, saved: Checkpoint | None) -> TaskStar
     return TaskStart(saved.mind["learner"], config, parts.tokenizer, parts.device)
 
 
+def lessons_of(config: Config, parts: Parts, mind: dict[str, Any], executor: Executor, ranks: Ranks) -> TaskLessons:
+    """The saved mind, to take in what the task's programs do."""
+    tokenizer, legal_tokens = Tokenizer.from_file(config.paths.vocabulary), parts.legal_tokens
+    if parts.task.words:
+        grammar = read_grammar(config.paths.grammar, tokenizer.tokens)
+        legal_tokens = LegalTokens(grammar, tokenizer.tokens, parts.device)
+    player = Player(config, tokenizer, legal_tokens, executor, ranks, mind["seed"])
+    for note in load_mind(player, mind):
+        if ranks.leads:
+            say(f"note: {note}")
+    return TaskLessons(player, parts.task, {name: mind[name] for name in ("seconds", "folder")})
+
+
 def behind(mind: dict[str, Any]) -> str:
     """What a saved mind has behind it, in a line."""
     programs, behaviours = mind["progress"]["programs"], len(mind["repertoire"]["keys"])
-    return f"mind: {programs:,} programs played, {behaviours:,} behaviours known"
+    solved = len(mind["progress"]["solved"])
+    return f"mind: {programs:,} programs played, {behaviours:,} behaviours known, {solved:,} tasks solved"
 
 
 def where_it_is(folder: Path, runs: Path) -> Path:
