@@ -23,7 +23,7 @@ from agent_core.play.saved import state_of
 from agent_core.run.console import QUIET_SECONDS, indented, say
 from agent_core.run.parts import PLAY, Parts
 from agent_core.run.training import Stop, load, where_it_is
-from agent_core.sandbox.executor import Executor
+from agent_core.sandbox.executor import Executor, JailError
 from agent_core.settings.config import Config, differences
 from memory.history.run_log import RunLog, new_run_folder
 from memory.state.checkpoint import Checkpoint, CheckpointStore
@@ -94,13 +94,15 @@ class PlayRun:
         with contextlib.ExitStack() as opened:
             log = None
             if self.folder is not None:
-                log = opened.enter_context(RunLog(self.folder, _COLUMNS, player.progress.programs, _note))
+                log = opened.enter_context(RunLog(self.folder, _COLUMNS, player.progress.programs))
                 log.settings(player.config.plain())
             bar = opened.enter_context(_PlayBar(player, shown=ranks.leads))
             while not player.finished and not ranks.stopping(stop.signal):
-                row = player.step() | self._speed()
+                row = self._step() | self._speed()
                 if log is not None:
                     log.row(row)
+                    if note := log.take_note():
+                        say(f"note: {note}")
                 bar.update(row)
                 if player.progress.programs - self._saved_at >= player.config.run.save_every and not player.finished:
                     self._save(log, must=False)
@@ -108,6 +110,13 @@ class PlayRun:
                 log.result(self.result())
             self._save(log)
         return ranks.stopping(stop.signal)
+
+    def _step(self) -> dict[str, float]:
+        """One step. Where no jail can be had for it any more, the last save is whole, and the error says so."""
+        try:
+            return self._player.step()
+        except JailError as error:
+            raise JailError(f"{error}; what was saved last is whole") from None
 
     def result(self) -> dict[str, Any]:
         """What result.json holds."""
@@ -178,10 +187,6 @@ class _PlayBar:
         if show_every and figures["step"] % show_every == 0:
             for text in self._player.latest():
                 say(f"program {figures['attempts']:,}: something new", *indented(text))
-
-
-def _note(line: str) -> None:
-    say(f"note: {line}")
 
 
 def _folder(config: Config, mind: Mapping[str, Any] | None, ranks: Ranks) -> Path | None:
