@@ -2,12 +2,16 @@
 
 from typing import Any
 
+from torch import Tensor
+
 from agent_core.agent_state import SCORES, AgentState
 from agent_core.batch_exchange import Share
 from agent_core.distributed.ranks import Ranks
 from agent_core.grammar.legal_tokens import LegalTokens, Prompt
 from agent_core.learning.generator import CodeGenerator
+from agent_core.learning.operators.parents import KnownPrograms
 from agent_core.learning.vocabulary_change import carry_program, match_tokens
+from agent_core.mind.start import TaskStart
 from agent_core.progress import Improvement, Progress, step_figures
 from agent_core.sandbox.executor import Executor
 from agent_core.scoring.scorer import Scorer
@@ -36,13 +40,20 @@ class Agent:
         legal_tokens: LegalTokens,
         executor: Executor,
         ranks: Ranks | None = None,
+        start: TaskStart | None = None,
     ):
+        """start: what the task takes of the mind; None for one that begins with random weights and sees no examples."""
         self.config = config
         self.tokenizer = tokenizer
         self._legal_tokens = legal_tokens
-        self.generator = CodeGenerator(
-            tokenizer, legal_tokens, Prompt(*task.start), config, ranks, types=types_shown_by(task)
-        )
+        self._start, self._context = start, (-1, None)  # the context, and the version of the paid cases it is of
+        prompt, types = Prompt(*task.start), types_shown_by(task)
+        if start is None:
+            self.generator = CodeGenerator(tokenizer, legal_tokens, prompt, config, ranks, types=types)
+        else:
+            self.generator = CodeGenerator(
+                tokenizer, legal_tokens, prompt, start.config, ranks, start.context_dim, start.begin, types
+            )
         self.ranks = ranks or Ranks()
         self.task_run = TaskRun(task, tokenizer, executor, config, self.ranks)
         self._latest: list[TokenIds] = []
@@ -58,16 +69,35 @@ class Agent:
             task_run.restart()
         count = min(self.config.generator.batch_size, self.config.run.max_attempts - task_run.progress.attempts)
         elites, run = task_run.memory.elites, task_run.scorer.start()
+        context, known = self._contexts(count), KnownPrograms(elites, self._contexts(len(elites)))
         modules: dict[TokenIds, str] = {}
-        programs = generator.generate(count, elites, on_ended=lambda rows: run.add(task_run.new_modules(rows, modules)))
+        programs = generator.generate(count, known, lambda rows: run.add(task_run.new_modules(rows, modules)), context)
         self._latest = rows = programs.rows()
         run.add(task_run.new_modules(rows, modules), last=True)
-        rescored = generator.rescore(programs, elites)  # needs no rewards: meanwhile the jail gets on
+        rescored = generator.rescore(programs, known, context)  # needs no rewards: meanwhile the jail gets on
         batch = task_run.score(Share(rows, programs.mutated, count, len(modules)), modules, run)
         rewards = task_run.record(batch)
-        figures = generator.learn(rewards, programs, elites, rescored, batch.mutated)
+        groups = batch.mutated if self._start is None else batch.mutated + 2 * self._start.blind(count).cpu()
+        figures = generator.learn(rewards, programs, known, rescored, groups)
         task_run.count(batch, skipped=bool(figures["skipped"]))
         return step_figures(task_run.progress, task_run.memory.archive, task_run.scorer.version, batch) | figures
+
+    def _contexts(self, count: int) -> Tensor | None:
+        """(count, C) what so many programs see of the paid cases; None where the task did not begin from the mind."""
+        seeing = self._seeing(1)
+        if self._start is None or seeing is None:
+            return None
+        return self._start.contexts(self.generator.policy, seeing[0], count)
+
+    def _seeing(self, count: int) -> Tensor | None:
+        """(count, C) the same where none of them goes without."""
+        if self._start is None:
+            return None
+        version, context = self._context
+        if version != self.scorer.version or context is None:
+            context = self._start.context([(case.arguments, case.expected) for case in self.scorer.judge.paid])
+            self._context = self.scorer.version, context
+        return context.expand(count, -1)
 
     @property
     def task(self) -> Task:
@@ -114,9 +144,13 @@ class Agent:
 
     def sample(self, count: int) -> list[tuple[float, str]]:
         """Programs of the policy as it is, each with its reward. Nothing is learned or remembered from them."""
-        rows = self.generator.generate(count).rows()
+        rows = self.samples(count)
         scores = self.scorer.score(list(map(self.task_run.module_of, rows)), [len(row) for row in rows])
         return [(score.reward, self.task_run.present(row)) for score, row in zip(scores, rows, strict=True)]
+
+    def samples(self, count: int, blind: bool = False) -> list[TokenIds]:
+        """Programs of the policy as it is. blind: without the examples, even where the task began from the mind."""
+        return self.generator.generate(count, context=None if blind else self._seeing(count)).rows()
 
     def state(self) -> dict[str, Any]:
         """Plain values: all that must survive a step, besides the policy's and the optimizer's `state_dict`s.
@@ -138,6 +172,8 @@ class Agent:
         solved_before = same_task and progress.polished(self.config.run)
         same_run = same_task and not solved_before
         notes = []
+        if not same_run and (self._start is not None or saved.generator.get("context_dim", 0)):
+            return ["beginning from the mind" if self._start else "beginning from random weights"]
         if not same_task:
             notes.append(f"carrying over what it learned on {saved.task}; attempts are counted anew")
         elif solved_before:

@@ -18,6 +18,7 @@ from agent_core.learning.value_types import Rules, types_of
 from agent_core.progress import Improvement, Progress, luby
 from agent_core.sandbox.executor import BatchRun, Executor
 from agent_core.scoring.mismatch import departure
+from agent_core.scoring.score import Score
 from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config
 from agent_core.solutions import Solutions
@@ -43,6 +44,7 @@ class TaskRun:
         self.memory.archive.believes = self.solutions.believes
         self.exchange = BatchExchange(ranks, self.memory, self.scorer, config.generator.max_length, len(tokenizer))
         self.progress = Progress()
+        self.on_scores: Callable[[Sequence[TokenIds], Sequence[Score]], None] = lambda rows, scores: None
         self.history: list[Improvement] = []
 
     @property
@@ -102,6 +104,7 @@ class TaskRun:
             version = self.scorer.version
             scores = self.scorer.score(list(modules.values()), [len(row) for row in modules], run=run)
             self.memory.remember(list(modules), scores)
+            self.on_scores(list(modules), scores)
             if batch := self.exchange.gather(own, shared, version, rescored):
                 break
             modules, run, rescored = {}, None, True

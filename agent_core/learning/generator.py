@@ -1,6 +1,6 @@
 """`CodeGenerator`: proposes programs and learns from what they earned. The thin face of sampler.py and learner.py."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -46,16 +46,19 @@ class CodeGenerator:
         config: Config,
         ranks: Ranks | None = None,
         context_dim: int = 0,
+        initial: Callable[[CodePolicy], None] | None = None,
         types: Rules | None = None,
     ):
         """prompt: where programs begin that are asked for without one of their own. context_dim: numbers of the context
-        that each program may be given, C; 0 where programs depend on nothing. types: what is known of arguments and
+        that each program may be given, C; 0 where programs depend on nothing. initial: gives a policy the weights that
+        it begins with, now and after every `reset`; None: they are random. types: what is known of arguments and
         answers.
 
         Weights and sampling both follow from the config's seed. Every tensor lives on the device of the legal tokens.
         """
         self.device = legal_tokens.device
         self._tokenizer, self._prompt, self._config, self._context_dim = tokenizer, prompt, config, context_dim
+        self._initial = initial
         self._ranks = ranks or Ranks()
         limits, learning = config.generator, config.learning
         prior = ProgramPrior(legal_tokens, tokenizer.tokens, learning, types)
@@ -77,6 +80,8 @@ class CodeGenerator:
             policy = CodePolicy(
                 len(self._tokenizer), sizes.embedding_dim, sizes.hidden_dim, sizes.num_layers, self._context_dim
             ).to(self.device)
+        if self._initial is not None:
+            self._initial(policy)
         self._ranks.spread(policy.parameters())
         self._learner = Learner(policy, self._language, self._parents, self._config, self._ranks)
 

@@ -38,21 +38,29 @@ def match_tokens(saved: Sequence[str], now: Sequence[str]) -> dict[int, int]:
     return {old: ids[token] for old, token in enumerate(saved) if token in ids}
 
 
-def carry_policy(saved: dict[str, Tensor], fresh: dict[str, Tensor], ids: dict[int, int]) -> dict[str, Tensor]:
-    """The saved weights with their rows where the tokens are now; new tokens keep the rows of `fresh`."""
-    return {name: _moved(tensor, fresh[name], ids) if name in _TOKEN_ROWS else tensor for name, tensor in saved.items()}
+def carry_policy(
+    saved: dict[str, Tensor], fresh: dict[str, Tensor], ids: dict[int, int], within: str = ""
+) -> dict[str, Tensor]:
+    """The saved weights with their rows where the tokens are now; new tokens keep the rows of `fresh`.
+
+    within: what the names of the policy's tensors begin with, where it is a part of a larger network.
+    """
+    moved = {f"{within}{name}" for name in _TOKEN_ROWS}
+    return {name: _moved(tensor, fresh[name], ids) if name in moved else tensor for name, tensor in saved.items()}
 
 
-def carry_optimizer(saved: dict, parameter_names: Sequence[str], fresh: dict[str, Tensor], ids: dict[int, int]) -> dict:
+def carry_optimizer(
+    saved: dict, parameter_names: Sequence[str], fresh: dict[str, Tensor], ids: dict[int, int], within: str = ""
+) -> dict:
     """Adam's moments, moved like the weights that they belong to; new tokens start at zero.
 
-    parameter_names: of the policy, in the order in which the optimizer numbers them.
+    parameter_names: of the network, in the order in which the optimizer numbers them; within: see `carry_policy`.
     """
-    state = {}
+    state, of_tokens = {}, {f"{within}{name}" for name in _TOKEN_ROWS}
     for index, moments in saved["state"].items():
         name = parameter_names[index]
         state[index] = {
-            kind: _moved(value, torch.zeros_like(fresh[name]), ids) if name in _TOKEN_ROWS and kind != "step" else value
+            kind: _moved(value, torch.zeros_like(fresh[name]), ids) if name in of_tokens and kind != "step" else value
             for kind, value in moments.items()
         }
     return saved | {"state": state}

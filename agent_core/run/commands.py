@@ -16,9 +16,10 @@ from agent_core.grammar.rules import read_grammar
 from agent_core.run.console import say
 from agent_core.run.file_score import file_score
 from agent_core.run.memory_advice import advice, lacks_memory
-from agent_core.run.parts import Parts, task_and_tokenizer
+from agent_core.run.parts import PLAY, Parts, task_and_tokenizer
+from agent_core.run.play import play
 from agent_core.run.streams import ReaderLeft, answer
-from agent_core.run.training import train
+from agent_core.run.training import start_of, train
 from agent_core.sandbox.executor import Executor
 from agent_core.settings.config import Config, load_config
 from agent_core.tasks.feasibility import Vocabulary
@@ -38,7 +39,7 @@ def carry_out(options: argparse.Namespace) -> int:
             config = load_config(options.config, options.set)
             if command := other_command(options):
                 return command(config) if ranks.leads else 0
-            return train(config, options, ranks)
+            return (play if config.run.task == PLAY else train)(config, options, ranks)
     except ReaderLeft:
         return 0  # whoever asked has got as much as was wanted
     except UserError as error:
@@ -84,13 +85,16 @@ def list_tasks(config: Config) -> int:
 
 
 def show_samples(config: Config, count: int) -> int:
+    _need_a_task(config, "--sample")
     parts = Parts.of(config)
     store = CheckpointStore(config.paths.model_state, config.paths.optimizer_state, config.paths.run_state)
     with Executor(config.executor) as executor:
-        agent = Agent(config, parts.task, parts.tokenizer, parts.legal_tokens, executor)
-        if saved := store.load():
+        saved = store.load()
+        start = start_of(config, parts, saved)
+        agent = Agent(config, parts.task, parts.tokenizer, parts.legal_tokens, executor, start=start)
+        if saved and saved.run_state["agent"]:
             agent.load(saved.model_state, saved.optimizer_state, saved.run_state["agent"])
-        else:
+        elif not start:
             answer("note: nothing is saved yet; these are from random weights")
         for reward, text in agent.sample(count):
             answer(f"# reward {reward:.3f}", *text.splitlines(), "")
@@ -123,6 +127,7 @@ def report(config: Config, folders: Sequence[Path]) -> int:
 
 
 def score_files(config: Config, files: Sequence[Path]) -> int:
+    _need_a_task(config, "--score")
     task, tokenizer = task_and_tokenizer(config)
     grammar = read_grammar(config.paths.grammar, tokenizer.tokens)
     legal_tokens = LegalTokens(grammar, tokenizer.tokens, torch.device("cpu"))
@@ -137,3 +142,8 @@ def score_files(config: Config, files: Sequence[Path]) -> int:
             found = file_score(text, task, tokenizer, legal_tokens, executor, config)
             answer(json.dumps({"file": str(file), **found}))
     return 0
+
+
+def _need_a_task(config: Config, option: str) -> None:
+    if config.run.task == PLAY:
+        raise UserError(f"{option} needs a task, and play has none; name one with --set run.task=...")

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from agent_core.agent import Agent
+from agent_core.play.relabel import TaskLessons
 from agent_core.progress import FIGURES
 from agent_core.run.console import Bar, say
 from agent_core.sandbox.executor import JailError
@@ -33,9 +34,11 @@ class NullRecorder:
     def step(self, row: Mapping[str, float], improved: bool) -> None:
         """Takes note of a step. improved: whether it brought a new best program."""
 
-    def save(self, model_state: Mapping, optimizer_state: Mapping, run_state: Mapping, must: bool) -> None:
-        """Makes the next generation of the three states. must: whether to fail where that cannot be, for lack of space,
-        or to go on without it."""
+    def save(
+        self, model_state: Mapping, optimizer_state: Mapping, run_state: Mapping, mind: Mapping | None, must: bool
+    ) -> None:
+        """Makes the next generation of the states. mind: None for the one that is saved, if any. must: whether to fail
+        where that cannot be, for lack of space, or to go on without it."""
 
     def result(self, values: Mapping[str, Any]) -> None:
         """Takes note of how the run ended."""
@@ -82,11 +85,13 @@ class RunRecorder(NullRecorder):
         if show_every and agent.progress.steps % show_every == 0:
             self._bar.show_samples(agent)
 
-    def save(self, model_state: Mapping, optimizer_state: Mapping, run_state: Mapping, must: bool) -> None:
+    def save(
+        self, model_state: Mapping, optimizer_state: Mapping, run_state: Mapping, mind: Mapping | None, must: bool
+    ) -> None:
         try:
             if self._began:
                 self._log.sync()  # first the rows: a run that is killed resumes with all of them
-            self._store.save(model_state, optimizer_state, {**run_state, "folder": str(self._folder)})
+            self._store.save(model_state, optimizer_state, {**run_state, "folder": str(self._folder)}, mind)
         except DiskFull as error:
             if must:
                 raise
@@ -130,8 +135,19 @@ class _Moment:
 class TrainingRun:
     """The clock of a run, and its loop. All ranks go through it in step."""
 
-    def __init__(self, agent: Agent, books: NullRecorder, seconds: float, seed: int | None):
-        """seconds: what the run took before it was stopped; seed: that it began with, None where that is not known."""
+    def __init__(
+        self,
+        agent: Agent,
+        books: NullRecorder,
+        seconds: float,
+        seed: int | None,
+        lessons: TaskLessons | None = None,
+    ):
+        """seconds: what the run took before it was stopped; seed: that it began with, None where that is not known;
+        lessons: the mind that takes in what is tried, if the task began from one."""
+        self._lessons = lessons
+        if lessons is not None:
+            agent.task_run.on_scores = lessons.note
         self._agent, self._books, self._seed = agent, books, seed
         self._before, self._began = seconds, time.monotonic()
         self._saved_at = agent.progress.attempts  # or tried to
@@ -173,6 +189,10 @@ class TrainingRun:
         except JailError as error:
             before.come_back()
             raise self._with_all_saved(error) from None
+        if self._lessons is not None:
+            self._lessons.keep()
+            if agent.solved:
+                self._lessons.solved()
         try:
             books.step(figures | self._speed(), improved=len(agent.history) > improvements)
         except JailError as error:  # to show a new best program, it is run once more
@@ -225,6 +245,7 @@ class TrainingRun:
             generator.policy.state_dict(),
             generator.optimizer.state_dict(),
             {"agent": self._agent.state(), "seconds": self.seconds, "seed": self._seed},
+            self._lessons and self._lessons.state(),
             must,
         )
         self._saved_at = self._agent.progress.attempts

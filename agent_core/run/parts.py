@@ -15,6 +15,9 @@ from agent_core.tasks.task import Task, load_task
 from tokenizer import Tokenizer
 from utils import choose_device, device_of_rank
 
+PLAY = "play"  # as run.task: no task, the agent asks itself
+_NO_TASK = Task(PLAY, "It asks itself, and learns what its programs do.", expected_output="")
+
 # Settings that are each machine's own: ranks of one run may differ in them.
 _OWN = ("run.task", "run.device", "run.threads", "executor.workers")
 
@@ -22,6 +25,8 @@ _OWN = ("run.task", "run.device", "run.threads", "executor.workers")
 def task_and_tokenizer(config: Config) -> tuple[Task, Tokenizer]:
     """The task of the settings, and a tokenizer that knows the task's own words besides the vocabulary's tokens."""
     tokens = Tokenizer.from_file(config.paths.vocabulary).tokens
+    if config.run.task == PLAY:
+        return _NO_TASK, Tokenizer(tokens)
     task = load_task(config.run.task, tokens, config.paths.vocabulary)
     return task, Tokenizer([*tokens, *task.words])
 

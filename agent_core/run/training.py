@@ -10,6 +10,12 @@ from typing import Any
 
 from agent_core.agent import Agent
 from agent_core.distributed.ranks import Ranks
+from agent_core.grammar.legal_tokens import LegalTokens
+from agent_core.grammar.rules import read_grammar
+from agent_core.mind.start import TaskStart
+from agent_core.play.player import Player
+from agent_core.play.relabel import TaskLessons
+from agent_core.play.saved import load as load_mind
 from agent_core.run.console import say, show_banner, show_verdict
 from agent_core.run.loop import NullRecorder, RunRecorder, TrainingRun
 from agent_core.run.parts import Parts
@@ -18,6 +24,7 @@ from agent_core.settings.config import Config, differences
 from memory.history.run_log import new_run_folder, read_settings
 from memory.state.checkpoint import Checkpoint, CheckpointStore
 from memory.state.lock import MemoryLock
+from tokenizer import Tokenizer
 from utils import UserError, seed_everything
 
 WITHOUT_FRESH = "; leave --fresh out then, for it would start anew"
@@ -35,10 +42,13 @@ def train(config: Config, options: argparse.Namespace, ranks: Ranks) -> int:
         Executor(config.executor, ranks.local_count) as executor,
     ):
         saved = load(store, options.fresh, ranks)
-        agent = Agent(config, parts.task, parts.tokenizer, parts.legal_tokens, executor, ranks)
+        start = start_of(config, parts, saved)
+        agent = Agent(config, parts.task, parts.tokenizer, parts.legal_tokens, executor, ranks, start)
         begun = Begun.of(agent, saved)
         if ranks.leads:
             shared = [f"{ranks.count} ranks share each batch"] * (ranks.count > 1)
+            if start is not None and saved is not None and saved.mind is not None:
+                shared.append(behind(saved.mind))
             remarks = (f"note: {note}" for note in (*config.notes, *parts.task.notes, *begun.notes))
             lines = [*shared, *differences(begun.as_it_goes_on(config), options.config), *remarks]
             device = f"{parts.device} ({parts.reason})"
@@ -52,7 +62,8 @@ def train(config: Config, options: argparse.Namespace, ranks: Ranks) -> int:
         if ranks.leads:
             folder = begun.folder or new_run_folder(config.paths.runs, parts.task.name)
             books = RunRecorder(agent, store, folder, begun.as_it_goes_on(config))
-        run = TrainingRun(agent, books, begun.seconds, begun.seed)
+        lessons = lessons_of(config, parts, saved.mind, executor, ranks) if start and saved and saved.mind else None
+        run = TrainingRun(agent, books, begun.seconds, begun.seed, lessons)
         try:
             stopped = run.learn(lambda: stop.signal)
         except UserError as error:
@@ -80,11 +91,13 @@ class Begun:
         if not saved:
             return cls(config.run.seed)
         state = saved.run_state
+        if state["agent"] is None:  # so far it has only played
+            return cls(config.run.seed, notes=saved.notes)
         notes = (*saved.notes, *agent.load(saved.model_state, saved.optimizer_state, state["agent"]))
         was = state["agent"]
         if (was["digest"], was["progress"]["attempts"]) != (agent.task.digest, agent.progress.attempts):
             return cls(config.run.seed, notes=notes)
-        folder = _where_it_is(Path(state["folder"]), config.paths.runs)
+        folder = where_it_is(Path(state["folder"]), config.paths.runs)
         seed = state["seed"] if "seed" in state else _noted_seed(folder)
         if seed is None:
             notes += ("which seed began this run is not known: an older version saved it",)
@@ -104,7 +117,46 @@ class Begun:
         return replace(config, run=run, paths=paths)
 
 
-def _where_it_is(folder: Path, runs: Path) -> Path:
+def start_of(config: Config, parts: Parts, saved: Checkpoint | None) -> TaskStart | None:
+    """What the task takes of the saved mind; None where it begins, or began, cold. Raises UserError."""
+    if saved is None or saved.mind is None:
+        return None
+    before = saved.run_state["agent"]
+    if before and before["digest"] == parts.task.digest:
+        warm = before["generator"].get("context_dim", 0) > 0
+        if warm and not config.mind.start_tasks:
+            raise UserError(
+                f"this run of {parts.task.name} began from the mind: set mind.start_tasks = yes to go on with it, or "
+                "give paths of its own to a run that begins cold"
+            )
+        if not warm:
+            return None
+    if not config.mind.start_tasks or not config.generator.legal_tokens_only:
+        return None
+    return TaskStart(saved.mind["learner"], config, parts.tokenizer, parts.device)
+
+
+def lessons_of(config: Config, parts: Parts, mind: dict[str, Any], executor: Executor, ranks: Ranks) -> TaskLessons:
+    """The saved mind, to take in what the task's programs do."""
+    tokenizer, legal_tokens = Tokenizer.from_file(config.paths.vocabulary), parts.legal_tokens
+    if parts.task.words:
+        grammar = read_grammar(config.paths.grammar, tokenizer.tokens)
+        legal_tokens = LegalTokens(grammar, tokenizer.tokens, parts.device)
+    player = Player(config, tokenizer, legal_tokens, executor, ranks, mind["seed"])
+    for note in load_mind(player, mind):
+        if ranks.leads:
+            say(f"note: {note}")
+    return TaskLessons(player, parts.task, {name: mind[name] for name in ("seconds", "folder")})
+
+
+def behind(mind: dict[str, Any]) -> str:
+    """What a saved mind has behind it, in a line."""
+    programs, behaviours = mind["progress"]["programs"], len(mind["repertoire"]["keys"])
+    solved = len(mind["progress"]["solved"])
+    return f"mind: {programs:,} programs played, {behaviours:,} behaviours known, {solved:,} tasks solved"
+
+
+def where_it_is(folder: Path, runs: Path) -> Path:
     """The run's folder, which lies in another place now if the whole memory was moved."""
     return folder if folder.is_dir() else runs / folder.name
 

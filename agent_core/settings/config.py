@@ -17,9 +17,11 @@ from agent_core.settings.sections import (
     ExecutorConfig,
     GeneratorConfig,
     LearningConfig,
+    MindConfig,
     ModelConfig,
     OptimizerConfig,
     PathsConfig,
+    PlayConfig,
     RunConfig,
     ScorerConfig,
 )
@@ -46,6 +48,8 @@ class Config:
     learning: LearningConfig = LearningConfig()
     executor: ExecutorConfig = ExecutorConfig()
     scorer: ScorerConfig = ScorerConfig()
+    mind: MindConfig = MindConfig()
+    play: PlayConfig = PlayConfig()
     paths: PathsConfig = PathsConfig()
     notes: tuple[str, ...] = ()  # what there is to say of the file: settings written under an old name
 

@@ -8,7 +8,7 @@ from agent_core.settings.fields import number, path, text
 
 @dataclass(frozen=True)
 class RunConfig:
-    task: str = text("hello_world", allowed="a built-in task or a path to a .json file")
+    task: str = text("hello_world", allowed="a built-in task, a path to a .json file, or play")
     seed: int = number(0, 0, 2**32 - 1)
     device: str = text("auto", r"auto|cpu|mps|cuda(:\d{1,3})?", "auto, cpu, cuda, cuda:N or mps")
     threads: int = number(0, 0, 1_024)
@@ -80,6 +80,36 @@ class ScorerConfig:
     closeness: float = number(0.25, 0, 1)
     right_type: float = number(0.1, 0, 1)
     constants_pay: bool = False
+
+
+@dataclass(frozen=True)
+class MindConfig:
+    embedding_dim: int = number(48, 1, 4_096)
+    hidden_dim: int = number(128, 1, 8_192)
+    num_layers: int = number(1, 1, 16)
+    feature_dim: int = number(80, 2, 4_096)
+    encoder_dim: int = number(160, 1, 8_192)
+    context_dim: int = number(96, 2, 4_096)
+    learning_rate: float = number(1.5e-3, above=0, high=10)
+    batch_size: int = number(256, 1, 1_000_000)
+    hidden_share: float = number(0.08, 0, 1)
+    length_weight: float = number(0.88, above=0, high=1)
+    behaviours: int = number(60_000, 100, 10**7)
+    start_tasks: bool = True
+    blind_share: float = number(0.25, 0, 1)
+    task_learning_rate: float = number(1e-3, above=0, high=10)
+
+
+@dataclass(frozen=True)
+class PlayConfig:
+    signatures: int = number(32, 1, 10_000)
+    chance_share: float = number(0.1, 0, 1)
+    mutation_share: float = number(0.4, 0, 1)
+    print_share: float = number(0.05, 0, 1)
+    temperature: float = number(1.2, above=0, high=100)
+    max_steps: int = number(1_500, 1, 10**9)
+    learn_every: int = number(256, 1, 10**9)
+    look_every: int = number(200_000, 0, 10**12)
 
 
 @dataclass(frozen=True)

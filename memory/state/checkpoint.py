@@ -1,9 +1,11 @@
-"""What has been learned, on disk: three files that are one generation, saved whole or not at all.
+"""What has been learned, on disk: three or four files that are one generation, saved whole or not at all.
 
-Three whole files with the same seal (see sealed.py) are a generation. Saving writes and syncs `*.new.pth` for
-all three, then, file by file, renames the present one to `*.previous.pth` and the new one into its place. So at every
-instant the old generation or the new one is whole under these names, and loading takes the newest that is. What turns
-out damaged is kept as `*.damaged.pth`.
+The three states of a run, and beside them the mind where there is one, in a file that is named after the run state's.
+Whole files with the same seal (see sealed.py), as many as it says, are a generation. A save without a mind keeps the
+one that is there, so that no run loses it. Saving writes and syncs `*.new.pth` for all of them, then, file by file,
+renames the present one to `*.previous.pth` and the new one into its place. So at every instant the old generation or
+the new one is whole under these names, and loading takes the newest that is. What turns out
+damaged is kept as `*.damaged.pth`.
 
 All is loaded to the CPU: `load_state_dict` copies to where the parameters are, and the states of random generators and
 Adam's step counts belong on the CPU wherever the model is.
@@ -20,10 +22,11 @@ from typing import Any, NamedTuple
 
 import torch
 
-from memory.state.sealed import attach, check_plain, is_whole, make_seal, number_of, read_whole
+from memory.state.sealed import attach, check_plain, count_of, is_whole, make_seal, number_of, read_whole
 from utils import UserError, make_new_folder, not_written, sync_folder, write_durably
 
 STATES = ("model_state", "optimizer_state", "run_state")
+MIND = "mind"
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Checkpoint:
     run_state: dict[str, Any]
     generation: int
     notes: tuple[str, ...] = ()
+    mind: dict[str, Any] | None = None
 
 
 class _Found(NamedTuple):
@@ -46,45 +50,51 @@ class _Found(NamedTuple):
 
 
 class CheckpointStore:
-    """The three state files and the spare ones beside them."""
+    """The state files and the spare ones beside them."""
 
     def __init__(self, model_state: Path, optimizer_state: Path, run_state: Path):
         self._paths = dict(zip(STATES, (model_state, optimizer_state, run_state), strict=True))
+        self._paths[MIND] = run_state.with_name(f"{run_state.stem}_{MIND}{run_state.suffix}")
         self._settled: int | None = None  # number of the generation that is known to be in the main files
+        self._mind: bytes | None = None  # that of this generation
 
     @property
     def folders(self) -> list[Path]:
         """Where the files lie: what a `MemoryLock` is to hold."""
         return sorted({path.parent for path in self._paths.values()})
 
-    def save(self, model_state: Mapping, optimizer_state: Mapping, run_state: Mapping) -> int:
-        """Write the next generation; returns its number, the first being 0.
+    def save(
+        self, model_state: Mapping, optimizer_state: Mapping, run_state: Mapping, mind: Mapping | None = None
+    ) -> int:
+        """Write the next generation; returns its number, the first being 0. mind: None for the one that is saved.
 
         States consist of tensors, numbers, text, bytes, None, and lists, tuples, sets and dicts of these; a TypeError
         says what could not be loaded again. Raises UserError when the disk is full or a folder cannot be written; what
         was saved before is whole then.
         """
-        contents = {}
-        for name, state in zip(STATES, (model_state, optimizer_state, run_state), strict=True):
-            check_plain(state, name)
-            buffer = io.BytesIO()
-            torch.save(state, buffer)
-            contents[name] = buffer.getvalue()
+        contents = {
+            name: _serialised(state, name)
+            for name, state in zip(STATES, (model_state, optimizer_state, run_state), strict=True)
+        }
         try:
             number = (self._settle() if self._settled is None else self._settled) + 1
             self._settled = None  # until the last rename is done
-            seal = make_seal(number, [contents[name] for name in STATES])
+            if mind is not None:
+                self._mind = _serialised(mind, MIND)
+            if self._mind is not None:
+                contents[MIND] = self._mind
+            seal = make_seal(number, list(contents.values()))
             try:
-                for name, path in self._paths.items():
-                    write_durably(_beside(path, "new"), attach(seal, contents[name]))
+                for name, content in contents.items():
+                    write_durably(_beside(self._paths[name], "new"), attach(seal, content))
                 self._sync()
             except BaseException:
                 for path in self._paths.values():
                     with contextlib.suppress(OSError):  # the first error says more
                         _beside(path, "new").unlink(missing_ok=True)
                 raise
-            for path in self._paths.values():
-                _rotate(path)
+            for name in contents:
+                _rotate(self._paths[name])
             self._sync()
         except OSError as error:
             raise not_written(error.filename or self.folders[0], error) from error
@@ -94,7 +104,7 @@ class CheckpointStore:
     def load(self) -> Checkpoint | None:
         """The newest whole generation, every tensor on the CPU; None where nothing is saved. Changes no file.
 
-        Without all three main files the spare ones are no reason to go on: whoever deleted them wants to start anew.
+        Without any of the main files the spare ones are no reason to go on: whoever deleted them wants to start anew.
         Raises UserError when there are main files but no whole generation.
         """
         found, problems = self._newest()
@@ -125,7 +135,7 @@ class CheckpointStore:
 
     def set_aside(self) -> list[Path]:
         """Move every state file into a new folder `set_aside-<time>` beside it; returns where they are now."""
-        self._settled = None
+        self._settled, self._mind = None, None
         # spare files first: with the main ones gone, what is left of them would be taken for nothing saved
         kinds = ("new", "previous", "damaged", "")
         present = [p for kind in kinds for path in self._paths.values() if (p := _beside(path, kind)).exists()]
@@ -153,17 +163,19 @@ class CheckpointStore:
                     seal, content = read_whole(path, index)
                     files.setdefault(seal, {}).setdefault(name, (path, content))
                 except FileNotFoundError:
-                    wrong.setdefault(kind, []).extend([] if kind else [f"{path} is missing"])
+                    missing = not kind and (name != MIND or any(count_of(seal) > len(STATES) for seal in files))
+                    wrong.setdefault(kind, []).extend([f"{path} is missing"] * missing)
                 except OSError as error:
                     wrong.setdefault(kind, []).append(f"{path} cannot be read ({error.strerror})")
                 except ValueError as error:
                     wrong.setdefault(kind, []).append(f"{path} {error}")
             problems = wrong.get("") or wrong.get("new") or ["the state files are of different saves"]
-            whole = [seal for seal in files if len(files[seal]) == len(STATES)]
+            whole = [seal for seal in files if len(files[seal]) == count_of(seal)]
             if whole and kind:  # with the new ones looked at, too: they may be a later generation
                 seal = max(whole, key=number_of)
-                places = {name: path for name, (path, _) in files[seal].items()}
-                contents = {name: content for name, (_, content) in files[seal].items()}
+                in_order = {name: files[seal][name] for name in self._paths if name in files[seal]}
+                places = {name: path for name, (path, _) in in_order.items()}
+                contents = {name: content for name, (_, content) in in_order.items()}
                 return _Found(number_of(seal), places, contents), problems if kind == "previous" else []
             if kind and not any(path.exists() for path in self._paths.values()):
                 return None, []
@@ -180,21 +192,29 @@ class CheckpointStore:
             if any(path.exists() or _beside(path, "previous").exists() for path in self._paths.values()):
                 self.set_aside()
             return -1
-        for name, main in self._paths.items():
-            place = found.places[name]
+        for index, (name, place) in enumerate(found.places.items()):
+            main = self._paths[name]
             if place == main:
                 continue
             if main.exists():
-                superseded = place == _beside(main, "new") and is_whole(main, STATES.index(name))
+                superseded = place == _beside(main, "new") and is_whole(main, index)
                 os.replace(main, _beside(main, "previous" if superseded else "damaged"))
             os.replace(place, main)
         self._sync()
+        self._mind = found.contents.get(MIND)
         return found.number
 
     def _sync(self) -> None:
         for folder in self.folders:
             if folder.exists():
                 sync_folder(folder)
+
+
+def _serialised(state: Mapping, name: str) -> bytes:
+    check_plain(state, name)
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()
 
 
 def _beside(path: Path, kind: str) -> Path:

@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
-SEAL = re.compile(rb"AltLAS generation +(\d+) sha256 ([0-9a-f]{64}) ([0-9a-f]{64}) ([0-9a-f]{64})")
-SEAL_SIZE = len("AltLAS generation ") + 12 + len(" sha256") + 3 * 65
+SEAL = re.compile(rb"AltLAS generation +(\d+) sha256((?: [0-9a-f]{64})+)")
+_NUMBER_SIZE, _DIGEST_SIZE = len("AltLAS generation ") + 12 + len(" sha256"), 65
 PLAIN = {type(None), bool, int, float, str, bytes}
 MAPPINGS = (dict, OrderedDict)
 SEQUENCES = (list, tuple, set)
@@ -32,6 +32,11 @@ def number_of(seal: bytes) -> int:
     return int(seal.split()[2])
 
 
+def count_of(seal: bytes) -> int:
+    """How many files belong to the generation."""
+    return len(seal.split()) - 4
+
+
 def attach(seal: bytes, content: bytes) -> bytes:
     """The content with the seal as the zip archive's comment, whose length stands in the archive's last two bytes."""
     return content[:-2] + len(seal).to_bytes(2, "little") + seal
@@ -40,11 +45,16 @@ def attach(seal: bytes, content: bytes) -> bytes:
 def read_whole(path: Path, index: int) -> tuple[bytes, bytes]:
     """Seal and content of the file of the state with this index; raises ValueError when they do not agree."""
     data = path.read_bytes()
-    seal, content = data[-SEAL_SIZE:], data[: -SEAL_SIZE - 2] + b"\0\0"
-    match = SEAL.fullmatch(seal)
-    if match is None or attach(seal, content) != data:
+    for files in (3, 4):
+        size = _NUMBER_SIZE + files * _DIGEST_SIZE
+        seal, content = data[-size:], data[: -size - 2] + b"\0\0"
+        match = SEAL.fullmatch(seal)
+        if match is not None and count_of(seal) == files and attach(seal, content) == data:
+            break
+    else:
         raise ValueError("is cut short or was not written by this program")
-    if hashlib.sha256(content).hexdigest().encode() != match[2 + index]:
+    digests = match[2].split()
+    if index >= len(digests) or hashlib.sha256(content).hexdigest().encode() != digests[index]:
         raise ValueError("is damaged")
     return seal, content
 

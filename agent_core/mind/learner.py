@@ -1,0 +1,110 @@
+"""Learns p(program | examples): the network, its optimizer, and one step of maximum likelihood."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor, nn
+
+from agent_core.distributed.ranks import Ranks
+from agent_core.grammar.legal_tokens import Prompt
+from agent_core.learning.language import Language
+from agent_core.learning.vocabulary_change import carry_optimizer, carry_policy, match_tokens
+from agent_core.mind.encoder import Bags, spread
+from agent_core.mind.network import MindNetwork, log_likelihood
+from agent_core.mind.replay import replay
+from agent_core.settings.config import MindConfig
+from utils import UserError
+
+_SIZES = ("embedding_dim", "hidden_dim", "num_layers", "feature_dim", "encoder_dim", "context_dim")
+_SLOWER_AFTER = 10_000  # steps: the learning rate falls with the square root of 1 + steps / this
+_GRADIENT_CLIP = 1.0
+
+Lesson = tuple[Sequence[int], Prompt, Sequence[numpy.ndarray]]  # a program, where it begins, cases of its question
+
+
+class MindLearner:
+    """The mind's network, and Adam. What is called on one rank is called on all, with the same lessons."""
+
+    def __init__(self, sizes: MindConfig, language: Language, seed: int, ranks: Ranks):
+        self._sizes, self._language, self._ranks = sizes, language, ranks
+        self._tokenizer, self.device = language.tokenizer, language.device
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.network = MindNetwork(len(language.tokenizer), sizes).to(self.device)
+        ranks.spread(self.network.parameters())
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=sizes.learning_rate)
+        self.steps = 0
+
+    def learn(self, lessons: Sequence[Lesson], hidden: Sequence[bool]) -> dict[str, float]:
+        """One step on the lessons, of which each rank does its share. hidden: of each whether the policy is to do
+        without its examples. A loss or gradient that is not finite changes nothing."""
+        share = self._ranks.share(len(lessons))
+        own, without = lessons[share], torch.tensor(hidden[share], dtype=torch.bool, device=self.device)
+        loss, varied = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
+        self.optimizer.zero_grad(set_to_none=True)
+        if own:
+            contexts = self.network.contexts(self._bags(own), without)
+            varied = torch.tensor(spread(contexts.detach()[~without]), device=self.device)
+            loss = -self.score(own, contexts).sum() / len(lessons)
+            loss.backward()
+        loss, varied = self._ranks.add_up(self.network.parameters(), loss, varied)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), _GRADIENT_CLIP)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._sizes.learning_rate / (1 + self.steps / _SLOWER_AFTER) ** 0.5
+        if torch.isfinite(loss) and torch.isfinite(norm):
+            self.optimizer.step()
+        self.steps += 1
+        return {"loss": loss.item(), "gradient_norm": norm.item(), "spread": varied.item() / self._ranks.count}
+
+    @torch.no_grad()
+    def losses(self, lessons: Sequence[Lesson]) -> tuple[float, float]:
+        """Log-loss, in nats a program, with their own examples and with another's: what the examples are worth."""
+        contexts = self.network.contexts(self._bags(lessons))
+        own, other = (-self.score(lessons, each).mean().item() for each in (contexts, contexts.roll(1, 0)))
+        return own, other
+
+    def score(self, lessons: Sequence[Lesson], contexts: Tensor | None) -> Tensor:
+        """(B,) log-probabilities of the programs, with gradients."""
+        programs, prompts = [program for program, _, _ in lessons], [prompt for _, prompt, _ in lessons]
+        replayed = replay(programs, prompts, self._language)
+        return log_likelihood(self.network.policy, replayed, contexts, self._tokenizer.sos)
+
+    @torch.no_grad()
+    def contexts(self, questions: Sequence[Sequence[numpy.ndarray]]) -> Tensor:
+        """(B, C), without gradients."""
+        return self.network.contexts(Bags.of(questions, self.device))
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "sizes": {name: value for name, value in asdict(self._sizes).items() if name in _SIZES},
+            "tokens": self._tokenizer.tokens,
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "steps": self.steps,
+        }
+
+    def load(self, state: dict[str, Any]) -> list[str]:
+        """Takes back what was saved. Returns what there is to say. Raises UserError where sizes differ."""
+        for name, value in state["sizes"].items():
+            if getattr(self._sizes, name) != value:
+                raise UserError(
+                    f"mind.{name} is {getattr(self._sizes, name)}, but the saved mind was made with {value}: "
+                    f"set mind.{name} = {value} to go on with it, or start anew with --fresh"
+                )
+        weights, optimizer, notes = state["network"], state["optimizer"], []
+        if state["tokens"] != self._tokenizer.tokens:
+            ids, fresh = match_tokens(state["tokens"], self._tokenizer.tokens), self.network.state_dict()
+            weights = carry_policy(weights, fresh, ids, "policy.")
+            names = [name for name, _ in self.network.named_parameters()]
+            optimizer = carry_optimizer(optimizer, names, fresh, ids, "policy.")
+            notes.append(f"the vocabulary changed: {len(ids)} tokens keep what the mind has learned of them")
+        self.network.load_state_dict(weights)
+        self.optimizer.load_state_dict(optimizer)
+        self.steps = state["steps"]
+        return notes
+
+    def _bags(self, lessons: Sequence[Lesson]) -> Bags:
+        return Bags.of([cases for _, _, cases in lessons], self.device)

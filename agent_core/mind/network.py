@@ -1,0 +1,57 @@
+"""The mind's network: an encoder that reads examples, and a policy that writes programs for them."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from agent_core.mind.encoder import Bags, ExampleEncoder
+from agent_core.model import CodePolicy
+from agent_core.settings.config import MindConfig
+
+
+class MindNetwork(nn.Module):
+    """Both are learned together, by what programs did: log p(program | examples)."""
+
+    def __init__(self, vocabulary_size: int, sizes: MindConfig):
+        super().__init__()
+        self.encoder = ExampleEncoder(sizes.feature_dim, sizes.encoder_dim, sizes.context_dim)
+        self.policy = CodePolicy(
+            vocabulary_size, sizes.embedding_dim, sizes.hidden_dim, sizes.num_layers, sizes.context_dim
+        )
+
+    def contexts(self, bags: Bags, hidden: Tensor | None = None) -> Tensor:
+        """(B, C) of B questions. hidden: (B,) bool, those that are kept from the policy."""
+        contexts = self.encoder(bags)
+        return contexts if hidden is None else self.policy.hide(contexts, hidden)
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """Known programs as tensors, to learn from."""
+
+    ids: Tensor  # (B, T) int64, <PAD> after <EOS>
+    mask: Tensor  # (B, T) bool: the program's own tokens, <EOS> among them
+    legal: Tensor  # (B, T, V) bool
+    log_prior: Tensor  # (B, T, V) the prior's log-weights, to which the policy's logits are added
+
+
+def log_likelihood(policy: CodePolicy, programs: Replayed, contexts: Tensor | None, sos: int) -> Tensor:
+    """(B,) log-probability, in nats, of each whole program under the policy masked to legal tokens, with gradients.
+
+    contexts: (B, C), or None for programs without one.
+    """
+    ids, mask = programs.ids, programs.mask
+    inputs = torch.cat([torch.full_like(ids[:, :1], sos), ids[:, :-1]], dim=1)
+    lengths, order = mask.sum(dim=1).sort(descending=True, stable=True)
+    reached = lengths >= torch.arange(1, ids.shape[1] + 1, device=ids.device).unsqueeze(1)  # (T, B) packed
+    sizes = [size for size in reached.sum(dim=1).tolist() if size]
+    contexts = policy.contexts(contexts, len(ids))
+    first = None if contexts is None else contexts[order[: sizes[0]]]
+    hidden = policy.hidden(inputs[order].t()[reached], sizes, first)  # (N, H)
+    place, program = reached.nonzero().unbind(1)
+    program = order[program]
+    logits = policy.logits(hidden, program, contexts) + programs.log_prior[program, place]  # (N, V)
+    own = torch.log_softmax(logits.masked_fill(~programs.legal[program, place], -torch.inf), dim=1)
+    chosen = own.gather(1, ids[program, place].unsqueeze(1)).squeeze(1)
+    return chosen.new_zeros(len(ids)).index_add(0, program, chosen)

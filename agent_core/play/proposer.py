@@ -1,0 +1,96 @@
+"""Writes the programs of play: by the policy that was shown examples, by mutation of what is known, and by chance."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from agent_core.grammar.legal_tokens import Prompt
+from agent_core.learning.language import Language, TokenIds
+from agent_core.learning.length_budget import draw_length_budget
+from agent_core.learning.objectives import draw, policy_probs
+from agent_core.learning.operators import mutation
+from agent_core.learning.operators.parents import KnownPrograms, ParentCache
+from agent_core.learning.operators.proposal import Request
+from agent_core.learning.plan import RolloutPlan, join
+from agent_core.learning.randomness import Randomness
+from agent_core.learning.rollout import OpenRollouts
+from agent_core.model import CodePolicy
+from agent_core.settings.config import LearningConfig
+
+
+@dataclass(frozen=True)
+class Sources:
+    """How many programs of a batch come from where, in the order in which they stand in it."""
+
+    chance: int
+    policy: int
+    mutation: int
+
+    @property
+    def total(self) -> int:
+        return self.chance + self.policy + self.mutation
+
+    def counts(self) -> dict[str, int]:
+        return {"chance": self.chance, "policy": self.policy, "mutation": self.mutation}
+
+    def source_of(self, place: int) -> str:
+        """Where the program at a place of the batch comes from."""
+        if place < self.chance:
+            return "chance"
+        return "policy" if place < self.chance + self.policy else "mutation"
+
+
+class Proposer:
+    """Samples programs without gradients. What it remembers is only what it could compute again."""
+
+    def __init__(self, language: Language, learning: LearningConfig, randomness: Randomness, temperature: float):
+        """temperature: the policy's scores are divided by it."""
+        self._language, self._learning = language, learning
+        self._randomness, self._temperature = randomness, temperature
+        self._parents = ParentCache(language, Prompt("program"))
+
+    @torch.no_grad()
+    def write(
+        self,
+        policy: CodePolicy,
+        prompt: Prompt,
+        sources: Sources,
+        contexts: Tensor | None,
+        parents: Sequence[TokenIds] = (),
+        epsilon: float | None = None,
+    ) -> list[TokenIds]:
+        """A batch of programs. contexts: (B, C), in the order of the sources; parents: what mutation starts from.
+
+        epsilon: the most that a program's choices are left to chance; None: as in the settings of learning. Those of
+        chance are left to it entirely.
+        """
+        count, device, random = sources.total, self._language.device, self._randomness.tokens
+        most = self._learning.epsilon if epsilon is None else epsilon
+        epsilons = torch.rand(count, generator=random, device=device) * most
+        epsilons[: sources.chance] = 1.0
+        plan = self._plan(prompt, sources, parents)
+        budgets = draw_length_budget(count, self._learning.fresh_length_budget, random, device)
+        # What the policy writes has learned how long programs are: only chance needs to be told.
+        budgets[sources.chance :] = self._language.max_length
+        rollouts = OpenRollouts(self._language, [prompt] * count, epsilons, budgets, plan, None)
+        reader = policy.reader(count, contexts)
+        while not rollouts.ended:
+            legal = rollouts.legal()  # (R, V)
+            log_prior = rollouts.log_prior()  # (R, V)
+            scores = (reader.read(rollouts.token) + log_prior) / self._temperature
+            probs = policy_probs(scores, legal, rollouts.epsilon, log_prior.exp())
+            token = draw(probs, torch.rand(len(probs), generator=random, device=device))  # (R,)
+            left = rollouts.take(token, legal, probs.gather(1, token.unsqueeze(1)).squeeze(1))
+            if left is not None:
+                reader.select(left)
+        return rollouts.programs().rows()
+
+    def _plan(self, prompt: Prompt, sources: Sources, parents: Sequence[TokenIds]) -> RolloutPlan | None:
+        if not sources.mutation:
+            return None
+        known = self._parents.examine(KnownPrograms(parents, prompts=[prompt] * len(parents)))
+        request = Request(known, sources.mutation, self._learning, self._randomness.plans, self._language)
+        plan = join([mutation.propose(request)], sources.total, self._language.tokenizer.pad)
+        return plan.to(self._language.device)

@@ -1,0 +1,75 @@
+"""What a task's programs did, relabelled: each is the right answer to the question that its own behaviour asks.
+
+The question is the inputs of the task's test cases, or what was printed. The expected answers play no part in it: the
+repertoire holds what programs did, never what was wanted.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from agent_core.learning.language import TokenIds
+from agent_core.play.answers import answers_of, is_dull, key_of, pack
+from agent_core.play.player import Player
+from agent_core.play.saved import state_of
+from agent_core.play.trial import printed
+from agent_core.scoring.score import Score
+from agent_core.tasks.task import Task
+from memory.repertoire.repertoire import Behaviour
+
+
+class TaskLessons:
+    """The mind while a task is learned: its repertoire takes in what the task's programs do, and it is saved along.
+
+    Where there are several ranks, what is called on one is called on all, except `note`.
+    """
+
+    def __init__(self, player: Player, task: Task, also: dict[str, Any]):
+        """player: who holds the mind. also: what a saved mind holds besides."""
+        self._player, self._task, self._also = player, task, also
+        self._known = len(
+            player.tokenizer
+        )  # tokens; words of the task come behind them, and the mind has none for them
+        self._question = player.questions.printing
+        if task.kind == "function":
+            calls = [case.arguments for case in task.test_cases]
+            self._question = player.questions.give(task.parameters, calls)
+        self._noted: list[tuple[int, tuple]] = []  # key, and the fields of the behaviour
+
+    def note(self, rows: Sequence[TokenIds], scores: Sequence[Score]) -> None:
+        """What this rank's programs did, each with its score."""
+        for row, score in zip(rows, scores, strict=True):
+            if max(row) < self._known and (found := self._behaviour(row, score)):
+                self._noted.append(found)
+
+    def keep(self) -> None:
+        """Takes into the repertoire what all ranks have noted."""
+        player = self._player
+        for noted in player.ranks.gather(self._noted):
+            for key, fields in noted:
+                player.repertoire.add(key, Behaviour(*fields))
+        player.lessons.forget(player.repertoire.dropped)
+        player.repertoire.dropped.clear()
+        self._noted = []
+
+    def solved(self) -> None:
+        """Counts the task among those that the mind has behind it."""
+        done = self._player.progress.solved
+        if self._task.name not in done:
+            done.append(self._task.name)
+
+    def state(self) -> dict[str, Any]:
+        """The mind, as it is saved."""
+        return state_of(self._player) | self._also
+
+    def _behaviour(self, row: TokenIds, score: Score) -> tuple[int, tuple] | None:
+        question = self._player.questions[self._question]
+        if not question.kinds:
+            text = printed(score.status, score.stdout)
+            return text and (key_of(question.name, [text]), (self._question, row, 0, pack([text]), True)) or None
+        calls = question.inputs(0)
+        answers = answers_of(score.answers[: len(calls)])
+        if answers is None or len(answers) < len(calls) or is_dull(calls, answers, len(calls) // 2):
+            return None
+        words = {self._player.tokenizer.tokens[token] for token in row}
+        whole = words.issuperset(self._task.parameters)
+        return key_of(question.name, answers), (self._question, row, 0, pack(answers), whole)

@@ -1,0 +1,69 @@
+"""The mind as it is saved: network, repertoire and what it has behind it, and the randomness that play goes on with."""
+
+from dataclasses import asdict
+from typing import Any
+
+from agent_core.learning.vocabulary_change import carry_program, match_tokens
+from agent_core.play.player import Player
+from agent_core.play.progress import PlayProgress
+from memory.repertoire.packing import pack, unpack
+
+VERSION = 1
+
+
+def state_of(player: Player) -> dict[str, Any]:
+    """Plain values: all that must survive a step. Where there are several ranks, the first one's is for all of them."""
+    return {
+        "version": VERSION,
+        "seed": player.seed,
+        "learner": player.learner.state(),
+        "repertoire": pack(player.repertoire),
+        "questions": player.questions.names,
+        "given": player.questions.given,
+        "progress": asdict(player.progress),
+        "draws": player.draws.getstate(),
+        "randomness": player.randomness.state(),
+        "own_draws": player.ranks.gather(player.own_draws.getstate()),
+    }
+
+
+def load(player: Player, state: dict[str, Any]) -> list[str]:
+    """Goes on from what was saved. Returns what there is to say about it. Raises UserError where sizes differ.
+
+    The player has been made with the seed of the state.
+    """
+    notes = player.learner.load(state["learner"])
+    ids = match_tokens(state["learner"]["tokens"], player.tokenizer.tokens)
+    for parameters, calls in state["given"]:
+        player.questions.give(parameters, calls)
+    numbers = {name: number for number, name in enumerate(player.questions.names)}
+    loaded = unpack(
+        state["repertoire"],
+        player.repertoire,
+        lambda program: carry_program(program, ids),
+        lambda number: numbers.get(state["questions"][number]),
+        lambda rows: player.language.accepts(
+            [program for program, _ in rows], [player.questions.prompt_of(number) for _, number in rows]
+        ),
+    )
+    if loaded.dropped:
+        notes.append(
+            f"{loaded.dropped:,} known behaviours are left out: the vocabulary, the grammar, a limit or the questions "
+            "have changed, and their programs can no longer be written"
+        )
+    if loaded.trimmed:
+        notes.append(
+            f"mind.behaviours is {player.repertoire.limit:_} now: {loaded.trimmed:,} behaviours beyond that are gone"
+        )
+    player.progress = PlayProgress(**state["progress"])
+    player.draws.setstate(_as_random(state["draws"]))
+    notes += player.randomness.load(state["randomness"])
+    if player.ranks.rank < len(state["own_draws"]):
+        player.own_draws.setstate(_as_random(state["own_draws"][player.ranks.rank]))
+    return notes
+
+
+def _as_random(state: Any) -> tuple:
+    """The state of a `random.Random`, whose parts may have come back as lists."""
+    version, internal, gauss = state
+    return version, tuple(internal), gauss

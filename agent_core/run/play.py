@@ -1,0 +1,228 @@
+"""Play, from the settings to the last line: what is saved is gone on with, what is in the way is said.
+
+The three states of a run are left as they are: whoever plays between two starts of a task goes on with the task.
+"""
+
+import argparse
+import contextlib
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from agent_core.distributed.ranks import Ranks
+from agent_core.play.player import Player
+from agent_core.play.progress import PLAY_FIGURES
+from agent_core.play.saved import load as load_mind
+from agent_core.play.saved import state_of
+from agent_core.run.console import QUIET_SECONDS, indented, say
+from agent_core.run.parts import PLAY, Parts
+from agent_core.run.training import Stop, load, where_it_is
+from agent_core.sandbox.executor import Executor, JailError
+from agent_core.settings.config import Config, differences
+from memory.history.run_log import RunLog, new_run_folder
+from memory.state.checkpoint import Checkpoint, CheckpointStore
+from memory.state.lock import MemoryLock
+from utils import DiskFull, UserError, seed_everything
+
+_COLUMNS = (*PLAY_FIGURES, "elapsed_seconds", "attempts_per_second")
+
+
+def play(config: Config, options: argparse.Namespace, ranks: Ranks) -> int:
+    """Plays until the programs are used up, or somebody stops it. Returns the exit code."""
+    if not config.generator.legal_tokens_only:
+        raise UserError(
+            "play writes legal programs only: set generator.legal_tokens_only = yes, or name a task to learn"
+        )
+    parts = Parts.of(config, ranks)
+    seed_everything(ranks.seed(config.run.seed))
+    ranks.settle(parts.device, parts.facts(config))
+    store = CheckpointStore(config.paths.model_state, config.paths.optimizer_state, config.paths.run_state)
+    jail = replace(config.executor, max_steps=config.play.max_steps)
+    with (
+        Stop() as stop,
+        MemoryLock(store.folders) if ranks.leads else contextlib.nullcontext(),
+        Executor(jail, ranks.local_count) as executor,
+    ):
+        saved = load(store, options.fresh, ranks)
+        mind = saved.mind if saved else None
+        seed = mind["seed"] if mind else config.run.seed
+        player = Player(config, parts.tokenizer, parts.legal_tokens, executor, ranks, seed)
+        notes = [*(saved.notes if saved else ()), *(load_mind(player, mind) if mind else ())]
+        if ranks.leads:
+            _show_banner(player, parts, executor.layers, options, [*config.notes, *notes])
+        if player.finished:
+            if ranks.leads:
+                store.settle()
+                say(f"all {player.progress.programs:,} programs are written; set run.max_attempts higher to go on")
+            return 0
+        run = PlayRun(player, store, saved, _folder(config, mind, ranks))
+        stopped = run.play(stop)
+        if ranks.leads:
+            _show_end(player, run, bool(stopped), options.fresh)
+        return 128 + stopped if stopped else 0
+
+
+class PlayRun:
+    """The clock of play, its loop, and what the leading rank writes and shows."""
+
+    def __init__(self, player: Player, store: CheckpointStore, saved: Checkpoint | None, folder: Path | None):
+        """saved: what was there; folder: where curves go, None on a rank that does not lead."""
+        self._player, self._store, self.folder = player, store, folder
+        self._others: tuple[Mapping, Mapping, Mapping] = ({}, {}, {"agent": None})
+        if saved:
+            self._others = saved.model_state, saved.optimizer_state, saved.run_state
+        self._before = saved.mind["seconds"] if saved and saved.mind else 0.0
+        self._began = time.monotonic()
+        self._saved_at = player.progress.programs
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that play has taken, stops not counted."""
+        return self._before + time.monotonic() - self._began
+
+    def play(self, stop: Stop) -> int:
+        """Goes on until the programs are used up or one of the ranks has been sent a signal; returns that, or 0."""
+        player, ranks = self._player, self._player.ranks
+        self._save(None)
+        ranks.watch()
+        with contextlib.ExitStack() as opened:
+            log = None
+            if self.folder is not None:
+                log = opened.enter_context(RunLog(self.folder, _COLUMNS, player.progress.programs))
+                log.settings(player.config.plain())
+            bar = opened.enter_context(_PlayBar(player, shown=ranks.leads))
+            while not player.finished and not ranks.stopping(stop.signal):
+                row = self._step() | self._speed()
+                if log is not None:
+                    log.row(row)
+                    if note := log.take_note():
+                        say(f"note: {note}")
+                bar.update(row)
+                if player.progress.programs - self._saved_at >= player.config.run.save_every and not player.finished:
+                    self._save(log, must=False)
+            if log is not None:
+                log.result(self.result())
+            self._save(log)
+        return ranks.stopping(stop.signal)
+
+    def _step(self) -> dict[str, float]:
+        """One step. Where no jail can be had for it any more, the last save is whole, and the error says so."""
+        try:
+            return self._player.step()
+        except JailError as error:
+            raise JailError(f"{error}; what was saved last is whole") from None
+
+    def result(self) -> dict[str, Any]:
+        """What result.json holds."""
+        player = self._player
+        return {
+            "task": PLAY,
+            "seed": player.seed,
+            "ranks": player.ranks.count,
+            "attempts": player.progress.programs,
+            "behaviours": len(player.repertoire),
+            "seconds": round(self.seconds, 3),
+            "attempts_per_second": round(player.progress.programs / self.seconds, 1),
+            "device": str(player.device),
+            "torch_version": torch.__version__,
+        }
+
+    def _speed(self) -> dict[str, float]:
+        return {
+            "elapsed_seconds": round(self.seconds, 3),
+            "attempts_per_second": round(self._player.progress.programs / self.seconds, 1),
+        }
+
+    def _save(self, log: RunLog | None, must: bool = True) -> None:
+        """Makes the next generation: the states of a task as they were, and the mind. All ranks take part."""
+        state = state_of(self._player) | {"seconds": self.seconds, "folder": str(self.folder or "")}
+        self._saved_at = self._player.progress.programs
+        if not self._player.ranks.leads:
+            return
+        try:
+            if log is not None:
+                log.sync()  # first the rows: play that is killed resumes with all of them
+            self._store.save(*self._others, mind=state)
+        except DiskFull as error:
+            if must:
+                raise
+            say(f"note: {error.problem}; play goes on, and saving is tried again later")
+
+
+class _PlayBar:
+    """Progress at a glance: one bar on a terminal, a plain line now and then elsewhere."""
+
+    def __init__(self, player: Player, shown: bool):
+        self._player, self._shown, self._spoken = player, shown, time.monotonic()
+        self._bar = tqdm(
+            total=player.config.run.max_attempts,
+            initial=player.progress.programs,
+            unit=" programs",
+            disable=not (shown and sys.stderr.isatty()),
+            dynamic_ncols=True,
+        )
+
+    def __enter__(self) -> "_PlayBar":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.close()
+
+    def update(self, figures: Mapping[str, float]) -> None:
+        line = f"{figures['behaviours']:,} behaviours, {figures['new_per_thousand']:.0f} of a thousand programs new"
+        self._bar.set_postfix_str(line, refresh=False)
+        self._bar.update(figures["attempts"] - self._bar.n)
+        if not self._shown:
+            return
+        if self._bar.disable and time.monotonic() - self._spoken >= QUIET_SECONDS:
+            say(f"{figures['attempts']:,} programs: {line}")
+            self._spoken = time.monotonic()
+        show_every = self._player.config.run.show_every
+        if show_every and figures["step"] % show_every == 0:
+            for text in self._player.latest():
+                say(f"program {figures['attempts']:,}: something new", *indented(text))
+
+
+def _folder(config: Config, mind: Mapping[str, Any] | None, ranks: Ranks) -> Path | None:
+    """Where play leaves its curves: where it did before, or a new folder."""
+    if not ranks.leads:
+        return None
+    if mind and mind["folder"]:
+        return where_it_is(Path(mind["folder"]), config.paths.runs)
+    return new_run_folder(config.paths.runs, PLAY)
+
+
+def _show_banner(player: Player, parts: Parts, jail: str, options: argparse.Namespace, notes: list[str]) -> None:
+    config, programs = player.config, player.progress.programs
+    shared = [f"{player.ranks.count} ranks share each batch"] * (player.ranks.count > 1)
+    if player.seed != config.run.seed:
+        notes.append(
+            f"this mind began with seed {player.seed} and goes on with it; run.seed = {config.run.seed} waits for a "
+            "start with --fresh"
+        )
+    parameters = sum(parameter.numel() for parameter in player.learner.network.parameters())
+    lines = [*shared, *differences(config, options.config), *(f"note: {note}" for note in notes)]
+    solved = len(player.progress.solved)
+    behind = f"{programs:,} programs behind it, {len(player.repertoire):,} behaviours known, {solved:,} tasks solved"
+    say(
+        "AltLAS: play. It asks itself, and learns what its programs do.",
+        f"device: {parts.device} ({parts.reason}); jail: {jail}",
+        f"seed {player.seed}, {parameters:,} parameters, {len(player.tokenizer)} tokens in the vocabulary",
+        f"mind: {behind if programs else 'new'}",
+        *(f"  {line}" for line in lines),
+    )
+
+
+def _show_end(player: Player, run: PlayRun, stopped: bool, fresh: bool) -> None:
+    say(
+        f"played {player.progress.programs:,} programs in {run.seconds:.1f} s; "
+        f"{len(player.repertoire):,} behaviours known",
+        f"curves and result: {run.folder}",
+        *[f"stopped; {'without --fresh, ' * fresh}the same command goes on from here"] * stopped,
+    )

@@ -1,0 +1,257 @@
+"""What play is worth: minds after more and more programs of play, against the ladder's function tasks.
+
+    python -m tests.benchmarks.play --sizes 300000 1000000 --minds 2 --seeds 5 --hours 8
+
+Each mind plays up to each size; what it is then is kept, so that the benchmark goes on where it was stopped. Every mind
+of every size is asked for a thousand programs of every task without any learning (`sampled`), with the task's examples
+and without (`hidden`), and begins the task from there (`learned`). Size 0 is a cold start of today's agent. With
+--left-out there are minds, too, from whose play every program was left out that is right on one of the tasks, so that
+nobody can say that they look answers up.
+
+Results are lines of JSON beside this file; the table is made from them. It takes days on two cores for all sizes.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from agent_core.agent import Agent
+from agent_core.grammar.legal_tokens import LegalTokens
+from agent_core.grammar.rules import read_grammar
+from agent_core.learning.language import TokenIds
+from agent_core.mind.start import TaskStart
+from agent_core.play.player import Player
+from agent_core.play.saved import load, state_of
+from agent_core.run.parts import Parts
+from agent_core.sandbox.executor import Executor
+from agent_core.scoring.scorer import Scorer
+from agent_core.settings.config import Config, load_config
+from agent_core.tasks.task import Task, builtin_tasks, load_task
+from tests.benchmarks.cells import CONFIG, code_digest
+from tokenizer import Tokenizer
+from utils import seed_everything
+
+HERE = Path(__file__).resolve().parent
+SAMPLES = 1_000
+CAPS = {"repeat it": 500_000}  # attempts of a learned run until it counts as failed, by rung
+CAP = 300_000
+FEWER = 20_000  # programs of play between two saves of a mind that plays
+
+
+class Cell(NamedTuple):
+    """One thing to measure."""
+
+    kind: str  # sampled, hidden or learned
+    task: str
+    mind: int  # its seed
+    size: int  # programs that it has played; 0: a cold start
+    left_out: bool
+    seed: int  # of the task; 0 for samples
+
+
+def function_tasks() -> list[Task]:
+    tokens = Tokenizer.from_file(load_config(CONFIG).paths.vocabulary).tokens
+    return [task for name in builtin_tasks() if (task := load_task(name, tokens)).kind == "function"]
+
+
+def settings(task: str, seed: int, more: Sequence[str] = ()) -> Config:
+    own = (f"run.task={task}", f"run.seed={seed}", f"run.max_attempts={10**9}", "run.device=cpu", "executor.workers=1")
+    return load_config(CONFIG, [*more, *own])
+
+
+# --- minds ----------------------------------------------------------------------------------------------------------
+
+
+class RightDreams:
+    """Says which programs of play are right on one of the tasks: those that are to be left out."""
+
+    def __init__(self, tasks: Sequence[Task], config: Config, executor: Executor, tokenizer: Tokenizer):
+        self._tokenizer = tokenizer
+        self._scorers: dict[int, list[Scorer]] = {}  # by number of arguments
+        for task in tasks:
+            self._scorers.setdefault(len(task.parameters), []).append(Scorer(task, executor, config.scorer))
+        self._arity_of: Any = None
+
+    def bind(self, player: Player) -> None:
+        self._arity_of = lambda number: player.questions[number].arity
+
+    def __call__(self, number: int, programs: Sequence[TokenIds]) -> list[bool]:
+        right = [False] * len(programs)
+        texts = [self._tokenizer.decode(program) for program in programs]
+        for scorer in self._scorers.get(self._arity_of(number), ()) if programs else ():
+            modules = [scorer.task.module(text) for text in texts]
+            scores = scorer.score(modules, [len(program) for program in programs])
+            right = [before or score.solved for before, score in zip(right, scores, strict=True)]
+        return right
+
+
+def mind_file(folder: Path, mind: int, size: int, left_out: bool) -> Path:
+    return folder / f"mind{mind}{'_left_out' * left_out}_{size}.pth"
+
+
+def play_up_to(folder: Path, mind: int, size: int, left_out: bool, more: Sequence[str], until: float) -> bool:
+    """Has a mind play up to a size, from where it was stopped. Returns whether it is there."""
+    wanted, going = mind_file(folder, mind, size, left_out), mind_file(folder, mind, -1, left_out)
+    if wanted.exists():
+        return True
+    config = settings("play", mind, more)
+    parts = Parts.of(config)
+    torch.set_num_threads(1)
+    seed_everything(mind)
+    with Executor(replace(config.executor, max_steps=config.play.max_steps)) as executor:
+        dreams = RightDreams(function_tasks(), config, executor, parts.tokenizer) if left_out else None
+        player = Player(config, parts.tokenizer, parts.legal_tokens, executor, seed=mind, leave_out=dreams)
+        if dreams is not None:
+            dreams.bind(player)
+        if going.exists():
+            load(player, torch.load(going, weights_only=True))
+        saved = player.progress.programs
+        while player.progress.programs < size and time.monotonic() < until:
+            player.step()
+            if player.progress.programs - saved >= FEWER:
+                saved = player.progress.programs
+                keep(state_of(player), going)
+        keep(state_of(player), going)
+        if player.progress.programs < size:
+            return False
+        keep(state_of(player), wanted)
+    return True
+
+
+def keep(state: dict[str, Any], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_suffix(".new")
+    torch.save(state, new)
+    new.replace(path)
+
+
+# --- measuring ------------------------------------------------------------------------------------------------------
+
+
+def agent_of(cell: Cell, folder: Path, more: Sequence[str], executor: Executor) -> Agent:
+    """The agent that begins the cell's task from the cell's mind."""
+    config = settings(cell.task, cell.seed, more)
+    tokens = Tokenizer.from_file(config.paths.vocabulary).tokens
+    task = load_task(cell.task, tokens)
+    tokenizer = Tokenizer([*tokens, *task.words])
+    legal = LegalTokens(read_grammar(config.paths.grammar, tokenizer.tokens), tokenizer.tokens, torch.device("cpu"))
+    start = None
+    if cell.size:
+        state = torch.load(mind_file(folder, cell.mind, cell.size, cell.left_out), weights_only=True)
+        start = TaskStart(state["learner"], config, tokenizer, torch.device("cpu"))
+    seed_everything(cell.seed)
+    return Agent(config, task, tokenizer, legal, executor, start=start)
+
+
+def measure(cell: Cell, folder: Path, more: Sequence[str]) -> dict[str, Any]:
+    """Returns what the results file holds of the cell, besides the cell itself."""
+    torch.set_num_threads(1)
+    with Executor(settings(cell.task, cell.seed, more).executor) as executor:
+        agent = agent_of(cell, folder, more, executor)
+        if cell.kind != "learned":
+            return {"hits": sum(hits(agent, cell.kind == "hidden"))}
+        cap = CAPS.get(agent.task.rung, CAP)
+        while not agent.solved and agent.progress.attempts < cap:
+            agent.step()
+        best = agent.memory.best
+        attempts = agent.progress.solved_at if agent.solved else cap
+        return {"solved": agent.solved, "attempts": attempts, "program": agent.best_program, "reward": best.reward}
+
+
+@torch.no_grad()
+def hits(agent: Agent, hidden: bool) -> Iterator[int]:
+    """How often a right program is among so many samples, a batch at a time."""
+    for _ in range(SAMPLES // 250):
+        rows = Counter(agent.samples(250, hidden))
+        scores = agent.scorer.score(list(map(agent.task_run.module_of, rows)), [len(row) for row in rows])
+        yield sum(count for count, score in zip(rows.values(), scores, strict=True) if score.solved)
+
+
+def cells_of(options: argparse.Namespace) -> list[Cell]:
+    tasks = options.tasks or [task.name for task in function_tasks()]
+    sizes = sorted({0, *options.sizes})
+    left_out = [(max(sizes), True)] * options.left_out
+    cells = []
+    for size, without in [*((size, False) for size in sizes), *left_out]:
+        for mind in range(options.minds if size else 1):
+            kinds = ("sampled",) if not size else ("sampled", "hidden")
+            cells += [Cell(kind, task, mind, size, without, 0) for kind in kinds for task in tasks]
+            seeds = range(options.seeds)
+            cells += [Cell("learned", task, mind, size, without, seed) for seed in seeds for task in tasks]
+    return cells
+
+
+def known(results: Path) -> dict[Cell, dict[str, Any]]:
+    """What was measured before; a line that a kill cut off counts for nothing."""
+    found = {}
+    for line in results.read_text().splitlines() if results.exists() else ():
+        try:
+            entry = json.loads(line)
+            found[Cell(*entry["cell"])] = entry
+        except (ValueError, KeyError, TypeError):
+            continue
+    return found
+
+
+def table(found: dict[Cell, dict[str, Any]]) -> str:
+    """Of each task, by size of the mind: hits in a thousand samples, and the median of attempts."""
+    sizes = sorted({(cell.size, cell.left_out) for cell in found})
+    names = [f"{size:,}{' left out' * out}" for size, out in sizes]
+    lines = ["| task | " + " | ".join(f"{name} hits (hidden), attempts" for name in names) + " |"]
+    lines.append("|---" * (len(names) + 1) + "|")
+    for task in sorted({cell.task for cell in found}):
+        parts = []
+        for size, out in sizes:
+            of = {
+                kind: [
+                    entry.get("attempts", entry.get("hits"))
+                    for cell, entry in found.items()
+                    if (cell.task, cell.size, cell.left_out, cell.kind) == (task, size, out, kind)
+                ]
+                for kind in ("sampled", "hidden", "learned")
+            }
+            shown = [f"{statistics.median(values):,.0f}" if values else "-" for values in of.values()]
+            parts.append(f"{shown[0]} ({shown[1]}), {shown[2]}")
+        lines.append(f"| {task} | " + " | ".join(parts) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="*", default=[300_000, 1_000_000, 3_000_000, 10_000_000])
+    parser.add_argument("--minds", type=int, default=2, help="minds of each size, by seed")
+    parser.add_argument("--seeds", type=int, default=5, help="seeds of each learned task")
+    parser.add_argument("--tasks", nargs="*", help="names of tasks; all function tasks where there are none")
+    parser.add_argument("--left-out", action="store_true", help="also minds without dreams that are right on a task")
+    parser.add_argument("--hours", type=float, default=1e6, help="stop after so long; the same command goes on")
+    parser.add_argument("--set", action="append", default=[], help="a setting, as runner.py takes it")
+    parser.add_argument("--folder", type=Path, default=HERE / "minds", help="where minds and results are kept")
+    options = parser.parse_args()
+    results, until = options.folder / "results.jsonl", time.monotonic() + 3_600 * options.hours
+    options.folder.mkdir(parents=True, exist_ok=True)
+    found = known(results)
+    for cell in cells_of(options):
+        if cell in found:
+            continue
+        if time.monotonic() >= until:
+            break
+        if cell.size and not play_up_to(options.folder, cell.mind, cell.size, cell.left_out, options.set, until):
+            break
+        entry = {"cell": list(cell), **measure(cell, options.folder, options.set), "code": code_digest()}
+        found[cell] = entry
+        with open(results, "a") as file:
+            file.write(json.dumps(entry) + "\n")
+        print(json.dumps(entry), flush=True)
+    print(table(found))
+
+
+if __name__ == "__main__":
+    main()
