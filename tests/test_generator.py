@@ -362,7 +362,7 @@ def test_every_tensor_lives_on_the_device_of_the_machine(tokenizer, legal_tokens
     monkeypatch.setattr(torch.Tensor, "item", lambda tensor: 0)  # nothing can be read from there
     monkeypatch.setattr(torch.Tensor, "__int__", lambda tensor: 0)
     there = make_generator(tokenizer, LegalTokens(grammar, tokenizer.tokens, meta), **settings)
-    there._randomness.plans = here._randomness.plans
+    there.randomness.plans = here.randomness.plans
     there._parents._parents = {
         (elite, there._prompt): dataclasses.replace(parent, legal=parent.legal.to(meta))
         for elite, parent in zip(elites, parents, strict=True)
