@@ -59,7 +59,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "mind": ("learning", "grammar", "distributed", "settings", "network", "tokenizer", "utils"),
     "learning": ("network", "grammar", "distributed", "settings", "tokenizer", "utils"),
-    "scoring": ("tasks", "sandbox", "interpreter", "distributed", "settings", "utils"),
+    "scoring": ("tasks", "sandbox", "interpreter", "settings", "utils"),
     "sandbox": ("interpreter", "settings", "utils"),
     "grammar": ("tokenizer", "utils"),
     "tasks": ("sandbox", "interpreter", "settings", "utils"),

@@ -148,7 +148,7 @@ def test_a_batch_may_hold_programs_of_several_prompts(tokenizer, legal_tokens):
     rows = [[i for i in row if i != legal_tokens.pad] for row in torch.stack(columns, dim=1).tolist()]
     assert all(legal_tokens.accepts_each(rows, mixed, 20))
     assert not all(legal_tokens.accepts_each(rows, mixed[1:] + mixed[:1], 20))
-    with pytest.raises(ValueError, match="shortest program has 3 tokens"):
+    with pytest.raises(ValueError, match="shortest function_body has 3 tokens"):
         legal_tokens.begin_each([Prompt("function_body"), Prompt("program")], 2)
 
 

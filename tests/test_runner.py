@@ -130,7 +130,13 @@ def test_a_signal_finishes_the_step_and_the_run_goes_on_exactly(home, number, co
     assert run(home, run__max_attempts="1500") == 0
     straight = rows(folders(home)[0])
     command = [sys.executable, ROOT / "runner.py", *arguments(home, "--fresh", run__max_attempts=1500)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # under nohup, these tests inherit that it is ignored
+    )
     deadline = time.monotonic() + 60
     while len(folders(home)) < 2 or not (folders(home)[1] / "metrics.csv").exists():
         assert time.monotonic() < deadline

@@ -20,7 +20,7 @@ from agent_core.interpreter.wire_format import CRASHED, ENDLESS, FINISHED
 from agent_core.sandbox.executor import Executor
 from agent_core.sandbox.results import Call
 from agent_core.settings.config import ExecutorConfig
-from agent_core.tasks.feasibility import why_not_printed
+from agent_core.tasks.feasibility import Vocabulary, why_not_printed
 from tests import random_programs
 
 STEPS = 10_000
@@ -256,8 +256,8 @@ def test_a_set_takes_no_nan(runner, value):
 def test_how_the_new_values_look_is_known_to_the_check_of_what_can_be_printed():
     tokens = ["print", "(", ")", ",", "1", "2", "+"]
     for text, makers in {"{1: 2}": ["{", "}", ":"], "(1, 2)": ["zip"], "(1+2j)": ["**"]}.items():
-        assert why_not_printed(text, tokens) is not None
-        assert why_not_printed(text, [*tokens, *makers]) is None
+        assert why_not_printed(text, Vocabulary(tokens, "vocab.json")) is not None
+        assert why_not_printed(text, Vocabulary([*tokens, *makers], "vocab.json")) is None
 
 
 def test_callbacks_run_at_once(runner):

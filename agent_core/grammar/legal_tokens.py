@@ -111,7 +111,7 @@ class LegalTokens:
     def begin_each(self, prompts: Sequence[Prompt], max_length: int) -> StackState:
         """As `begin`, where each program has a prompt of its own, (B,)."""
         distinct = {prompt: number for number, prompt in enumerate(dict.fromkeys(prompts))}
-        for start in {prompt.start for prompt in distinct}:
+        for start in dict.fromkeys(prompt.start for prompt in distinct):
             if max_length < self.shortest(start):
                 raise ValueError(f"the shortest {start} has {self.shortest(start)} tokens, max_length is {max_length}")
         which = torch.tensor([distinct[prompt] for prompt in prompts], dtype=torch.long, device=self.device)  # (B,)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from agent_core.grammar.legal_tokens import Prompt
 from agent_core.learning.generator import CodeGenerator
 from agent_core.settings.config import load_config
 from tests.benchmarks import figures, ladder
@@ -67,9 +68,7 @@ def test_plain_reinforce_keeps_the_entropy_bonus_and_the_baseline_and_nothing_el
 
 def test_the_uniform_variant_stays_uniform_while_it_learns(tokenizer, legal_tokens):
     config = load_config(CONFIG, [*variant_overrides("uniform", load_config(CONFIG)), "generator.batch_size=8"])
-    generator = CodeGenerator(
-        tokenizer, legal_tokens, "program", (), config.model, config.generator, config.optimizer, config.learning, 0
-    )
+    generator = CodeGenerator(tokenizer, legal_tokens, Prompt("program"), config)
     forget_preferences(generator.policy)
     for _ in range(2):
         programs = generator.generate(8)
