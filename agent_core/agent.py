@@ -46,7 +46,8 @@ class Agent:
         self.config = config
         self.tokenizer = tokenizer
         self._legal_tokens = legal_tokens
-        self._start, self._context = start, (-1, None)  # the context, and the version of the paid cases it is of
+        self._start = start
+        self._context: tuple[int, Tensor | None] = (-1, None)  # and the version of the paid cases that it is of
         prompt, types = Prompt(*task.start), types_shown_by(task)
         if start is None:
             self.generator = CodeGenerator(tokenizer, legal_tokens, prompt, config, ranks, types=types)

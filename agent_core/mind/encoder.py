@@ -37,7 +37,8 @@ class Bags:
         features = numpy.concatenate(cases).astype(numpy.int64) if cases else numpy.zeros(0, numpy.int64)
         begins = numpy.cumsum(sizes) - sizes
         question = numpy.repeat(numpy.arange(len(each)), each)
-        return cls(*(torch.from_numpy(part).to(device) for part in (features, begins, question)), len(each))
+        parts = [torch.from_numpy(part).to(device) for part in (features, begins, question)]
+        return cls(parts[0], parts[1], parts[2], len(each))
 
 
 class ExampleEncoder(nn.Module):

@@ -160,7 +160,7 @@ class Player:
             found = [each for each, out in zip(found, without, strict=True) if not out]
         told = [(each.key, tuple(each.behaviour), sources.source_of(worth[each.place])) for each in found]
         shares = self.ranks.gather([told, sources.counts()])
-        tried = Counter()
+        tried: Counter[str] = Counter()
         for _, counts in shares:
             tried.update(counts)
         return [(Found(key, Behaviour(*fields)), source) for told, _ in shares for key, fields, source in told], tried
@@ -193,7 +193,7 @@ class Player:
         program that prints."""
         signature, texts = self.questions[number], self.tokenizer.tokens
         needed, names = ("return" if signature.kinds else "print"), set(self.questions.parameters_of(number))
-        worth = {}
+        worth: dict[TokenIds, int] = {}
         for i, row in enumerate(rows):
             words = {texts[token] for token in row}
             if needed in words and (not names or names & words):

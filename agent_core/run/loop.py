@@ -245,7 +245,7 @@ class TrainingRun:
             generator.policy.state_dict(),
             generator.optimizer.state_dict(),
             {"agent": self._agent.state(), "seconds": self.seconds, "seed": self._seed},
-            self._lessons and self._lessons.state(),
+            self._lessons.state() if self._lessons else None,
             must,
         )
         self._saved_at = self._agent.progress.attempts
