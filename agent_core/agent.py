@@ -11,7 +11,7 @@ from agent_core.grammar.legal_tokens import LegalTokens, Prompt
 from agent_core.learning.generator import CodeGenerator
 from agent_core.learning.operators.parents import KnownPrograms
 from agent_core.learning.vocabulary_change import carry_program, match_tokens
-from agent_core.mind.start import TaskStart
+from agent_core.play.mind.start import TaskStart
 from agent_core.progress import Improvement, Progress, step_figures
 from agent_core.sandbox.executor import Executor
 from agent_core.scoring.scorer import Scorer

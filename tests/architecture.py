@@ -17,7 +17,6 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "run": (
         "step",
         "play",
-        "mind",
         "learning",
         "scoring",
         "tasks",
@@ -31,7 +30,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "utils",
     ),
     "step": (
-        "mind",
+        "play",
         "learning",
         "scoring",
         "tasks",
@@ -45,7 +44,6 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "utils",
     ),
     "play": (
-        "mind",
         "learning",
         "scoring",
         "tasks",
@@ -56,8 +54,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "network",
         "repertoire",
         "tokenizer",
+        "utils",
     ),
-    "mind": ("learning", "grammar", "distributed", "settings", "network", "tokenizer", "utils"),
     "learning": ("network", "grammar", "distributed", "settings", "tokenizer", "utils"),
     "scoring": ("tasks", "sandbox", "interpreter", "settings", "utils"),
     "sandbox": ("interpreter", "settings", "utils"),

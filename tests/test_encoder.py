@@ -4,8 +4,8 @@ import numpy
 import pytest
 import torch
 
-from agent_core.mind.encoder import Bags, ExampleEncoder, spread
-from agent_core.mind.features import features_of
+from agent_core.play.mind.encoder import Bags, ExampleEncoder, spread
+from agent_core.play.mind.features import features_of
 
 
 def cases(*examples):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_core.mind.features import BUCKETS, MOST_FEATURES, features_of
+from agent_core.play.mind.features import BUCKETS, MOST_FEATURES, features_of
 from tests.conftest import ROOT
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -28,7 +28,7 @@ def test_values_of_the_edges_have_features():
 
 
 def test_features_are_the_same_in_another_process():
-    code = "from agent_core.mind.features import features_of; print(features_of([[3, 1], 'ab'], 1.5))"
+    code = "from agent_core.play.mind.features import features_of; print(features_of([[3, 1], 'ab'], 1.5))"
     runs = [
         subprocess.run(
             [sys.executable, "-c", code],

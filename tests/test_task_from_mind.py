@@ -12,8 +12,8 @@ from agent_core.grammar.legal_tokens import LegalTokens
 from agent_core.grammar.rules import read_grammar
 from agent_core.learning.language import Language
 from agent_core.learning.program_prior import ProgramPrior
-from agent_core.mind.learner import MindLearner
-from agent_core.mind.start import TaskStart
+from agent_core.play.mind.learner import MindLearner
+from agent_core.play.mind.start import TaskStart
 from agent_core.play.player import Player
 from agent_core.play.relabel import TaskLessons
 from agent_core.play.saved import load

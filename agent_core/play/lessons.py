@@ -5,8 +5,8 @@ from random import Random
 
 import numpy
 
-from agent_core.mind.features import features_of
-from agent_core.mind.learner import Lesson
+from agent_core.play.mind.features import features_of
+from agent_core.play.mind.learner import Lesson
 from agent_core.play.questions import Questions
 from agent_core.play.trial import examples
 from memory.repertoire.repertoire import Behaviour, Repertoire

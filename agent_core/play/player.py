@@ -16,8 +16,8 @@ from agent_core.grammar.legal_tokens import LegalTokens
 from agent_core.learning.language import Language, TokenIds
 from agent_core.learning.program_prior import ProgramPrior
 from agent_core.learning.randomness import Randomness
-from agent_core.mind.learner import MindLearner
 from agent_core.play.lessons import Lessons, is_held_back
+from agent_core.play.mind.learner import MindLearner
 from agent_core.play.progress import PlayProgress
 from agent_core.play.proposer import Proposer, Sources
 from agent_core.play.questions import Questions

@@ -12,7 +12,7 @@ from agent_core.agent import Agent
 from agent_core.distributed.ranks import Ranks
 from agent_core.grammar.legal_tokens import LegalTokens
 from agent_core.grammar.rules import read_grammar
-from agent_core.mind.start import TaskStart
+from agent_core.play.mind.start import TaskStart
 from agent_core.play.player import Player
 from agent_core.play.relabel import TaskLessons
 from agent_core.play.saved import load as load_mind

@@ -6,7 +6,7 @@ import torch
 
 from agent_core.grammar.legal_tokens import Prompt
 from agent_core.learning.language import Language
-from agent_core.mind.network import Replayed
+from agent_core.play.mind.network import Replayed
 
 
 def replay(programs: Sequence[Sequence[int]], prompts: Sequence[Prompt], language: Language) -> Replayed:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from agent_core.mind.encoder import Bags, ExampleEncoder
 from agent_core.model import CodePolicy
+from agent_core.play.mind.encoder import Bags, ExampleEncoder
 from agent_core.settings.config import MindConfig
 
 

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from agent_core.learning.vocabulary_change import carry_policy, match_tokens
-from agent_core.mind.encoder import Bags
-from agent_core.mind.features import features_of
-from agent_core.mind.network import MindNetwork
 from agent_core.model import CodePolicy
+from agent_core.play.mind.encoder import Bags
+from agent_core.play.mind.features import features_of
+from agent_core.play.mind.network import MindNetwork
 from agent_core.settings.config import Config
 from tokenizer import Tokenizer
 

@@ -14,7 +14,7 @@ import numpy
 import torch
 from torch import Tensor, nn
 
-from agent_core.mind.features import BUCKETS
+from agent_core.play.mind.features import BUCKETS
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from agent_core.distributed.ranks import Ranks
 from agent_core.grammar.legal_tokens import Prompt
 from agent_core.learning.language import Language
 from agent_core.learning.vocabulary_change import carry_optimizer, carry_policy, match_tokens
-from agent_core.mind.encoder import Bags, spread
-from agent_core.mind.network import MindNetwork, log_likelihood
-from agent_core.mind.replay import replay
+from agent_core.play.mind.encoder import Bags, spread
+from agent_core.play.mind.network import MindNetwork, log_likelihood
+from agent_core.play.mind.replay import replay
 from agent_core.settings.config import MindConfig
 from utils import UserError
 
