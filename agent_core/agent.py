@@ -189,7 +189,8 @@ class Agent:
             for name, now in self._settings.items()
             if now != before.get(name, now)
         ]
-        if "learning.grammar_weights" not in before:
+        learning = self.config.learning
+        if "learning.grammar_weights" not in before and (learning.grammar_weights or learning.type_weight):
             notes.append(
                 "saved by a version without weights of the grammar and without types: they are added to what it has "
                 "learned, so it writes other programs now than it did then"

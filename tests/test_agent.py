@@ -208,7 +208,7 @@ def test_a_state_from_before_the_weights_of_the_grammar_loads_and_says_so(execut
     steps(agent, 2)
     policy, optimizer, state = saved(agent)
     del state["settings"]["learning.grammar_weights"], state["settings"]["learning.type_weight"]
-    again = make_agent(executor, tokenizer, legal_tokens)
+    again = make_agent(executor, tokenizer, legal_tokens, learning__grammar_weights=True)
     (note,) = again.load(policy, optimizer, state)
     assert "without weights of the grammar" in note
     assert again.progress.attempts == agent.progress.attempts

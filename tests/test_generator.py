@@ -12,7 +12,7 @@ from agent_core.grammar.legal_tokens import LegalTokens, Prompt
 from agent_core.grammar.rules import parse_grammar
 from agent_core.learning.generator import CodeGenerator
 from agent_core.learning.learner import with_parents
-from agent_core.learning.objectives import policy_gradient_loss, policy_probs
+from agent_core.learning.objectives import policy_gradient_loss
 from agent_core.learning.operators.parents import KnownPrograms, Span
 from agent_core.learning.rollout import Rollouts
 from agent_core.settings.config import Config, GeneratorConfig, LearningConfig, ModelConfig, RunConfig
@@ -218,12 +218,10 @@ def test_chance_and_a_fresh_policy_are_even_over_token_classes(tokenizer, legal_
         legal_tokens.advance(progress, torch.tensor([tokenizer.tokens.index(token)]))
     shares = {}
     for even in (1.0, 0.5, 0.0):
-        learning = dataclasses.replace(PLAIN, class_balance=even, grammar_weights=False)
-        generator = make_generator(tokenizer, legal_tokens, learning)
+        generator = make_generator(tokenizer, legal_tokens, dataclasses.replace(PLAIN, class_balance=even))
+        logits = torch.zeros(1, len(tokenizer)) if by_prior else generator.policy.head.bias.detach().unsqueeze(0)
         prior = generator._language.prior
-        log_prior = prior.log_weights(prior.begin(1, 24), progress)
-        logits = log_prior + (0.0 if by_prior else generator.policy.head.bias.detach())
-        probs = policy_probs(logits, legal_tokens.legal(progress), torch.tensor([by_prior]), log_prior.exp())[0]
+        probs = prior.probs(logits, legal_tokens.legal(progress), torch.tensor([by_prior]), None)[0]
         shares[even] = {token: probs[i].item() for i, token in enumerate(tokenizer.tokens) if probs[i] > 0}
     everything = {even: sum(size ** (1 - even) for size in (16, 8, 9, 1, 1, 1, 1, 1)) for even in shares}
     near = {"rel": 0.4 if not by_prior else 1e-5}  # what the random weights of a fresh head add

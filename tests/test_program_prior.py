@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from agent_core.grammar.legal_tokens import LegalTokens
-from agent_core.grammar.rules import GrammarError, parse_grammar
+from agent_core.grammar.rules import GrammarError, parse_grammar, read_grammar
 from agent_core.learning.program_prior import ProgramPrior
 from agent_core.learning.value_types import (
     ANY,
@@ -23,8 +23,17 @@ from agent_core.learning.value_types import (
 from agent_core.settings.config import LearningConfig
 from agent_core.task_run import types_shown_by
 from agent_core.tasks.task import load_task
+from tests.conftest import ROOT
 from tests.test_generator import CPU, make_generator
 from tokenizer import LAYOUT_TOKENS, SPECIAL_TOKENS, Tokenizer
+
+
+@pytest.fixture(scope="module")
+def legal_tokens(tokenizer):
+    """Those of the grammar that has weights."""
+    grammar = read_grammar(ROOT / "agent_core" / "grammar" / "weighted.grammar", tokenizer.tokens)
+    return LegalTokens(grammar, tokenizer.tokens, CPU)
+
 
 # Optional parts on top of one another, alternatives of several weights, and a class of two tokens.
 WEIGHTED = """
@@ -73,7 +82,7 @@ def test_every_program_is_as_likely_as_the_weights_of_its_derivation_say():
     tokenizer = Tokenizer([*SPECIAL_TOKENS, *LAYOUT_TOKENS, "0", "1", "+", "-", "*", "(", ")"])
     grammar = parse_grammar(WEIGHTED, tokenizer.tokens)
     legal_tokens = LegalTokens(grammar, tokenizer.tokens, CPU)
-    prior = ProgramPrior(legal_tokens, tokenizer.tokens, LearningConfig())
+    prior = ProgramPrior(legal_tokens, tokenizer.tokens, LearningConfig(grammar_weights=True))
     expected = texts_of(grammar, ("program",), 6)
     assert len(expected) > 50
     assert sum(expected.values()) > 0.99
@@ -157,7 +166,7 @@ def test_the_types_of_values():
 def test_the_tables_do_what_the_rules_say(tokenizer, legal_tokens, task):
     """Batches of random legal programs: the tensors follow each as a plain replay of the rules does."""
     task = load_task(task, tokenizer.tokens)
-    learning = LearningConfig(grammar_weights=False)
+    learning = LearningConfig(grammar_weights=False, type_weight=3.0)
     rules = types_shown_by(task)
     prior = ProgramPrior(legal_tokens, tokenizer.tokens, learning, rules)
     defined = task.start[1]
@@ -181,7 +190,7 @@ def test_first_programs_seldom_crash_by_their_types(tokenizer, legal_tokens):
     task = load_task("last", tokenizer.tokens)
     shares = {}
     for weight in (0.0, 3.0):
-        learning = LearningConfig(type_weight=weight, epsilon=0.0)
+        learning = LearningConfig(grammar_weights=True, type_weight=weight, epsilon=0.0)
         types = types_shown_by(task)
         generator = make_generator(
             tokenizer, legal_tokens, learning, start="function_body", defined=task.start[1], types=types
@@ -206,7 +215,7 @@ def runs_on(task, text):
 @pytest.mark.parametrize("mutation_share", [0.0, 0.5])
 def test_sampling_and_rescoring_agree_on_the_prior(tokenizer, legal_tokens, mutation_share):
     task = load_task("contains", tokenizer.tokens)
-    learning = LearningConfig(mutation_share=mutation_share, crossover_share=0.3)
+    learning = LearningConfig(grammar_weights=True, type_weight=3.0, mutation_share=mutation_share, crossover_share=0.3)
     types = types_shown_by(task)
     generator = make_generator(
         tokenizer, legal_tokens, learning, start="function_body", defined=task.start[1], types=types

@@ -1,7 +1,7 @@
 """`CodeGenerator`: proposes programs and learns from what they earned. The thin face of sampler.py and learner.py."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -61,7 +61,10 @@ class CodeGenerator:
         self._initial = initial
         self._ranks = ranks or Ranks()
         limits, learning = config.generator, config.learning
-        prior = ProgramPrior(legal_tokens, tokenizer.tokens, learning, types)
+        # Without the grammar nothing says what is of a class, or of a type.
+        plain = replace(learning, class_balance=0.0, grammar_weights=False, type_weight=0.0)
+        own = learning if limits.legal_tokens_only else plain
+        prior = ProgramPrior(legal_tokens, tokenizer.tokens, own, types)
         self._language = Language(tokenizer, legal_tokens, limits.max_length, limits.legal_tokens_only, prior)
         self._parents = ParentCache(self._language, prompt)
         self.randomness = Randomness(config.run.seed, self.device, self._ranks)
@@ -71,7 +74,7 @@ class CodeGenerator:
     def reset(self) -> None:
         """Fresh random weights and a fresh optimizer; the weights are drawn from the generator's own randomness.
 
-        What the policy likes at first is near the prior, to which its logits are added.
+        What the policy likes at first is near the prior.
         """
         seed = int(torch.randint(2**31, (1,), generator=self.randomness.tokens, device=self.device).item())
         sizes = self._config.model
@@ -80,6 +83,9 @@ class CodeGenerator:
             policy = CodePolicy(
                 len(self._tokenizer), sizes.embedding_dim, sizes.hidden_dim, sizes.num_layers, self._context_dim
             ).to(self.device)
+        if self._language.prior.is_even:
+            with torch.no_grad():
+                policy.head.bias.add_(self._language.prior.even.log())
         if self._initial is not None:
             self._initial(policy)
         self._ranks.spread(policy.parameters())

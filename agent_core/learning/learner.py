@@ -36,7 +36,7 @@ class Batch(NamedTuple):
     counts: Tensor  # (N, T) bool: the tokens that are learned from
     legal: Tensor  # (N, T, V) bool: what could have been written
     epsilon: Tensor  # (N,) the share of its choices that is left to chance
-    log_prior: Tensor  # (N, T, V) the prior's log-weights, up to a constant
+    log_prior: Tensor | None  # (N, T, V) what is added to the logits; None where the prior is even
 
 
 class Learner:
@@ -134,14 +134,11 @@ class Learner:
         chosen = counts[order].t()
         place, program = chosen.nonzero().unbind(1)
         program = order[program]
-        prior = log_prior[program, place]  # (choices, V)
-        log_probs, entropies = choices(
-            self.policy.logits(hidden[chosen[reached]], program, context) + prior,
-            legal[program, place],
-            epsilon[program],
-            ids[program, place],
-            prior.exp(),
-        )
+        logits, prior = self.policy.logits(hidden[chosen[reached]], program, context), self._language.prior.even
+        if log_prior is not None:
+            added = log_prior[program, place]  # (choices, V)
+            logits, prior = logits + added, added.exp()
+        log_probs, entropies = choices(logits, legal[program, place], epsilon[program], ids[program, place], prior)
         nothing = torch.zeros(ids.shape, dtype=log_probs.dtype, device=ids.device)
         return (nothing.index_put((program, place), log_probs), nothing.index_put((program, place), entropies))
 
@@ -159,11 +156,13 @@ def with_parents(programs: Rollouts, parents: Sequence[Parent], pad: int) -> Bat
     legal = programs.legal.new_ones((*shape, programs.legal.shape[-1]))
     ids[:batch, :length], counts[:batch, :length] = programs.ids, programs.chosen
     legal[:batch, :length] = programs.legal
-    log_prior = programs.log_prior.new_zeros(legal.shape)
-    log_prior[:batch, :length] = programs.log_prior
+    log_prior = None if programs.log_prior is None else programs.log_prior.new_zeros(legal.shape)
+    if log_prior is not None:
+        log_prior[:batch, :length] = programs.log_prior
     for row, parent in enumerate(parents, start=batch):
         own = len(parent.ids)
         ids[row, :own], counts[row, :own], legal[row, :own] = parent.ids, True, parent.legal
-        log_prior[row, :own] = parent.log_prior
+        if log_prior is not None and parent.log_prior is not None:
+            log_prior[row, :own] = parent.log_prior
     epsilon = torch.cat([programs.epsilon, programs.epsilon.new_zeros(len(parents))])
     return Batch(ids, counts, legal, epsilon, log_prior)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from agent_core.grammar.legal_tokens import LegalTokens, StackState
+from agent_core.learning.objectives import policy_probs
 from agent_core.learning.type_tables import TypeState, ValueTypes
 from agent_core.learning.value_types import Rules
 from agent_core.settings.config import LearningConfig
@@ -26,13 +27,26 @@ class ProgramPrior:
         self, legal_tokens: LegalTokens, tokens: Sequence[str], learning: LearningConfig, types: Rules | None = None
     ):
         """types: what a task's cases show; without them types are left out."""
-        even = -learning.class_balance * legal_tokens.class_sizes.log()
+        self.even = legal_tokens.class_sizes**-learning.class_balance  # (V,) what chance draws in proportion to
         self._weighted = learning.grammar_weights
-        self._log_weights = legal_tokens.log_weights if self._weighted else even.unsqueeze(0)  # (states, V) or (1, V)
+        even = self.even.log().unsqueeze(0)
+        self._log_weights = legal_tokens.log_weights if self._weighted else even  # (states, V) or (1, V)
         self._types: ValueTypes | None = None
         if learning.type_weight and types is not None:
             self._types = ValueTypes(types, tokens, legal_tokens.device)
             self._penalties = -learning.type_weight * self._types.misfit  # (rows, V)
+
+    @property
+    def is_even(self) -> bool:
+        """Whether there are neither weights nor types. Then nothing is added to the logits: the policy's own bias
+        begins at `even`, and what is left to chance is drawn from that."""
+        return not self._weighted and self._types is None
+
+    def probs(self, logits: Tensor, legal: Tensor, epsilon: Tensor, log_prior: Tensor | None) -> Tensor:
+        """(R, V) the policy's probabilities. log_prior: (R, V) what is added to the logits; None where `is_even`."""
+        if log_prior is None:
+            return policy_probs(logits, legal, epsilon, self.even)
+        return policy_probs(logits + log_prior, legal, epsilon, log_prior.exp())
 
     def begin(self, batch_size: int, max_length: int) -> PriorState:
         """A batch of empty programs."""

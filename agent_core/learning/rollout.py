@@ -27,7 +27,7 @@ class Rollouts:
     chosen: Tensor  # (B, T) bool: the tokens that the policy chose in this batch; the others were given by a plan
     legal: Tensor  # (B, T, V) bool: what could have been written
     log_probs: Tensor  # (B, T) of the chosen tokens when they were sampled; 0 elsewhere
-    log_prior: Tensor  # (B, T, V) the prior's log-weights of what could have been written, up to a constant
+    log_prior: Tensor | None  # (B, T, V) what is added to the logits; None where the prior is even
     mutated: Tensor  # (B,) bool: has a parent, whichever operator proposed it
     epsilon: Tensor  # (B,) the share of each program's choices that is left to chance
 
@@ -83,7 +83,8 @@ class OpenRollouts:
         self._chosen = torch.zeros(shape, dtype=torch.bool, device=device)
         self._legal = torch.ones((*shape, len(self._tokenizer)), dtype=torch.bool, device=device)
         self._probs = torch.ones(shape, dtype=epsilon.dtype, device=device)
-        self._log_prior = torch.zeros((*shape, len(self._tokenizer)), device=device)
+        weighted = self._stacks is not None and not language.prior.is_even
+        self._log_prior = torch.zeros((*shape, len(self._tokenizer)), device=device) if weighted else None
 
     def legal(self) -> Tensor:
         """(R, V) bool: what may come next. It says nothing where a token is kept."""
@@ -105,10 +106,10 @@ class OpenRollouts:
         alone = legal.sum(dim=1, keepdim=True) == 1
         return legal.scatter_(1, forbidden, legal.gather(1, forbidden) & alone)
 
-    def log_prior(self) -> Tensor:
-        """(R, V) the prior's log-weights of what may come next, all alike where the grammar is left out."""
-        if self._stacks is None:
-            return self._log_prior[0, : len(self.token)]
+    def log_prior(self) -> Tensor | None:
+        """(R, V) what is added to the logits of what may come next; None where the prior is even."""
+        if self._log_prior is None or self._stacks is None:
+            return None
         log_prior = self._language.prior.log_weights(self._prior_state, self._stacks)
         self._log_prior[self._place].index_copy_(0, self._rows, log_prior)
         return log_prior
@@ -165,7 +166,7 @@ class OpenRollouts:
             column[: self._place].transpose(0, 1) for column in (self._ids, self._chosen, self._legal, self._probs)
         )
         log_probs = torch.where(chosen, probs, 1.0).log()
-        log_prior = self._log_prior[: self._place].transpose(0, 1)
+        log_prior = None if self._log_prior is None else self._log_prior[: self._place].transpose(0, 1)
         mask = ids != self._tokenizer.pad
         return Rollouts(ids, mask, chosen, legal, log_probs, log_prior, self._mutated, self._epsilons)
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from agent_core.grammar.legal_tokens import Prompt
 from agent_core.learning.language import Language
 from agent_core.learning.length_budget import draw_length_budget
-from agent_core.learning.objectives import draw, policy_probs
+from agent_core.learning.objectives import draw
 from agent_core.learning.operators.parents import KnownPrograms, ParentCache
 from agent_core.learning.operators.table import OPERATORS, plan_batch
 from agent_core.learning.plan import RolloutPlan
@@ -48,11 +48,11 @@ class Sampler:
             self._plan(prompts, share, known),
             on_ended,
         )
+        prior = self._language.prior
         while not rollouts.ended:
             legal = rollouts.legal()  # (R, V), R programs being under way
             log_prior = rollouts.log_prior()  # (R, V)
-            logits = reader.read(rollouts.token) + log_prior
-            probs = policy_probs(logits, legal, rollouts.epsilon, log_prior.exp())  # (R, V)
+            probs = prior.probs(reader.read(rollouts.token), legal, rollouts.epsilon, log_prior)  # (R, V)
             token = draw(probs, torch.rand(len(probs), generator=random, device=device))  # (R,)
             left = rollouts.take(token, legal, probs.gather(1, token.unsqueeze(1)).squeeze(1))
             if left is not None:

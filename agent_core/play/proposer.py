@@ -9,7 +9,7 @@ from torch import Tensor
 from agent_core.grammar.legal_tokens import Prompt
 from agent_core.learning.language import Language, TokenIds
 from agent_core.learning.length_budget import draw_length_budget
-from agent_core.learning.objectives import draw, policy_probs
+from agent_core.learning.objectives import draw
 from agent_core.learning.operators import mutation
 from agent_core.learning.operators.parents import KnownPrograms, ParentCache
 from agent_core.learning.operators.proposal import Request
@@ -76,11 +76,12 @@ class Proposer:
         budgets[sources.chance :] = self._language.max_length
         rollouts = OpenRollouts(self._language, [prompt] * count, epsilons, budgets, plan, None)
         reader = policy.reader(count, contexts)
+        prior = self._language.prior
         while not rollouts.ended:
             legal = rollouts.legal()  # (R, V)
             log_prior = rollouts.log_prior()  # (R, V)
-            scores = (reader.read(rollouts.token) + log_prior) / self._temperature
-            probs = policy_probs(scores, legal, rollouts.epsilon, log_prior.exp())
+            scores = reader.read(rollouts.token) / self._temperature
+            probs = prior.probs(scores, legal, rollouts.epsilon, log_prior)
             token = draw(probs, torch.rand(len(probs), generator=random, device=device))  # (R,)
             left = rollouts.take(token, legal, probs.gather(1, token.unsqueeze(1)).squeeze(1))
             if left is not None:

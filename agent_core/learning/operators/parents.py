@@ -46,7 +46,7 @@ class Parent:
     prompt: Prompt
     ids: Tensor  # (T,) on the CPU, where operators work
     legal: Tensor  # (T, V) on the device of the legal tokens
-    log_prior: Tensor  # (T, V) there, too: the prior's log-weights, up to a constant
+    log_prior: Tensor | None  # (T, V) there, too: what is added to the logits; None where the prior is even
     open: Tensor  # (T,) float on the CPU: 1 where another token could have stood; at least one
     spans: Tensor  # (spans, 4) int64 on the CPU, a `Span` each; at least one
     span_weights: Tensor  # (spans,) how often each is drawn: every place where a span can begin is as likely
@@ -97,10 +97,12 @@ def examine(programs: Sequence[Sequence[int]], language: Language, prompts: Sequ
         legal.append(legal_tokens.legal(state))
         stacks.append(state.stack.clone())
         pointers.append(state.pointer)
-        log_priors.append(prior.log_weights(prior_state, state))
-        prior.advance(prior_state, token)
+        if not prior.is_even:
+            log_priors.append(prior.log_weights(prior_state, state))
+            prior.advance(prior_state, token)
         served.append(legal_tokens.advance(state, token))
-    all_legal, log_prior = torch.stack(legal, dim=1), torch.stack(log_priors, dim=1)  # (E, T, V)
+    all_legal = torch.stack(legal, dim=1)  # (E, T, V)
+    log_prior = torch.stack(log_priors, dim=1) if log_priors else None  # (E, T, V)
     deepest = max(int(pointer.max()) for pointer in pointers) + 1
     columns = [torch.stack(kind, dim=1).tolist() for kind in ([s[:, :deepest] for s in stacks], pointers, served)]
     choice = (all_legal.sum(dim=2) > 1).tolist()
@@ -109,7 +111,8 @@ def examine(programs: Sequence[Sequence[int]], language: Language, prompts: Sequ
     parents = []
     for row, (program, prompt) in enumerate(zip(programs, prompts, strict=True)):
         replay = [column[row] for column in columns]
-        tables = all_legal[row, : len(program)], log_prior[row, : len(program)]
+        own_prior = None if log_prior is None else log_prior[row, : len(program)]
+        tables = all_legal[row, : len(program)], own_prior
         parents.append(_parent(program, prompt, tables, choice[row], replay, legal_tokens))
     return parents
 
@@ -117,7 +120,7 @@ def examine(programs: Sequence[Sequence[int]], language: Language, prompts: Sequ
 def _parent(
     program: Sequence[int],
     prompt: Prompt,
-    tables: tuple[Tensor, Tensor],
+    tables: tuple[Tensor, Tensor | None],
     choice: list[bool],
     replay: list[list],
     legal_tokens: LegalTokens,
@@ -147,7 +150,7 @@ def _without_spans(program: Sequence[int], prompt: Prompt, allowed: Tensor) -> P
         prompt,
         torch.tensor(program),
         allowed.expand(length, -1),
-        torch.zeros((length, len(allowed)), device=allowed.device),
+        None,
         torch.ones(length),
         torch.tensor([_WHOLE]),
         torch.ones(1),

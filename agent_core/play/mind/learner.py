@@ -34,6 +34,9 @@ class MindLearner:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = MindNetwork(len(language.tokenizer), sizes).to(self.device)
+        if language.prior.is_even:
+            with torch.no_grad():
+                self.network.policy.head.bias.add_(language.prior.even.log())
         ranks.spread(self.network.parameters())
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=sizes.learning_rate)
         self.steps = 0

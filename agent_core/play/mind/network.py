@@ -33,7 +33,7 @@ class Replayed:
     ids: Tensor  # (B, T) int64, <PAD> after <EOS>
     mask: Tensor  # (B, T) bool: the program's own tokens, <EOS> among them
     legal: Tensor  # (B, T, V) bool
-    log_prior: Tensor  # (B, T, V) the prior's log-weights, to which the policy's logits are added
+    log_prior: Tensor | None  # (B, T, V) what is added to the policy's logits; None where the prior is even
 
 
 def log_likelihood(policy: CodePolicy, programs: Replayed, contexts: Tensor | None, sos: int) -> Tensor:
@@ -51,7 +51,9 @@ def log_likelihood(policy: CodePolicy, programs: Replayed, contexts: Tensor | No
     hidden = policy.hidden(inputs[order].t()[reached], sizes, first)  # (N, H)
     place, program = reached.nonzero().unbind(1)
     program = order[program]
-    logits = policy.logits(hidden, program, contexts) + programs.log_prior[program, place]  # (N, V)
+    logits = policy.logits(hidden, program, contexts)  # (N, V)
+    if programs.log_prior is not None:
+        logits = logits + programs.log_prior[program, place]
     own = torch.log_softmax(logits.masked_fill(~programs.legal[program, place], -torch.inf), dim=1)
     chosen = own.gather(1, ids[program, place].unsqueeze(1)).squeeze(1)
     return chosen.new_zeros(len(ids)).index_add(0, program, chosen)

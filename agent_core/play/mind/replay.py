@@ -18,7 +18,9 @@ def replay(programs: Sequence[Sequence[int]], prompts: Sequence[Prompt], languag
     prior, prior_state = language.prior, language.prior.begin(len(programs), language.max_length)
     for place in range(longest):
         legal.append(legal_tokens.legal(stacks))
-        log_priors.append(prior.log_weights(prior_state, stacks))
-        prior.advance(prior_state, ids[:, place])
+        if not prior.is_even:
+            log_priors.append(prior.log_weights(prior_state, stacks))
+            prior.advance(prior_state, ids[:, place])
         legal_tokens.advance(stacks, ids[:, place])
-    return Replayed(ids, ids != legal_tokens.pad, torch.stack(legal, dim=1), torch.stack(log_priors, dim=1))
+    log_prior = torch.stack(log_priors, dim=1) if log_priors else None
+    return Replayed(ids, ids != legal_tokens.pad, torch.stack(legal, dim=1), log_prior)
