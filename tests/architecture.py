@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "utils",
     ),
     "learning": ("network", "grammar", "distributed", "settings", "tokenizer", "utils"),
-    "scoring": ("tasks", "sandbox", "interpreter", "distributed", "settings", "utils"),
+    "scoring": ("tasks", "sandbox", "interpreter", "settings", "utils"),
     "sandbox": ("interpreter", "settings", "utils"),
     "grammar": ("tokenizer", "utils"),
     "tasks": ("sandbox", "interpreter", "settings", "utils"),
