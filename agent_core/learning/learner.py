@@ -156,13 +156,14 @@ def with_parents(programs: Rollouts, parents: Sequence[Parent], pad: int) -> Bat
     legal = programs.legal.new_ones((*shape, programs.legal.shape[-1]))
     ids[:batch, :length], counts[:batch, :length] = programs.ids, programs.chosen
     legal[:batch, :length] = programs.legal
-    log_prior = None if programs.log_prior is None else programs.log_prior.new_zeros(legal.shape)
-    if log_prior is not None:
-        log_prior[:batch, :length] = programs.log_prior
+    own_prior, log_prior = programs.log_prior, None
+    if own_prior is not None:
+        log_prior = own_prior.new_zeros(legal.shape)
+        log_prior[:batch, :length] = own_prior
     for row, parent in enumerate(parents, start=batch):
-        own = len(parent.ids)
+        own, added = len(parent.ids), parent.log_prior
         ids[row, :own], counts[row, :own], legal[row, :own] = parent.ids, True, parent.legal
-        if log_prior is not None and parent.log_prior is not None:
-            log_prior[row, :own] = parent.log_prior
+        if log_prior is not None and added is not None:
+            log_prior[row, :own] = added
     epsilon = torch.cat([programs.epsilon, programs.epsilon.new_zeros(len(parents))])
     return Batch(ids, counts, legal, epsilon, log_prior)
