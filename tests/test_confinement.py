@@ -165,14 +165,14 @@ def test_memory_is_limited(user):
 @pytest.mark.parametrize("code", ["while True: pass", "sum(range(10**12))", "time.sleep(60)", "while True: say('')"])
 def test_time_is_limited_from_outside(code):
     answer = confined(["try:\n    " + code + "\nexcept OSError: pass"], timeout_seconds=0.3)[0]
-    assert answer["seconds"] < 10.0  # of minutes, and longer; a busy machine may take a few of them
+    assert answer["seconds"] < 1.0
     assert "left" not in answer
 
 
 def test_a_flood_of_results_is_cut():
     answer = confined(["while True: say('x' * 60000)"])[0]
     assert answer["data"] == ""
-    assert answer["seconds"] < 10.0
+    assert answer["seconds"] < 1.0
 
 
 def test_a_child_does_not_outlive_its_worker():
