@@ -27,17 +27,8 @@ _ARGUMENT = {
     "str": ANY,
     "int": ANY - LIST,
 }
-_RESULT = {
-    "range": LIST,
-    "len": NUMBER,
-    "sum": NUMBER,
-    "max": NUMBER,
-    "min": NUMBER,
-    "abs": NUMBER,
-    "sorted": LIST,
-    "str": TEXT,
-    "int": NUMBER,
-}
+_RESULT = {"range": LIST, "sorted": LIST, "str": TEXT}
+_RESULT |= dict.fromkeys(("len", "sum", "max", "min", "abs", "int"), NUMBER)
 _SEVERAL = ("range", "max", "min")  # built-ins of more than one argument
 _COMPARISONS = ("==", "!=", "<", ">", "<=", ">=")
 _ALIKE = (
