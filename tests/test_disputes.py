@@ -9,7 +9,8 @@ import torch
 from agent_core.agent import Agent
 from agent_core.distributed.ranks import Ranks
 from agent_core.run.console import show_verdict
-from agent_core.run.loop import RunRecorder, TrainingRun
+from agent_core.run.loop import TrainingRun
+from agent_core.run.recorder import RunRecorder
 from agent_core.sandbox.executor import CaseResult, Executor, JailError
 from agent_core.scoring.disputes import WHICH, first_difference
 from agent_core.settings.config import load_config

@@ -10,7 +10,7 @@ from torch.distributed.run import parse_args as torchrun_words
 
 import runner
 from agent_core.play.progress import PLAY_FIGURES
-from agent_core.run.loop import COLUMNS
+from agent_core.run.recorder import COLUMNS
 from agent_core.settings.config import load_config
 from agent_core.tasks.task import load_task
 from memory.history.run_log import RunLog

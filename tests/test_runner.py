@@ -11,7 +11,7 @@ import time
 import pytest
 import torch
 
-from agent_core.run.loop import COLUMNS
+from agent_core.run.recorder import COLUMNS
 from runner import main
 from tests.conftest import ROOT
 from tokenizer import read_vocabulary

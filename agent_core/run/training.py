@@ -17,8 +17,9 @@ from agent_core.play.player import Player
 from agent_core.play.relabel import TaskLessons
 from agent_core.play.saved import load as load_mind
 from agent_core.run.console import say, show_banner, show_verdict
-from agent_core.run.loop import NullRecorder, RunRecorder, TrainingRun
+from agent_core.run.loop import TrainingRun
 from agent_core.run.parts import Parts
+from agent_core.run.recorder import NullRecorder, RunRecorder
 from agent_core.sandbox.executor import Executor
 from agent_core.settings.config import Config, differences
 from memory.history.run_log import new_run_folder, read_settings

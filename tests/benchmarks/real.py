@@ -25,8 +25,9 @@ from statistics import median
 import torch
 
 from agent_core.agent import Agent
-from agent_core.run.loop import NullRecorder, TrainingRun
+from agent_core.run.loop import TrainingRun
 from agent_core.run.parts import Parts
+from agent_core.run.recorder import NullRecorder
 from agent_core.run.training import Stop
 from agent_core.sandbox.executor import Executor
 from agent_core.scoring.scorer import Scorer

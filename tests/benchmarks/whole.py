@@ -19,8 +19,9 @@ from agent_core.learning.generator import CodeGenerator
 from agent_core.learning.learner import Learner
 from agent_core.learning.operators.parents import ParentCache
 from agent_core.learning.sampler import Sampler
-from agent_core.run.loop import COLUMNS, NullRecorder, TrainingRun
+from agent_core.run.loop import TrainingRun
 from agent_core.run.parts import Parts
+from agent_core.run.recorder import COLUMNS, NullRecorder
 from agent_core.sandbox import dispatch
 from agent_core.sandbox.executor import Executor
 from agent_core.scoring.scorer import Scorer
