@@ -8,7 +8,7 @@ from agent_core.agent_state import SCORES, AgentState
 from agent_core.batch_exchange import Share
 from agent_core.distributed.ranks import Ranks
 from agent_core.grammar.legal_tokens import LegalTokens, Prompt
-from agent_core.learning.generator import CodeGenerator
+from agent_core.learning.generator import Beginning, CodeGenerator
 from agent_core.learning.operators.parents import KnownPrograms
 from agent_core.learning.vocabulary_change import carry_program, match_tokens
 from agent_core.play.mind.start import TaskStart
@@ -52,9 +52,8 @@ class Agent:
         if start is None:
             self.generator = CodeGenerator(tokenizer, legal_tokens, prompt, config, ranks, types=types)
         else:
-            self.generator = CodeGenerator(
-                tokenizer, legal_tokens, prompt, start.config, ranks, start.context_dim, start.begin, types
-            )
+            beginning = Beginning(start.context_dim, start.begin)
+            self.generator = CodeGenerator(tokenizer, legal_tokens, prompt, start.config, ranks, beginning, types)
         self.ranks = ranks or Ranks()
         self.task_run = TaskRun(task, tokenizer, executor, config, self.ranks)
         self._latest: list[TokenIds] = []

@@ -10,7 +10,7 @@ from torch.overrides import TorchFunctionMode
 
 from agent_core.grammar.legal_tokens import LegalTokens, Prompt
 from agent_core.grammar.rules import parse_grammar
-from agent_core.learning.generator import CodeGenerator
+from agent_core.learning.generator import Beginning, CodeGenerator
 from agent_core.learning.learner import with_parents
 from agent_core.learning.objectives import policy_gradient_loss
 from agent_core.learning.operators.parents import KnownPrograms, Span
@@ -49,7 +49,7 @@ def make_generator(
         learning=learning,
     )
     prompt = Prompt(start, tuple(defined))
-    return CodeGenerator(tokenizer, legal_tokens, prompt, config, context_dim=context_dim, types=types)
+    return CodeGenerator(tokenizer, legal_tokens, prompt, config, beginning=Beginning(context_dim), types=types)
 
 
 def rescored(generator, programs):

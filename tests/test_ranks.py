@@ -23,7 +23,7 @@ from agent_core.distributed import heartbeat
 from agent_core.distributed.ranks import Ranks, join
 from agent_core.grammar.legal_tokens import LegalTokens, Prompt
 from agent_core.grammar.rules import read_grammar
-from agent_core.learning.generator import CodeGenerator
+from agent_core.learning.generator import Beginning, CodeGenerator
 from agent_core.learning.operators.parents import KnownPrograms
 from agent_core.learning.rollout import Rollouts
 from agent_core.sandbox.executor import Executor
@@ -190,7 +190,7 @@ def gradients_of_both(batches, context_dim):
     made, random = (tokenizer, legal_tokens, Prompt(*task.start), config), torch.Generator().manual_seed(1)
     found = []
     with join() as ranks:
-        alone, one_of_many = (CodeGenerator(*made, each, context_dim) for each in (Ranks(), ranks))
+        alone, one_of_many = (CodeGenerator(*made, each, Beginning(context_dim)) for each in (Ranks(), ranks))
         for batch, elite_count in batches:
             one_of_many.policy.load_state_dict(alone.policy.state_dict())
             elites = list(dict.fromkeys(alone.generate(20).rows()))[:elite_count]

@@ -1,7 +1,7 @@
 """`CodeGenerator`: proposes programs and learns from what they earned. The thin face of sampler.py and learner.py."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -31,6 +31,14 @@ from tokenizer import Tokenizer
 Elites = Sequence[TokenIds] | KnownPrograms  # rows alone have the generator's own prompt, and no context
 
 
+@dataclass(frozen=True)
+class Beginning:
+    """What a policy begins with, now and after every `CodeGenerator.reset`."""
+
+    context_dim: int = 0  # numbers of the context that each program may be given, C; 0: programs depend on nothing
+    initial: Callable[[CodePolicy], None] | None = None  # gives it its first weights; None: they are random
+
+
 class CodeGenerator:
     """Samples programs from an LSTM policy and improves it by REINFORCE with Adam.
 
@@ -45,20 +53,16 @@ class CodeGenerator:
         prompt: Prompt,
         config: Config,
         ranks: Ranks | None = None,
-        context_dim: int = 0,
-        initial: Callable[[CodePolicy], None] | None = None,
+        beginning: Beginning = Beginning(),
         types: Rules | None = None,
     ):
-        """prompt: where programs begin that are asked for without one of their own. context_dim: numbers of the context
-        that each program may be given, C; 0 where programs depend on nothing. initial: gives a policy the weights that
-        it begins with, now and after every `reset`; None: they are random. types: what is known of arguments and
-        answers.
+        """prompt: where programs begin that are asked for without one of their own. types: what is known of arguments
+        and answers.
 
         Weights and sampling both follow from the config's seed. Every tensor lives on the device of the legal tokens.
         """
         self.device = legal_tokens.device
-        self._tokenizer, self._prompt, self._config, self._context_dim = tokenizer, prompt, config, context_dim
-        self._initial = initial
+        self._tokenizer, self._prompt, self._config, self._beginning = tokenizer, prompt, config, beginning
         self._ranks = ranks or Ranks()
         limits, learning = config.generator, config.learning
         # Without the grammar nothing says what is of a class, or of a type.
@@ -81,13 +85,17 @@ class CodeGenerator:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             policy = CodePolicy(
-                len(self._tokenizer), sizes.embedding_dim, sizes.hidden_dim, sizes.num_layers, self._context_dim
+                len(self._tokenizer),
+                sizes.embedding_dim,
+                sizes.hidden_dim,
+                sizes.num_layers,
+                self._beginning.context_dim,
             ).to(self.device)
         if self._language.prior.is_even:
             with torch.no_grad():
                 policy.head.bias.add_(self._language.prior.even.log())
-        if self._initial is not None:
-            self._initial(policy)
+        if self._beginning.initial is not None:
+            self._beginning.initial(policy)
         self._ranks.spread(policy.parameters())
         self._learner = Learner(policy, self._language, self._parents, self._config, self._ranks)
 
@@ -160,7 +168,7 @@ class CodeGenerator:
         return self.randomness.state() | {
             "tokens": self._tokenizer.tokens,
             "model": asdict(self._config.model),
-            "context_dim": self._context_dim,
+            "context_dim": self._beginning.context_dim,
         }
 
     def load(
@@ -175,7 +183,7 @@ class CodeGenerator:
         same_run: whether the randomness goes on, too. Raises UserError where the network has another shape.
         """
         check_architecture(run_state["model"], self._config.model)
-        check_context(run_state.get("context_dim", 0), self._context_dim)
+        check_context(run_state.get("context_dim", 0), self._beginning.context_dim)
         notes: list[str] = []
         if run_state["tokens"] != self._tokenizer.tokens:
             ids = match_tokens(run_state["tokens"], self._tokenizer.tokens)
