@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 from agent_core.progress import Progress
 from agent_core.settings.config import RunConfig
 
+_LEAST = 1 / 3  # of the attempts that a task took first: fewer are not tried, even at the end
+
 
 class Again(NamedTuple):
     """A task that was solved before, tried again by a policy that knows it only from the mind."""
@@ -98,18 +100,18 @@ def next_visit(standings: Mapping[str, Standing], plan: Plan) -> Visit | None:
     if left_to_learn(standings, plan) > 0:
         share = plan.again_share / 2  # the other half is for the end
         due = [name for name, each in standings.items() if each.done and 2 * each.looked_at <= learned(standings)]
-        if visit := _again(due, standings, plan, int(share * learned(standings))):
+        if visit := _again(due, standings, plan, int(share * learned(standings)), least=1.0):
             return visit
         waiting = [name for name, each in standings.items() if not each.done]
         if waiting:
             name = min(waiting, key=lambda name: standings[name].visits)
             return Visit(name, again=False, limit=plan.first_visit << standings[name].visits)
     solved = [name for name, each in standings.items() if each.solved_at and each.looked_at < learned(standings)]
-    return _again(solved, standings, plan, int(plan.max_attempts * plan.again_share))
+    return _again(solved, standings, plan, int(plan.max_attempts * plan.again_share), least=_LEAST)
 
 
-def _again(names: list[str], standings: Mapping[str, Standing], plan: Plan, most: int) -> Visit | None:
-    """The task that took the fewest attempts, if as many may be made once more.
+def _again(names: list[str], standings: Mapping[str, Standing], plan: Plan, most: int, least: float) -> Visit | None:
+    """The task that took the fewest attempts, if as many may be made once more, or at least this share of them.
 
     most: attempts that solving again may take in all.
     """
@@ -117,6 +119,5 @@ def _again(names: list[str], standings: Mapping[str, Standing], plan: Plan, most
         return None
     name = min(names, key=lambda name: standings[name].solved_at or 0)
     limit = max(plan.first_visit, standings[name].solved_at or 0)
-    used = repeated(standings)
-    left = min(most, plan.max_attempts - learned(standings)) - used
-    return Visit(name, again=True, limit=limit) if limit <= left else None
+    left = min(most, plan.max_attempts - learned(standings)) - repeated(standings)
+    return Visit(name, again=True, limit=min(limit, left)) if least * limit <= left else None
