@@ -9,7 +9,6 @@ from agent_core.play.relabel import TaskLessons
 from agent_core.play.saved import state_of
 from agent_core.run.parts import Parts
 from agent_core.settings.config import Config
-from agent_core.tasks.task import Task
 
 
 class Mind:
@@ -19,13 +18,10 @@ class Mind:
         """player: who holds it; also: what a saved mind holds besides."""
         self._player, self._also = player, dict(also)
 
-    def start(self, config: Config, parts: Parts) -> TaskStart:
-        """What a visit takes of it, as it is now."""
-        return TaskStart(self._player.learner.state(), config, parts.tokenizer, parts.device)
-
-    def lessons(self, task: Task) -> TaskLessons:
-        """Of one task."""
-        return TaskLessons(self._player, task, self._also)
+    def visit(self, config: Config, parts: Parts) -> tuple[TaskStart, TaskLessons]:
+        """What a visit takes of it, as it is now, and what it gives back."""
+        start = TaskStart(self._player.learner.state(), config, parts.tokenizer, parts.device)
+        return start, TaskLessons(self._player, parts.task, self._also)
 
     def state(self) -> dict[str, Any]:
         """As it is saved."""

@@ -73,13 +73,15 @@ class ManyRun:
 
     def _visit(self, visit: Visit, signalled: Callable[[], int], bar: TotalBar) -> bool:
         """Begins a visit or goes on with it. Returns whether it is over; if not, it is saved."""
-        standing = self._state.standings[visit.task]
-        agent = self._agent(visit)
+        parts, standing = self._parts[visit.task], self._state.standings[visit.task]
+        config = self._config_of(visit)
+        start, lessons = self.mind.visit(config, parts) if self.mind else (None, None)
+        agent = Agent(config, parts.task, parts.tokenizer, parts.legal_tokens, self._executor, self._ranks, start)
+        self._take_up(agent, visit)
         began = self._state.current.began if self._state.current else agent.progress.attempts
         books = NullRecorder()
         if self._ranks.leads:
             books = self._recorder(visit, agent, began, bar)
-        lessons = self.mind.lessons(agent.task) if self.mind else None
         seconds = 0.0 if visit.again else standing.seconds
         run = TrainingRun(agent, books, seconds, self._state.seed, lessons, self._unsaved)
 
@@ -117,23 +119,22 @@ class ManyRun:
             books.write_to(folder, self._config)
         return books
 
-    def _agent(self, visit: Visit) -> Agent:
-        """The agent of the task as the visit begins, or as it was saved in the middle of it."""
-        parts, standing = self._parts[visit.task], self._state.standings[visit.task]
+    def _config_of(self, visit: Visit) -> Config:
+        """The settings of a visit: the attempts on its task that are allowed, and a seed of its own to solve it again."""
+        standing = self._state.standings[visit.task]
         most, seed = standing.attempts + left_to_learn(self.standings, self.plan), self._state.seed
         if visit.again:
             most, seed = visit.limit, (seed + 1 + len(standing.again)) % 2**32
-        config = replace(self._config, run=replace(self._config.run, max_attempts=most, seed=seed))
-        start = self.mind.start(config, parts) if self.mind else None
-        agent = Agent(config, parts.task, parts.tokenizer, parts.legal_tokens, self._executor, self._ranks, start)
-        if self._state.current:
-            self._load(agent, vars(self._state.current))
-        elif not visit.again and (kept := self._state.kept_of(visit.task)):
-            self._load(agent, kept)
-        return agent
+        return replace(self._config, run=replace(self._config.run, max_attempts=most, seed=seed))
 
-    def _load(self, agent: Agent, kept: Mapping[str, Any]) -> None:
-        """Takes up a task. Its policy goes on where it can: not if it begins from the mind at every visit, or did."""
+    def _take_up(self, agent: Agent, visit: Visit) -> None:
+        """Has the agent go on from what is known of the task: from the middle of a visit, or from the last one. Its
+        policy goes on where it can: not if it begins from the mind at every visit, or did."""
+        kept: Mapping[str, Any] | None = None if visit.again else self._state.kept_of(visit.task)
+        if self._state.current:
+            kept = vars(self._state.current)
+        if kept is None:
+            return
         warm = kept["agent"]["generator"].get("context_dim", 0) > 0
         if "policy" in kept and warm == (self.mind is not None):
             notes = agent.load(kept["policy"], kept["optimizer"], kept["agent"])

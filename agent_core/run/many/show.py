@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from agent_core.run.many.schedule import Standing, repeated, total
@@ -47,7 +48,17 @@ def table(standings: Mapping[str, Standing]) -> list[str]:
     for first, *others in rows:
         numbers = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))
         lines.append("  ".join([first.ljust(widths[0]), *numbers]))
-    return [*lines, summary(standings)]
+    return [*lines, summary(standings), *remembered(standings)]
+
+
+def remembered(standings: Mapping[str, Standing]) -> list[str]:
+    """How solving again went in all, in a line; nothing where it was not tried."""
+    tried = [(each.again[-1].solved_at, each.solved_at) for each in standings.values() if each.again and each.solved_at]
+    if not tried:
+        return []
+    shares = [again / first for again, first in tried if again is not None]
+    line = f"{len(shares)} of {len(tried)} solved again from the mind"
+    return [f"{line}, in a median of {median(shares):.2f} of the attempts that they took at first" if shares else line]
 
 
 def summary(standings: Mapping[str, Standing]) -> str:
