@@ -120,7 +120,7 @@ class ManyRun:
         return books
 
     def _config_of(self, visit: Visit) -> Config:
-        """The settings of a visit: the attempts on its task that are allowed, and a seed of its own to solve it again."""
+        """The settings of a visit: how many attempts its task may have, and a seed of its own to solve it again."""
         standing = self._state.standings[visit.task]
         most, seed = standing.attempts + left_to_learn(self.standings, self.plan), self._state.seed
         if visit.again:
