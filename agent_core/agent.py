@@ -161,10 +161,17 @@ class Agent:
         generator = self.generator.run_state()
         return AgentState(rules=self.rules, settings=self._settings, generator=generator, **task_state).plain()
 
-    def load(self, model_state: dict, optimizer_state: dict, state: dict[str, Any]) -> list[str]:
+    def begin_anew(self) -> None:
+        """A new life of the policy with all that is known of the task, elites among it: the mind may have grown."""
+        self.generator.reset()
+        self._context = (-1, None)
+        self.progress.restarted_at = self.progress.attempts
+
+    def load(self, model_state: dict | None, optimizer_state: dict, state: dict[str, Any]) -> list[str]:
         """Goes on from what was saved, in this task or another. Returns what there is to say about it.
 
-        Another task, or one solved before, is a new run that starts with the weights that are there. Raises UserError.
+        model_state: None where the caller has the weights `begin_anew` after this. Another task, or one solved before,
+        is a new run that starts with the weights that are there. Raises UserError.
         """
         saved = AgentState.of(state)
         progress = Progress(**saved.progress)

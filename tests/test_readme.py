@@ -107,14 +107,15 @@ def test_every_command_of_the_runner_runs(tmp_path, monkeypatch, capsys):
     ]
     shown = {}
     for words in sorted([[], *of_script("runner.py")]):  # first one without words, so that there is something saved
-        assert runner.main([*small, *words]) == 0, words
-        shown[words[0] if words else ""] = capsys.readouterr().out
+        assert runner.main([*words, *small]) == 0, words  # the last word on a setting counts
+        shown[" ".join(words)] = capsys.readouterr().out
     assert "AltLAS: hello_world" in shown[""]
     assert "maximum" in shown["--tasks"]
-    assert "AltLAS: maximum" in shown["--set"]
+    assert "AltLAS: maximum" in shown["--set run.task=maximum"]
+    assert "AltLAS: 34 tasks" in shown["--set run.task=ladder --set run.max_attempts=5e6"]
     assert "report.html" in shown["--report"]
-    assert shown["--sample"].count("# reward ") == 5
-    scored = json.loads(shown["--score"])
+    assert shown["--sample 5"].count("# reward ") == 5
+    scored = json.loads(shown["--score mine.py"])
     assert scored["departure"] == "line 1, character 6: got 'hello', wanted 'hello world'"
 
 

@@ -173,15 +173,18 @@ class CodeGenerator:
 
     def load(
         self,
-        model_state: dict[str, Tensor],
+        model_state: dict[str, Tensor] | None,
         optimizer_state: dict[str, Any],
         run_state: dict[str, Any],
         same_run: bool,
     ) -> list[str]:
         """Takes back what was saved; tokens are matched by text. Returns what there is to say about it.
 
-        same_run: whether the randomness goes on, too. Raises UserError where the network has another shape.
+        model_state: None for the randomness alone; same_run: whether that goes on, too. Raises UserError where the
+        network has another shape.
         """
+        if model_state is None:
+            return self.randomness.load(run_state)
         check_architecture(run_state["model"], self._config.model)
         check_context(run_state.get("context_dim", 0), self._beginning.context_dim)
         notes: list[str] = []

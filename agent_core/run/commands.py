@@ -10,13 +10,14 @@ from pathlib import Path
 import torch
 
 from agent_core.agent import Agent
-from agent_core.distributed.ranks import RankLost, SaidElsewhere, join
+from agent_core.distributed.ranks import RankLost, Ranks, SaidElsewhere, join
 from agent_core.grammar.legal_tokens import LegalTokens
 from agent_core.grammar.rules import read_grammar
 from agent_core.run.console import say
 from agent_core.run.file_score import file_score
+from agent_core.run.many.training import train_many
 from agent_core.run.memory_advice import advice, lacks_memory
-from agent_core.run.parts import PLAY, Parts, task_and_tokenizer
+from agent_core.run.parts import Parts, task_and_tokenizer
 from agent_core.run.play import play
 from agent_core.run.streams import ReaderLeft, answer
 from agent_core.run.training import start_of, train
@@ -24,6 +25,7 @@ from agent_core.sandbox.executor import Executor
 from agent_core.settings.config import Config, load_config
 from agent_core.tasks.feasibility import Vocabulary
 from agent_core.tasks.make_task import make_task
+from agent_core.tasks.selection import PLAY, are_several
 from agent_core.tasks.task import FUNCTION, RUNGS, builtin_tasks, load_task
 from agent_core.tasks.task_file import check
 from memory.history.report import write_report
@@ -39,7 +41,8 @@ def carry_out(options: argparse.Namespace) -> int:
             config = load_config(options.config, options.set)
             if command := other_command(options):
                 return command(config) if ranks.leads else 0
-            return (play if config.run.task == PLAY else train)(config, options, ranks)
+            learn = play if config.run.task == PLAY else train_many if are_several(config.run.task) else train
+            return learn(config, options, ranks)
     except ReaderLeft:
         return 0  # whoever asked has got as much as was wanted
     except UserError as error:
@@ -54,7 +57,7 @@ def carry_out(options: argparse.Namespace) -> int:
         if not lacks_memory(error):
             raise
         # what the error holds of the run is let go here, and the tensors with it
-    parts = Parts.of(config)
+    parts = Parts.of_all(config, Ranks())[0] if are_several(config.run.task) else Parts.of(config)
     say(f"error: {advice(config, parts.task, parts.tokenizer, parts.legal_tokens)}", file=sys.stderr)
     return 2
 
@@ -147,3 +150,5 @@ def score_files(config: Config, files: Sequence[Path]) -> int:
 def _need_a_task(config: Config, option: str) -> None:
     if config.run.task == PLAY:
         raise UserError(f"{option} needs a task, and play has none; name one with --set run.task=...")
+    if are_several(config.run.task):
+        raise UserError(f"{option} is for one task, and run.task names several; name one with --set run.task=...")

@@ -47,43 +47,55 @@ class TrainingRun:
         seconds: float,
         seed: int | None,
         lessons: TaskLessons | None = None,
+        unsaved: int = 0,
     ):
         """seconds: what the run took before it was stopped; seed: that it began with, None where that is not known;
-        lessons: the mind that takes in what is tried, if the task began from one."""
+        lessons: the mind that takes in what is tried, if the task began from one; unsaved: attempts since the last
+        save, on other tasks."""
         self._lessons = lessons
         if lessons is not None:
             agent.task_run.on_scores = lessons.note
         self._agent, self._books, self._seed = agent, books, seed
         self._before, self._began = seconds, time.monotonic()
-        self._saved_at = agent.progress.attempts  # or tried to
+        self._saved_at = agent.progress.attempts - unsaved  # or tried to
 
     @property
     def seconds(self) -> float:
         """Seconds that the run has taken, stops not counted."""
         return self._before + time.monotonic() - self._began
 
+    @property
+    def unsaved(self) -> int:
+        """Attempts since the last save."""
+        return self._agent.progress.attempts - self._saved_at
+
     def learn(self, signalled: Callable[[], int]) -> int:
         """Goes on until the run is finished or one of the ranks has been sent a signal; returns that, or 0.
 
         signalled: the signal that this process has been sent, or 0.
         """
-        agent, ranks, config = self._agent, self._agent.ranks, self._agent.config
-        self._save()
+        ranks = self._agent.ranks
+        self.save()
         ranks.watch()
         with self._books as books:
-            while not agent.finished and not ranks.stopping(signalled()):
-                self._step(books)
-                if agent.progress.skipped and agent.progress.skipped % MAX_SKIPPED == 0:
-                    self._save()
-                    raise UserError(
-                        f"loss or gradient was not finite in {MAX_SKIPPED} steps in a row; what was "
-                        "learned before is saved; lower optimizer.learning_rate and run again"
-                    )
-                if agent.progress.attempts - self._saved_at >= config.run.save_every and not agent.finished:
-                    self._save(must=False)
+            self.go_on(signalled, lambda: self._agent.finished)
             books.result(self.result())  # first: a run that counts as finished has its result
-            self._save()
+            self.save()
         return ranks.stopping(signalled())
+
+    def go_on(self, signalled: Callable[[], int], over: Callable[[], bool]) -> None:
+        """Steps, with the saves between them, until it is over or one of the ranks has been sent a signal."""
+        agent, ranks = self._agent, self._agent.ranks
+        while not over() and not ranks.stopping(signalled()):
+            self._step(self._books)
+            if agent.progress.skipped and agent.progress.skipped % MAX_SKIPPED == 0:
+                self.save()
+                raise UserError(
+                    f"loss or gradient was not finite in {MAX_SKIPPED} steps in a row; what was "
+                    "learned before is saved; lower optimizer.learning_rate and run again"
+                )
+            if self.unsaved >= agent.config.run.save_every and not over():
+                self.save(must=False)
 
     def _step(self, books: NullRecorder) -> None:
         """One step, noted. Where no jail can be had for it any more, what was learned before it is saved."""
@@ -108,7 +120,7 @@ class TrainingRun:
         saved = "what was saved last is whole"
         if self._agent.ranks.count == 1:
             with contextlib.suppress(UserError):  # the first error says more
-                self._save()
+                self.save()
                 saved = "all that was learned is saved"
         return JailError(f"{error}; {saved}")
 
@@ -144,7 +156,8 @@ class TrainingRun:
             "attempts_per_second": round(self._agent.progress.attempts / self.seconds, 1),
         }
 
-    def _save(self, must: bool = True) -> None:
+    def save(self, must: bool = True) -> None:
+        """Makes the next generation of all states. must: whether to fail where the disk is full."""
         generator = self._agent.generator
         self._books.save(
             generator.policy.state_dict(),

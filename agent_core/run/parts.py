@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +12,11 @@ from agent_core.distributed.ranks import Ranks
 from agent_core.grammar.legal_tokens import LegalTokens
 from agent_core.grammar.rules import read_grammar
 from agent_core.settings.config import Config, ConfigError
+from agent_core.tasks.selection import PLAY, load_tasks
 from agent_core.tasks.task import Task, load_task
 from tokenizer import Tokenizer
 from utils import choose_device, device_of_rank
 
-PLAY = "play"  # as run.task: no task, the agent asks itself
 _NO_TASK = Task(PLAY, "It asks itself, and learns what its programs do.", expected_output="")
 
 # Settings that are each machine's own: ranks of one run may differ in them.
@@ -44,18 +45,35 @@ class Parts:
     @classmethod
     def of(cls, config: Config, ranks: Ranks | None = None) -> "Parts":
         """Raises UserError for what is missing, wrong, or does not fit."""
-        ranks = ranks or Ranks()
         task, tokenizer = task_and_tokenizer(config)
+        return cls._of(config, [task], tokenizer, ranks or Ranks())[0]
+
+    @classmethod
+    def of_all(cls, config: Config, ranks: Ranks) -> list["Parts"]:
+        """Of several tasks, which share all else: the words of each are tokens for all. Raises UserError as `of`."""
+        tokens = Tokenizer.from_file(config.paths.vocabulary).tokens
+        tasks = load_tasks(config.run.task, tokens, config.paths.vocabulary)
+        words = dict.fromkeys(word for task in tasks for word in task.words)
+        return cls._of(config, tasks, Tokenizer([*tokens, *words]), ranks)
+
+    @classmethod
+    def _of(cls, config: Config, tasks: Sequence[Task], tokenizer: Tokenizer, ranks: Ranks) -> list["Parts"]:
         grammar = read_grammar(config.paths.grammar, tokenizer.tokens)
-        if problems := _misfits(config, task, int(grammar.fewest_tokens[task.start[0]]), ranks):
-            raise ConfigError(problems)
+        problems = [
+            problem
+            for task in tasks
+            for problem in _misfits(config, task, int(grammar.fewest_tokens[task.start[0]]), ranks)
+        ]
+        if problems:
+            raise ConfigError(list(dict.fromkeys(problems)))
         name = config.run.device
         if ranks.count > 1:
             name = device_of_rank(name, ranks.local_rank, ranks.local_count)
         device, reason = choose_device(name)
         cores = (os.cpu_count() or 1) // ranks.local_count
         torch.set_num_threads(config.run.threads or min(4, max(1, cores // 2)))
-        return cls(tokenizer, LegalTokens(grammar, tokenizer.tokens, device), task, device, reason)
+        legal_tokens = LegalTokens(grammar, tokenizer.tokens, device)
+        return [cls(tokenizer, legal_tokens, task, device, reason) for task in tasks]
 
     def facts(self, config: Config) -> dict[str, Any]:
         """What must be the same on all ranks of a run."""

@@ -21,10 +21,11 @@ from agent_core.play.progress import PLAY_FIGURES
 from agent_core.play.saved import load as load_mind
 from agent_core.play.saved import state_of
 from agent_core.run.console import QUIET_SECONDS, indented, say
-from agent_core.run.parts import PLAY, Parts
+from agent_core.run.parts import Parts
 from agent_core.run.training import Stop, load, where_it_is
 from agent_core.sandbox.executor import Executor, JailError
 from agent_core.settings.config import Config, differences
+from agent_core.tasks.selection import PLAY
 from memory.history.run_log import RunLog, new_run_folder
 from memory.state.checkpoint import Checkpoint, CheckpointStore
 from memory.state.lock import MemoryLock

@@ -1,7 +1,7 @@
 """What the rank that leads writes and shows of a run: states, curves, best program and result."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +38,51 @@ class NullRecorder:
         """Takes note of how the run ended."""
 
 
+class PatientStore:
+    """Saves where it can; while the disk is full, the run goes on, and says so once."""
+
+    def __init__(self, store: CheckpointStore, save_every: int, attempts: int):
+        """attempts: at which what is there was saved."""
+        self._store, self._save_every, self._saved_at = store, save_every, attempts
+        self._put_off = False  # the last save, since the disk is full
+
+    def save(self, write: Callable[[CheckpointStore], None], attempts: int, must: bool) -> None:
+        """write: makes the next generation; attempts: at which; must: whether to fail for lack of space."""
+        try:
+            write(self._store)
+        except DiskFull as error:
+            if must:
+                raise
+            if not self._put_off:
+                say(
+                    f"note: {error.problem}; learning goes on, and saving is tried again every "
+                    f"{self._save_every:,} attempts; saved so far: {self._saved_at:,} attempts"
+                )
+            self._put_off = True
+            return
+        self._saved_at = attempts
+        if self._put_off:
+            say(f"note: there is space again; saved at {self._saved_at:,} attempts")
+        self._put_off = False
+
+
 class RunRecorder(NullRecorder):
     """States, curves, best program and result in their files, and what is to be seen on the screen."""
 
-    def __init__(self, agent: Agent, store: CheckpointStore, folder: Path, settings: Config):
-        """settings: as the run goes on with them, which are noted in its folder."""
-        self._agent, self._store, self._folder, self._settings = agent, store, folder, settings
-        self._saved_at = agent.progress.attempts
+    def __init__(
+        self,
+        agent: Agent,
+        store: CheckpointStore,
+        folder: Path,
+        settings: Config,
+        also: Mapping[str, Any] | None = None,
+    ):
+        """settings: as the run goes on with them, which are noted in its folder; also: what the saved state of the run
+        holds besides, and keeps."""
+        self._agent, self._folder, self._settings = agent, folder, settings
+        self._store = PatientStore(store, agent.config.run.save_every, agent.progress.attempts)
+        self._also = {"folder": str(folder), **(also or {})}
         self._disputes = len(agent.solutions.disputes)  # that were shown
-        self._put_off = False  # the last save, since the disk is full
         self._began = False
         self._open = contextlib.ExitStack()
         self._log: RunLog
@@ -82,24 +118,12 @@ class RunRecorder(NullRecorder):
     def save(
         self, model_state: Mapping, optimizer_state: Mapping, run_state: Mapping, mind: Mapping | None, must: bool
     ) -> None:
-        try:
+        def write(store: CheckpointStore) -> None:
             if self._began:
                 self._log.sync()  # first the rows: a run that is killed resumes with all of them
-            self._store.save(model_state, optimizer_state, {**run_state, "folder": str(self._folder)}, mind)
-        except DiskFull as error:
-            if must:
-                raise
-            if not self._put_off:
-                say(
-                    f"note: {error.problem}; learning goes on, and saving is tried again every "
-                    f"{self._agent.config.run.save_every:,} attempts; saved so far: {self._saved_at:,} attempts"
-                )
-            self._put_off = True
-            return
-        self._saved_at = self._agent.progress.attempts
-        if self._put_off:
-            say(f"note: there is space again; saved at {self._saved_at:,} attempts")
-        self._put_off = False
+            store.save(model_state, optimizer_state, {**run_state, **self._also}, mind)
+
+        self._store.save(write, self._agent.progress.attempts, must)
 
     def result(self, values: Mapping[str, Any]) -> None:
         self._log.result(values)

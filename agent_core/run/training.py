@@ -62,7 +62,8 @@ def train(config: Config, options: argparse.Namespace, ranks: Ranks) -> int:
         books, folder = NullRecorder(), Path()
         if ranks.leads:
             folder = begun.folder or new_run_folder(config.paths.runs, parts.task.name)
-            books = RunRecorder(agent, store, folder, begun.as_it_goes_on(config))
+            many = {"many": saved.run_state["many"]} if saved and "many" in saved.run_state else {}
+            books = RunRecorder(agent, store, folder, begun.as_it_goes_on(config), many)
         lessons = lessons_of(config, parts, saved.mind, executor, ranks) if start and saved and saved.mind else None
         run = TrainingRun(agent, books, begun.seconds, begun.seed, lessons)
         try:
@@ -139,15 +140,21 @@ def start_of(config: Config, parts: Parts, saved: Checkpoint | None) -> TaskStar
 
 def lessons_of(config: Config, parts: Parts, mind: dict[str, Any], executor: Executor, ranks: Ranks) -> TaskLessons:
     """The saved mind, to take in what the task's programs do."""
+    player = player_of(config, parts, mind, executor, ranks)
+    return TaskLessons(player, parts.task, {name: mind[name] for name in ("seconds", "folder")})
+
+
+def player_of(config: Config, parts: Parts, mind: dict[str, Any], executor: Executor, ranks: Ranks) -> Player:
+    """Who holds the saved mind."""
     tokenizer, legal_tokens = Tokenizer.from_file(config.paths.vocabulary), parts.legal_tokens
-    if parts.task.words:
+    if parts.tokenizer.tokens != tokenizer.tokens:
         grammar = read_grammar(config.paths.grammar, tokenizer.tokens)
         legal_tokens = LegalTokens(grammar, tokenizer.tokens, parts.device)
     player = Player(config, tokenizer, legal_tokens, executor, ranks, mind["seed"])
     for note in load_mind(player, mind):
         if ranks.leads:
             say(f"note: {note}")
-    return TaskLessons(player, parts.task, {name: mind[name] for name in ("seconds", "folder")})
+    return player
 
 
 def behind(mind: dict[str, Any]) -> str:

@@ -41,9 +41,18 @@ def convert(field: dataclasses.Field, value: str, folder: Path) -> Any:
         return absolute(value, folder)
     if not re.fullmatch(field.metadata["pattern"], value):
         raise ValueError(field.metadata["allowed"])
-    if field.name == "task" and (value.endswith(".json") or "/" in value):
-        return str(absolute(value, folder))
-    return value
+    return _tasks(value, folder) if field.name == "task" else value
+
+
+def _tasks(value: str, folder: Path) -> str:
+    """Names and paths of tasks, separated by commas, with whole paths; a path that has a comma itself stands alone."""
+
+    def whole(name: str) -> str:
+        return str(absolute(name, folder)) if name.endswith(".json") or "/" in name else name
+
+    if "," in value and not absolute(value, folder).is_file():
+        return ",".join(whole(name.strip()) for name in value.split(","))
+    return whole(value)
 
 
 def _number(field: dataclasses.Field, value: str) -> int | float:

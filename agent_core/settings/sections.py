@@ -8,11 +8,13 @@ from agent_core.settings.fields import number, path, text
 
 @dataclass(frozen=True)
 class RunConfig:
-    task: str = text("hello_world", allowed="a built-in task, a path to a .json file, or play")
+    task: str = text("hello_world", allowed="built-in tasks, rungs, paths of task files or folders, ladder, or play")
     seed: int = number(0, 0, 2**32 - 1)
     device: str = text("auto", r"auto|cpu|mps|cuda(:\d{1,3})?", "auto, cpu, cuda, cuda:N or mps")
     threads: int = number(0, 0, 1_024)
     max_attempts: int = number(100_000, 1, 10**12)
+    visit_attempts: int = number(2_000, 1, 10**12)
+    again_share: float = number(0.1, 0, 0.5)
     stop_on_success: bool = True
     polish_attempts: int = number(5_000, 0, 10**12)
     save_every: int = number(10_000, 1, 10**12)

@@ -73,6 +73,11 @@ class ScoreCache:
             if row not in kept:
                 del self._scores[row]
 
+    def keep_only(self, kept: set[TokenIds]) -> None:
+        """Forgets the scores of all other programs."""
+        self._scores = {row: evaluation for row, evaluation in self._scores.items() if row in kept}
+        self._share_niches()
+
     def clear(self) -> None:
         self._scores.clear()
         self._niches.clear()

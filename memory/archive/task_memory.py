@@ -86,6 +86,13 @@ class TaskMemory:
         self.archive.restart(reserve)
         self._behaviours.clear()
 
+    def rest(self, anew: bool) -> None:
+        """Makes it small while other tasks have their turn: only programs in the archive keep their scores, and the
+        others are run again when they come up again. anew: whether the policy begins a new life afterwards."""
+        self._scores.keep_only(set(self.archive.contents().all_rows))
+        if anew:
+            self._behaviours.clear()
+
     def clear(self) -> None:
         """Forgets all programs."""
         self.archive.clear()

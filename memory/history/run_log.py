@@ -36,12 +36,16 @@ class BestRecord(NamedTuple):
 
 def new_run_folder(runs: Path, task: str) -> Path:
     """Make the folder of a new run, `<task>-<YYYYmmdd-HHMMSS>`, which was not there before."""
-    name = re.sub(r"[^\w.-]+", "_", task).strip("._")
-    name = name.encode(errors="replace")[:_LONGEST_NAME].decode(errors="ignore") or "task"
     try:
-        return make_new_folder(runs / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}")
+        return make_new_folder(runs / f"{folder_name(task)}-{time.strftime('%Y%m%d-%H%M%S')}")
     except OSError as error:
         raise not_written(runs, error) from error
+
+
+def folder_name(task: str) -> str:
+    """A task's name as the name of a folder may be."""
+    name = re.sub(r"[^\w.-]+", "_", task).strip("._")
+    return name.encode(errors="replace")[:_LONGEST_NAME].decode(errors="ignore") or "task"
 
 
 class RunLog:

@@ -1,0 +1,71 @@
+"""What the rank that leads writes of a run of many tasks: states, tables, and a folder for each task."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from agent_core.run.many.schedule import Standing, total
+from agent_core.run.many.show import write_tables
+from agent_core.run.many.state import KEY, Current, ManyState
+from agent_core.run.recorder import PatientStore
+from memory.history.run_log import folder_name
+from memory.state.checkpoint import Checkpoint, CheckpointStore
+
+
+class NullFiles:
+    """Of a rank that does not lead: nothing."""
+
+    def save(
+        self,
+        state: ManyState,
+        current: Current | None,
+        mind: Mapping | None,
+        must: bool = True,
+        sync: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Makes the next generation. current: the visit that is under way; sync: waits for its rows first; must:
+        whether to fail where that cannot be, for lack of space, or to go on without it."""
+
+    def write_tables(self, state: ManyState, standings: Mapping[str, Standing]) -> None:
+        """Writes where the tasks stand, and what each visit came to."""
+
+    def folder_of(self, task: str) -> Path | None:
+        """Where a task's curves and programs go; None for nowhere."""
+        return None
+
+
+class RunFiles(NullFiles):
+    """Of the rank that leads."""
+
+    def __init__(self, store: PatientStore, saved: Checkpoint | None, folder: Path, tasks: Sequence[str]):
+        """saved: what was there, of which all that is not of this run stays as it is; tasks: their names."""
+        self._store, self._folder, self._tasks = store, folder, list(tasks)
+        self._policy: Mapping[str, Any] = saved.model_state if saved else {}
+        self._optimizer: Mapping[str, Any] = saved.optimizer_state if saved else {}
+        self._run_state: Mapping[str, Any] = saved.run_state if saved else {"agent": None}
+
+    def save(
+        self,
+        state: ManyState,
+        current: Current | None,
+        mind: Mapping | None,
+        must: bool = True,
+        sync: Callable[[], None] = lambda: None,
+    ) -> None:
+        plain = replace(state, folder=str(self._folder), current=current).plain()
+
+        def write(store: CheckpointStore) -> None:
+            sync()  # a run that is killed resumes with all rows
+            store.save(self._policy, self._optimizer, {**self._run_state, KEY: plain}, mind)
+
+        self._store.save(write, total(state.standings) + (current.tried if current else 0), must)
+
+    def write_tables(self, state: ManyState, standings: Mapping[str, Standing]) -> None:
+        write_tables(self._folder, standings, state.visits)
+
+    def folder_of(self, task: str) -> Path | None:
+        """Of tasks whose names are alike as folders, the later ones get a number."""
+        alike = [name for name in self._tasks if folder_name(name) == folder_name(task)]
+        number = alike.index(task) + 1
+        return self._folder / (folder_name(task) + (f"-{number}" if number > 1 else ""))
