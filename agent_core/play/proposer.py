@@ -42,20 +42,27 @@ class Sources:
         return "policy" if place < self.chance + self.policy else "mutation"
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What programs are written for."""
+
+    language: Language  # whose prior knows the types of the arguments, if any are known
+    prompt: Prompt  # where they begin
+
+
 class Proposer:
     """Samples programs without gradients. What it remembers is only what it could compute again."""
 
     def __init__(self, language: Language, learning: LearningConfig, randomness: Randomness, temperature: float):
-        """temperature: the policy's scores are divided by it."""
-        self._language, self._learning = language, learning
-        self._randomness, self._temperature = randomness, temperature
+        """language: that parents are examined in. temperature: the policy's scores are divided by it."""
+        self._learning, self._randomness, self._temperature = learning, randomness, temperature
         self._parents = ParentCache(language, Prompt("program"))
 
     @torch.no_grad()
     def write(
         self,
         policy: CodePolicy,
-        prompt: Prompt,
+        asked: Asked,
         sources: Sources,
         contexts: Tensor | None,
         parents: Sequence[TokenIds] = (),
@@ -66,17 +73,18 @@ class Proposer:
         epsilon: the most that a program's choices are left to chance; None: as in the settings of learning. Those of
         chance are left to it entirely.
         """
-        count, device, random = sources.total, self._language.device, self._randomness.tokens
+        language, count, random = asked.language, sources.total, self._randomness.tokens
+        device = language.device
         most = self._learning.epsilon if epsilon is None else epsilon
         epsilons = torch.rand(count, generator=random, device=device) * most
         epsilons[: sources.chance] = 1.0
-        plan = self._plan(prompt, sources, parents)
+        plan = self._plan(asked, sources, parents)
         budgets = draw_length_budget(count, self._learning.fresh_length_budget, random, device)
         # What the policy writes has learned how long programs are: only chance needs to be told.
-        budgets[sources.chance :] = self._language.max_length
-        rollouts = OpenRollouts(self._language, [prompt] * count, epsilons, budgets, plan, None)
+        budgets[sources.chance :] = language.max_length
+        rollouts = OpenRollouts(language, [asked.prompt] * count, epsilons, budgets, plan, None)
         reader = policy.reader(count, contexts)
-        prior = self._language.prior
+        prior = language.prior
         while not rollouts.ended:
             legal = rollouts.legal()  # (R, V)
             log_prior = rollouts.log_prior()  # (R, V)
@@ -88,10 +96,10 @@ class Proposer:
                 reader.select(left)
         return rollouts.programs().rows()
 
-    def _plan(self, prompt: Prompt, sources: Sources, parents: Sequence[TokenIds]) -> RolloutPlan | None:
+    def _plan(self, asked: Asked, sources: Sources, parents: Sequence[TokenIds]) -> RolloutPlan | None:
         if not sources.mutation:
             return None
-        known = self._parents.examine(KnownPrograms(parents, prompts=[prompt] * len(parents)))
-        request = Request(known, sources.mutation, self._learning, self._randomness.plans, self._language)
-        plan = join([mutation.propose(request)], sources.total, self._language.tokenizer.pad)
-        return plan.to(self._language.device)
+        known = self._parents.examine(KnownPrograms(parents, prompts=[asked.prompt] * len(parents)))
+        request = Request(known, sources.mutation, self._learning, self._randomness.plans, asked.language)
+        plan = join([mutation.propose(request)], sources.total, asked.language.tokenizer.pad)
+        return plan.to(asked.language.device)

@@ -63,6 +63,8 @@ def train(config: Config, options: argparse.Namespace, ranks: Ranks) -> int:
             folder = begun.folder or new_run_folder(config.paths.runs, parts.task.name)
             books = RunRecorder(agent, store, folder, begun.as_it_goes_on(config))
         lessons = lessons_of(config, parts, saved.mind, executor, ranks) if start and saved and saved.mind else None
+        if start is not None and lessons is not None:
+            start.follow(lessons.learner, lessons.to_recall)
         run = TrainingRun(agent, books, begun.seconds, begun.seed, lessons)
         try:
             stopped = run.learn(lambda: stop.signal)

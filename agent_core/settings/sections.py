@@ -98,6 +98,9 @@ class MindConfig:
     start_tasks: bool = True
     blind_share: float = number(0.25, 0, 1)
     task_learning_rate: float = number(1e-3, above=0, high=10)
+    task_learn_every: int = number(1_024, 0, 10**12)
+    recall: int = number(2_000, 0, 10**6)
+    recall_share: float = number(0.1, 0, 0.9)
 
 
 @dataclass(frozen=True)
