@@ -156,9 +156,11 @@ class Player:
         parents = self._parents(number)
         conditions = self.lessons.draw(2 * count, self.draws, number)
         shown = self.draws.randint(1, SETS)
-        sources = self._sources(self.ranks.sizes(count)[self.ranks.rank], conditions, parents)
-        contexts = self._contexts(conditions, sources)
-        rows = self.proposer.write(self.learner.network.policy, self._asked(number), sources, contexts, parents)
+        own = self.ranks.sizes(count)[self.ranks.rank]
+        transferred = self._transferred(number, int(own * self.config.play.transfer_share))
+        sources = self._sources(own, conditions, parents, len(transferred))
+        contexts, policy = self._contexts(conditions, sources), self.learner.network.policy
+        rows = self.proposer.write(policy, self._asked(number), sources, contexts, parents, transferred)
         worth = self._worth_running(number, rows)
         task, programs = self.questions.task_of(number), [rows[i] for i in worth]
         modules = [task.module(self.tokenizer.decode(row)) for row in programs]
@@ -173,18 +175,29 @@ class Player:
             tried.update(counts)
         return [(Found(key, Behaviour(*fields)), source) for told, _ in shares for key, fields, source in told], tried
 
-    def _sources(self, count: int, conditions: list[int], parents: list[TokenIds]) -> Sources:
+    def _sources(self, count: int, conditions: list[int], parents: list[TokenIds], transferred: int) -> Sources:
         """How many of so many programs come from where. Chance writes where nothing is known for the question."""
         play = self.config.play
-        mutated = int(count * play.mutation_share) if parents else 0
-        chance = int(count * play.chance_share) if conditions else count - mutated
-        return Sources(chance, count - mutated - chance, mutated)
+        mutated = min(int(count * play.mutation_share), count - transferred) if parents else 0
+        rest = count - transferred - mutated
+        chance = min(int(count * play.chance_share), rest) if conditions else rest
+        return Sources(chance, rest - chance, mutated, transferred)
 
     def _parents(self, number: int) -> list[TokenIds]:
         """Programs to mutate: of this question, and of others with as many arguments."""
         keys = self.lessons.draw(_MUTATED // 2, self.draws, number)
         keys += self.lessons.draw(_MUTATED // 2, self.draws, self.draws.choice(self.questions.alike(number)))
         return [self.repertoire.behaviours[key].program for key in keys]
+
+    def _transferred(self, number: int, count: int) -> list[TokenIds]:
+        """Programs of another question with as many arguments, to see what they do here."""
+        others = [other for other in self.questions.alike(number) if other != number]
+        if not (others and count):
+            return []
+        keys = self.lessons.draw(2 * count, self.own_draws, self.own_draws.choice(others))
+        known = self.repertoire.programs(number)
+        rows = dict.fromkeys(self.repertoire.behaviours[key].program for key in keys)
+        return [row for row in rows if row not in known][:count]
 
     def _contexts(self, conditions: list[int], sources: Sources) -> Tensor:
         """(B, C): mixed cases of two behaviours for the policy's programs, nothing for the others."""

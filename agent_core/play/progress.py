@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-SOURCES = ("chance", "policy", "mutation")
+SOURCES = ("chance", "policy", "mutation", "transfer")
 _LEARNED = (
     "loss",
     "gradient_norm",

@@ -108,6 +108,7 @@ class PlayConfig:
     signatures: int = number(32, 1, 10_000)
     chance_share: float = number(0.1, 0, 1)
     mutation_share: float = number(0.4, 0, 1)
+    transfer_share: float = number(0.1, 0, 1)
     print_share: float = number(0.05, 0, 1)
     temperature: float = number(1.2, above=0, high=100)
     max_steps: int = number(1_500, 1, 10**9)
