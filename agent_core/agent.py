@@ -1,5 +1,6 @@
 """One agent: writes a batch, has it scored, remembers it, learns from it. `step` is the whole method."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
@@ -66,10 +67,14 @@ class Agent:
         task_run, generator = self.task_run, self.generator
         if task_run.restart_due:
             generator.reset()
+            self._context = (-1, None)
             task_run.restart()
         count = min(self.config.generator.batch_size, self.config.run.max_attempts - task_run.progress.attempts)
         elites, run = task_run.memory.elites, task_run.scorer.start()
-        context, known = self._contexts(count), KnownPrograms(elites, self._contexts(len(elites)))
+        wanted = int(count * self.config.mind.recall_share)
+        recalled = self._start.recall(wanted, self._paid_cases()) if self._start else []
+        context, own = self._contexts(count), recalled[self.ranks.share(len(recalled))]
+        known = KnownPrograms(elites, self._contexts(len(elites)), recalled=own)
         modules: dict[TokenIds, str] = {}
         programs = generator.generate(count, known, lambda rows: run.add(task_run.new_modules(rows, modules)), context)
         self._latest = rows = programs.rows()
@@ -77,7 +82,10 @@ class Agent:
         rescored = generator.rescore(programs, known, context)  # needs no rewards: meanwhile the jail gets on
         batch = task_run.score(Share(rows, programs.mutated, count, len(modules)), modules, run)
         rewards = task_run.record(batch)
-        groups = batch.mutated if self._start is None else batch.mutated + 2 * self._start.blind(count).cpu()
+        groups = batch.mutated
+        if self._start is not None:
+            groups = self._start.groups(groups, *map(self.ranks.sizes, (count, len(recalled))))
+            self._start.forget(len(recalled))
         figures = generator.learn(rewards, programs, known, rescored, groups)
         task_run.count(batch, skipped=bool(figures["skipped"]))
         return step_figures(task_run.progress, task_run.memory.archive, task_run.scorer.version, batch) | figures
@@ -95,9 +103,12 @@ class Agent:
             return None
         version, context = self._context
         if version != self.scorer.version or context is None:
-            context = self._start.context([(case.arguments, case.expected) for case in self.scorer.judge.paid])
+            context = self._start.context(self._paid_cases())
             self._context = self.scorer.version, context
         return context.expand(count, -1)
+
+    def _paid_cases(self) -> list[tuple[Sequence[Any], Any]]:
+        return [(case.arguments, case.expected) for case in self.scorer.judge.paid]
 
     @property
     def task(self) -> Task:
@@ -159,7 +170,8 @@ class Agent:
         """
         task_state = self.task_run.state()
         generator = self.generator.run_state()
-        return AgentState(rules=self.rules, settings=self._settings, generator=generator, **task_state).plain()
+        start = self._start.state() if self._start else {}
+        return AgentState(self.rules, self._settings, generator, start=start, **task_state).plain()
 
     def begin_anew(self) -> None:
         """A new life of the policy with all that is known of the task, elites among it: the mind may have grown."""
@@ -202,6 +214,8 @@ class Agent:
                 "learned, so it writes other programs now than it did then"
             )
         if same_run:
+            if self._start is not None:
+                self._start.load(saved.start)
             self.task_run.load(saved)
             if saved.rules != self.rules:
                 notes.append("what is legal or what is paid has changed: the best programs are scored anew")

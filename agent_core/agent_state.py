@@ -9,7 +9,7 @@ from utils import UserError
 
 Plain = dict[str, Any]
 
-VERSION = 3  # of the layout: a change of it comes with an entry in `_UPGRADES`
+VERSION = 4  # of the layout: a change of it comes with an entry in `_UPGRADES`
 SCORES = 1  # what scores and niches are made of: raised where a program gets another one under the same settings
 
 # What scores were made of when there was no number for it.
@@ -39,6 +39,7 @@ class AgentState:
     memory: Plain
     scorer: Plain
     solutions: Plain  # the first one, and what is disputed; empty where an older version compared nothing
+    start: Plain  # what the task took of the mind; empty where it began cold, or an older version saved it
     version: int = VERSION
 
     def plain(self) -> Plain:
@@ -97,5 +98,10 @@ def _from_version_2(saved: Plain) -> Plain:
     return saved | {"version": 3, "solutions": {}}
 
 
+def _from_version_3(saved: Plain) -> Plain:
+    """The mind did not learn while a task was learned, so that what the task took of it was still there."""
+    return saved | {"version": 4, "start": {}}
+
+
 # From version 1 on, each to the next.
-_UPGRADES: tuple[Callable[[Plain], Plain], ...] = (_from_version_1, _from_version_2)
+_UPGRADES: tuple[Callable[[Plain], Plain], ...] = (_from_version_1, _from_version_2, _from_version_3)

@@ -14,7 +14,8 @@ from torch import Tensor
 from agent_core.agent_state import AgentState
 from agent_core.batch_exchange import Batch, BatchExchange, Share
 from agent_core.distributed.ranks import Ranks
-from agent_core.learning.value_types import Rules, types_of
+from agent_core.learning.shown_types import rules_shown_by
+from agent_core.learning.value_types import Rules
 from agent_core.progress import Improvement, Progress, luby
 from agent_core.sandbox.executor import BatchRun, Executor
 from agent_core.scoring.mismatch import departure
@@ -206,8 +207,5 @@ def types_shown_by(task: Task) -> Rules | None:
     """What the test cases of a function show of types; `func_a` gives what the function answers."""
     if task.kind == "output":
         return None
-    columns = list(zip(*(case.arguments for case in task.test_cases), strict=True))
-    items = [item for column in columns for value in column if isinstance(value, list) for item in value]
-    names = {name: types_of(column) for name, column in zip(task.parameters, columns, strict=True)}
-    answer = types_of(case.expected for case in task.test_cases)
-    return Rules(names | {FUNCTION: answer}, types_of(items), answer)
+    calls, answers = zip(*((case.arguments, case.expected) for case in task.test_cases), strict=True)
+    return rules_shown_by(FUNCTION, task.parameters, calls, answers)

@@ -13,7 +13,7 @@ from agent_core.play.player import Player
 from agent_core.play.questions import Questions
 from agent_core.play.saved import load, state_of
 from agent_core.play.signatures import CASES, draw_signatures
-from agent_core.play.trial import Trial, examples
+from agent_core.play.trial import Trial
 from agent_core.sandbox.executor import CaseResult, Executor
 from agent_core.tasks.values import as_text
 from memory.repertoire.repertoire import Repertoire
@@ -112,6 +112,12 @@ def test_dull_behaviours():
     assert not is_dull(calls, [5, 6, 7, 9], 2)
     assert not is_dull(calls, [5.0, 6.0, 7.0, 8.0], 2)
     assert not is_dull(calls, [True, 1, True, 1], 2)
+
+
+def examples(question, behaviour):
+    """The calls and answers that a behaviour is shown by."""
+    pairs = zip(question.inputs(behaviour.shown), unpack(behaviour.answers), strict=True)
+    return [(call, answer) for call, answer in pairs if answer is not NOTHING]
 
 
 def run_trial(tokenizer, texts, repertoire=None, kind="list"):

@@ -172,7 +172,7 @@ def test_what_is_tried_on_a_task_joins_the_repertoire_as_what_it_did(new_agent, 
     agent.task_run.on_scores = noted.note
     for _ in range(12):
         agent.step()
-        noted.keep()
+        noted.keep(64)
     assert len(player.repertoire) > 0
     number = player.questions.give(agent.task.parameters, [case.arguments for case in agent.task.test_cases])
     for key, behaviour in player.repertoire.behaviours.items():
@@ -190,7 +190,7 @@ def test_what_a_task_gave_the_mind_comes_back_and_play_goes_on(
     agent.task_run.on_scores = noted.note
     while not len(player.repertoire):
         agent.step()
-        noted.keep()
+        noted.keep(64)
     noted.solved()
     state = noted.state()
     check_plain(state, "the mind")
@@ -208,6 +208,6 @@ def test_printed_texts_join_too_and_right_answers_play_no_part(lessons):
     scores = [Score(0.0, False, "finished", "", text, 0, (), 0) for text in texts]
     noted.note(rows, scores)
     assert len(player.repertoire) == 0
-    noted.keep()
+    noted.keep(64)
     kept = {behaviour.program: behaviour.answers for behaviour in player.repertoire.behaviours.values()}
     assert kept == {rows[0]: b'[["no"]]', rows[1]: b'[["7"]]'}

@@ -29,18 +29,15 @@ class ProgramPrior:
         """types: what a task's cases show; without them types are left out."""
         self.even = legal_tokens.class_sizes**-learning.class_balance  # (V,) what chance draws in proportion to
         self._weighted = learning.grammar_weights
+        # Then nothing is added to the logits: the policy's own bias begins at `even`, and what is left to chance is
+        # drawn from that. It follows from the settings alone, so that one policy can write programs of several types.
+        self.is_even = not (learning.grammar_weights or learning.type_weight)
         even = self.even.log().unsqueeze(0)
         self._log_weights = legal_tokens.log_weights if self._weighted else even  # (states, V) or (1, V)
         self._types: ValueTypes | None = None
         if learning.type_weight and types is not None:
             self._types = ValueTypes(types, tokens, legal_tokens.device)
             self._penalties = -learning.type_weight * self._types.misfit  # (rows, V)
-
-    @property
-    def is_even(self) -> bool:
-        """Whether there are neither weights nor types. Then nothing is added to the logits: the policy's own bias
-        begins at `even`, and what is left to chance is drawn from that."""
-        return not self._weighted and self._types is None
 
     def probs(self, logits: Tensor, legal: Tensor, epsilon: Tensor, log_prior: Tensor | None) -> Tensor:
         """(R, V) the policy's probabilities. log_prior: (R, V) what is added to the logits; None where `is_even`."""

@@ -67,7 +67,10 @@ class Sampler:
     def _plan(self, prompts: Sequence[Prompt], share: slice, known: KnownPrograms) -> RolloutPlan | None:
         """What the operators propose; None where all programs are fresh."""
         wanted = any(operator.share(self._learning) for operator in OPERATORS)
-        if not (wanted and known.rows and self._language.legal_tokens_only):
+        if not self._language.legal_tokens_only:
             return None
-        parents = self._parents.examine(known)
-        return plan_batch(parents, prompts, share, self._language, self._learning, self._randomness.plans)
+        parents = self._parents.examine(known) if wanted and known.rows else []
+        if not (parents or known.recalled):
+            return None
+        random = self._randomness.plans
+        return plan_batch(parents, prompts, share, self._language, self._learning, random, known.recalled)

@@ -110,6 +110,11 @@ class Rules:
         """names: types of parameters; elements: of the elements of lists among the arguments."""
         self._names, self._elements, self._answer = names, elements, answer
 
+    @property
+    def key(self) -> tuple:
+        """Rules of one key are alike."""
+        return tuple(self._names.items()), self._elements, self._answer
+
     def effect(self, mode: Mode, bracket: Bracket, token: str) -> Effect:
         return getattr(self, f"_{mode.phase}")(mode, bracket, token)
 

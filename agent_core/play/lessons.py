@@ -1,14 +1,16 @@
 """Questions and answers from the repertoire: the examples that a policy is shown, as bags of features."""
 
 from collections.abc import Sequence
+from itertools import accumulate, chain
 from random import Random
+from typing import NamedTuple
 
 import numpy
 
-from agent_core.play.mind.features import features_of
+from agent_core.play.answers import NOTHING, unpack
+from agent_core.play.mind.features import MOST_FEATURES, features_of_answer, features_of_arguments
 from agent_core.play.mind.learner import Lesson
 from agent_core.play.questions import Questions
-from agent_core.play.trial import examples
 from memory.repertoire.repertoire import Behaviour, Repertoire
 
 SHOWN = (4, 6, 8)  # cases that a question is asked by
@@ -20,12 +22,22 @@ def is_held_back(key: int) -> bool:
     return key % _HELD_BACK == 0
 
 
+class _Seen(NamedTuple):
+    """The features of a behaviour's answers."""
+
+    answers: bytes  # that they are of
+    places: list[int]  # of the cases that have an answer, among the calls
+    features: numpy.ndarray  # int16, those of all these cases, one after the other
+    ends: list[int]  # of each case's
+
+
 class Lessons:
     """Draws behaviours, and cases of them. What it remembers is only what it could compute again."""
 
     def __init__(self, questions: Questions, repertoire: Repertoire):
         self._questions, self._repertoire = questions, repertoire
-        self._features: dict[int, tuple[Behaviour, list[numpy.ndarray | None]]] = {}
+        self._seen: dict[int, _Seen] = {}
+        self._of_arguments: dict[tuple[int, int], list[numpy.ndarray]] = {}  # of each call, by question and set
 
     def draw(self, count: int, random: Random, question: int | None = None) -> list[int]:
         """Keys of behaviours to learn from, with repetition; none where there are none."""
@@ -44,13 +56,13 @@ class Lessons:
     def cases(self, key: int, random: Random, count: int | None = None) -> list[numpy.ndarray]:
         """The features of some of the cases of a behaviour, drawn anew. count: as many, if there are."""
         behaviour = self._repertoire.behaviours[key]
-        shown, features = self._examples(key, behaviour)
-        count = min(count or random.choice(SHOWN), len(shown))
-        chosen = random.sample(range(len(shown)), count)
-        for i in chosen:
-            if features[i] is None:
-                features[i] = numpy.array(features_of(*shown[i]), numpy.int16)
-        return [case for i in chosen if (case := features[i]) is not None]
+        seen, of_calls = self._look_at(key, behaviour), self._calls(behaviour)
+        count = min(count or random.choice(SHOWN), len(seen.places))
+        cases = []
+        for i in random.sample(range(len(seen.places)), count):
+            of_answer = seen.features[seen.ends[i - 1] if i else 0 : seen.ends[i]]
+            cases.append(numpy.concatenate((of_answer, of_calls[seen.places[i]]))[:MOST_FEATURES])
+        return cases
 
     def mixed(self, one: int, other: int, random: Random) -> list[numpy.ndarray]:
         """Some cases of one behaviour and some of another: a question that has perhaps no answer."""
@@ -60,14 +72,22 @@ class Lessons:
     def forget(self, keys: Sequence[int]) -> None:
         """Of behaviours that have gone."""
         for key in keys:
-            self._features.pop(key, None)
+            self._seen.pop(key, None)
 
-    def _examples(self, key: int, behaviour: Behaviour) -> tuple[list, list[numpy.ndarray | None]]:
-        held = self._features.get(key)
-        if held is None or held[0].answers != behaviour.answers:
-            shown = examples(self._questions[behaviour.question], behaviour)
-            held = self._features[key] = behaviour, [None] * len(shown)
-            return shown, held[1]
-        if any(case is None for case in held[1]):
-            return examples(self._questions[behaviour.question], behaviour), held[1]
-        return held[1], held[1]
+    def _look_at(self, key: int, behaviour: Behaviour) -> _Seen:
+        seen = self._seen.get(key)
+        if seen is None or seen.answers != behaviour.answers:
+            calls, answers = self._questions[behaviour.question].inputs(behaviour.shown), unpack(behaviour.answers)
+            places = [place for place, answer in enumerate(answers) if answer is not NOTHING]
+            found = [features_of_answer(calls[place], answers[place]) for place in places]
+            features = numpy.fromiter(chain.from_iterable(found), numpy.int16)
+            ends = list(accumulate(map(len, found)))
+            seen = self._seen[key] = _Seen(behaviour.answers, places, features, ends)
+        return seen
+
+    def _calls(self, behaviour: Behaviour) -> list[numpy.ndarray]:
+        asked = behaviour.question, behaviour.shown
+        if asked not in self._of_arguments:
+            calls = self._questions[behaviour.question].inputs(behaviour.shown)
+            self._of_arguments[asked] = [numpy.array(features_of_arguments(call), numpy.int16) for call in calls]
+        return self._of_arguments[asked]

@@ -13,13 +13,13 @@ from torch import Tensor
 
 from agent_core.distributed.ranks import Ranks
 from agent_core.grammar.legal_tokens import LegalTokens
-from agent_core.learning.language import Language, TokenIds
-from agent_core.learning.program_prior import ProgramPrior
+from agent_core.learning.language import TokenIds
 from agent_core.learning.randomness import Randomness
+from agent_core.play.languages import Languages
 from agent_core.play.lessons import Lessons, is_held_back
 from agent_core.play.mind.learner import MindLearner
 from agent_core.play.progress import PlayProgress
-from agent_core.play.proposer import Proposer, Sources
+from agent_core.play.proposer import Asked, Proposer, Sources
 from agent_core.play.questions import Questions
 from agent_core.play.signatures import SETS
 from agent_core.play.trial import Found, Trial
@@ -60,8 +60,9 @@ class Player:
         self.repertoire = Repertoire(config.mind.behaviours, self.places.place_of, config.mind.length_weight)
         self.lessons = Lessons(self.questions, self.repertoire)
         self.trial = Trial(executor, self.repertoire)
-        prior = ProgramPrior(legal_tokens, tokenizer.tokens, config.learning)
-        self.language = Language(tokenizer, legal_tokens, config.generator.max_length, True, prior)
+        longest = config.generator.max_length
+        self.languages = Languages(self.questions, tokenizer, legal_tokens, config.learning, longest)
+        self.language = self.languages.plain
         self.learner = MindLearner(config.mind, self.language, self.seed, self.ranks)
         self.randomness = Randomness(self.seed, self.device, self.ranks)
         self.own_draws = Random(self.ranks.seed(self.seed))
@@ -101,9 +102,14 @@ class Player:
             progress.figures |= self.look()
         return progress.row(len(self.repertoire))
 
-    def learn(self) -> dict[str, float]:
-        """One step of maximum likelihood on behaviours of the repertoire, with cases drawn anew."""
-        keys = self.lessons.draw(self.config.mind.batch_size, self.draws)
+    def learn(self, question: int | None = None) -> dict[str, float]:
+        """One step of maximum likelihood on behaviours of the repertoire, with cases drawn anew.
+
+        question: that half of the behaviours are drawn from, if it has any; the others are drawn from all there are.
+        """
+        count = self.config.mind.batch_size
+        keys = [] if question is None else self.lessons.draw(count // 2, self.draws, question)
+        keys += self.lessons.draw(count - len(keys), self.draws)
         if len(keys) < 2:
             return {}
         lessons = [self.lessons.lesson(key, self.draws) for key in keys]
@@ -136,6 +142,9 @@ class Player:
         """The program of a behaviour as people are shown it."""
         return self.questions.task_of(behaviour.question).present(self.tokenizer.decode(behaviour.program))
 
+    def _asked(self, number: int) -> Asked:
+        return Asked(self.languages.of(number), self.questions.prompt_of(number))
+
     def _draw_question(self) -> int:
         if self.draws.random() < self.config.play.print_share:
             return self.questions.printing
@@ -147,10 +156,11 @@ class Player:
         parents = self._parents(number)
         conditions = self.lessons.draw(2 * count, self.draws, number)
         shown = self.draws.randint(1, SETS)
-        sources = self._sources(self.ranks.sizes(count)[self.ranks.rank], conditions, parents)
-        contexts = self._contexts(conditions, sources)
-        policy, prompt = self.learner.network.policy, self.questions.prompt_of(number)
-        rows = self.proposer.write(policy, prompt, sources, contexts, parents)
+        own = self.ranks.sizes(count)[self.ranks.rank]
+        transferred = self._transferred(number, int(own * self.config.play.transfer_share))
+        sources = self._sources(own, conditions, parents, len(transferred))
+        contexts, policy = self._contexts(conditions, sources), self.learner.network.policy
+        rows = self.proposer.write(policy, self._asked(number), sources, contexts, parents, transferred)
         worth = self._worth_running(number, rows)
         task, programs = self.questions.task_of(number), [rows[i] for i in worth]
         modules = [task.module(self.tokenizer.decode(row)) for row in programs]
@@ -165,18 +175,29 @@ class Player:
             tried.update(counts)
         return [(Found(key, Behaviour(*fields)), source) for told, _ in shares for key, fields, source in told], tried
 
-    def _sources(self, count: int, conditions: list[int], parents: list[TokenIds]) -> Sources:
+    def _sources(self, count: int, conditions: list[int], parents: list[TokenIds], transferred: int) -> Sources:
         """How many of so many programs come from where. Chance writes where nothing is known for the question."""
         play = self.config.play
-        mutated = int(count * play.mutation_share) if parents else 0
-        chance = int(count * play.chance_share) if conditions else count - mutated
-        return Sources(chance, count - mutated - chance, mutated)
+        mutated = min(int(count * play.mutation_share), count - transferred) if parents else 0
+        rest = count - transferred - mutated
+        chance = min(int(count * play.chance_share), rest) if conditions else rest
+        return Sources(chance, rest - chance, mutated, transferred)
 
     def _parents(self, number: int) -> list[TokenIds]:
         """Programs to mutate: of this question, and of others with as many arguments."""
         keys = self.lessons.draw(_MUTATED // 2, self.draws, number)
         keys += self.lessons.draw(_MUTATED // 2, self.draws, self.draws.choice(self.questions.alike(number)))
         return [self.repertoire.behaviours[key].program for key in keys]
+
+    def _transferred(self, number: int, count: int) -> list[TokenIds]:
+        """Programs of another question with as many arguments, to see what they do here."""
+        others = [other for other in self.questions.alike(number) if other != number]
+        if not (others and count):
+            return []
+        keys = self.lessons.draw(2 * count, self.own_draws, self.own_draws.choice(others))
+        known = self.repertoire.programs(number)
+        rows = dict.fromkeys(self.repertoire.behaviours[key].program for key in keys)
+        return [row for row in rows if row not in known][:count]
 
     def _contexts(self, conditions: list[int], sources: Sources) -> Tensor:
         """(B, C): mixed cases of two behaviours for the policy's programs, nothing for the others."""
@@ -205,8 +226,8 @@ class Player:
         behaviour = self.repertoire.behaviours[key]
         number, random = behaviour.question, Random(key)
         context = self.learner.contexts([self.lessons.cases(key, random, 8)]).expand(_TRIES, -1)
-        policy, prompt = self.learner.network.policy, self.questions.prompt_of(number)
-        rows = self.proposer.write(policy, prompt, Sources(0, _TRIES, 0), context, epsilon=0.1)
+        policy, asked = self.learner.network.policy, self._asked(number)
+        rows = self.proposer.write(policy, asked, Sources(0, _TRIES, 0), context, epsilon=0.1)
         task = self.questions.task_of(number)
         modules = [task.module(self.tokenizer.decode(row)) for row in dict.fromkeys(rows)]
         return int(key in self.trial.keys(self.questions[number], modules))

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-SOURCES = ("chance", "policy", "mutation")
+SOURCES = ("chance", "policy", "mutation", "transfer")
 _LEARNED = (
     "loss",
     "gradient_norm",
@@ -33,6 +33,7 @@ class PlayProgress:
     programs: int = 0
     steps: int = 0
     untaught: int = 0  # programs written since the last step of learning
+    untaught_on_tasks: int = 0  # programs tried on tasks since the last step of learning there
     looks: int = 0  # at what has been learned
     tried: dict[str, float] = field(default_factory=dict)  # programs by source, fading
     new: dict[str, float] = field(default_factory=dict)  # behaviours by source, fading

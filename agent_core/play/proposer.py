@@ -1,7 +1,9 @@
-"""Writes the programs of play: by the policy that was shown examples, by mutation of what is known, and by chance."""
+"""Writes the programs of play: by chance, by the policy that was shown examples, by mutation of what is known, and by
+taking over what is known from other questions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -10,7 +12,7 @@ from agent_core.grammar.legal_tokens import Prompt
 from agent_core.learning.language import Language, TokenIds
 from agent_core.learning.length_budget import draw_length_budget
 from agent_core.learning.objectives import draw
-from agent_core.learning.operators import mutation
+from agent_core.learning.operators import mutation, recall
 from agent_core.learning.operators.parents import KnownPrograms, ParentCache
 from agent_core.learning.operators.proposal import Request
 from agent_core.learning.plan import RolloutPlan, join
@@ -27,56 +29,66 @@ class Sources:
     chance: int
     policy: int
     mutation: int
+    transfer: int = 0
 
     @property
     def total(self) -> int:
-        return self.chance + self.policy + self.mutation
+        return sum(self.counts().values())
 
     def counts(self) -> dict[str, int]:
-        return {"chance": self.chance, "policy": self.policy, "mutation": self.mutation}
+        return asdict(self)
 
     def source_of(self, place: int) -> str:
         """Where the program at a place of the batch comes from."""
-        if place < self.chance:
-            return "chance"
-        return "policy" if place < self.chance + self.policy else "mutation"
+        ends = zip(accumulate(self.counts().values()), self.counts(), strict=True)
+        return next(source for end, source in ends if place < end)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What programs are written for."""
+
+    language: Language  # whose prior knows the types of the arguments, if any are known
+    prompt: Prompt  # where they begin
 
 
 class Proposer:
     """Samples programs without gradients. What it remembers is only what it could compute again."""
 
     def __init__(self, language: Language, learning: LearningConfig, randomness: Randomness, temperature: float):
-        """temperature: the policy's scores are divided by it."""
-        self._language, self._learning = language, learning
-        self._randomness, self._temperature = randomness, temperature
+        """language: that parents are examined in. temperature: the policy's scores are divided by it."""
+        self._learning, self._randomness, self._temperature = learning, randomness, temperature
         self._parents = ParentCache(language, Prompt("program"))
 
     @torch.no_grad()
     def write(
         self,
         policy: CodePolicy,
-        prompt: Prompt,
+        asked: Asked,
         sources: Sources,
         contexts: Tensor | None,
         parents: Sequence[TokenIds] = (),
+        transferred: Sequence[TokenIds] = (),
         epsilon: float | None = None,
     ) -> list[TokenIds]:
-        """A batch of programs. contexts: (B, C), in the order of the sources; parents: what mutation starts from.
+        """A batch of programs. contexts: (B, C), in the order of the sources; parents: what mutation starts from;
+        transferred: what is taken over as it is.
 
         epsilon: the most that a program's choices are left to chance; None: as in the settings of learning. Those of
         chance are left to it entirely.
         """
-        count, device, random = sources.total, self._language.device, self._randomness.tokens
+        language, count, random = asked.language, sources.total, self._randomness.tokens
+        device = language.device
         most = self._learning.epsilon if epsilon is None else epsilon
         epsilons = torch.rand(count, generator=random, device=device) * most
         epsilons[: sources.chance] = 1.0
-        plan = self._plan(prompt, sources, parents)
+        plan = self._plan(asked, sources, parents, transferred)
         budgets = draw_length_budget(count, self._learning.fresh_length_budget, random, device)
         # What the policy writes has learned how long programs are: only chance needs to be told.
-        budgets[sources.chance :] = self._language.max_length
-        rollouts = OpenRollouts(self._language, [prompt] * count, epsilons, budgets, plan, None)
+        budgets[sources.chance :] = language.max_length
+        rollouts = OpenRollouts(language, [asked.prompt] * count, epsilons, budgets, plan, None)
         reader = policy.reader(count, contexts)
-        prior = self._language.prior
+        prior = language.prior
         while not rollouts.ended:
             legal = rollouts.legal()  # (R, V)
             log_prior = rollouts.log_prior()  # (R, V)
@@ -88,10 +100,14 @@ class Proposer:
                 reader.select(left)
         return rollouts.programs().rows()
 
-    def _plan(self, prompt: Prompt, sources: Sources, parents: Sequence[TokenIds]) -> RolloutPlan | None:
-        if not sources.mutation:
-            return None
-        known = self._parents.examine(KnownPrograms(parents, prompts=[prompt] * len(parents)))
-        request = Request(known, sources.mutation, self._learning, self._randomness.plans, self._language)
-        plan = join([mutation.propose(request)], sources.total, self._language.tokenizer.pad)
-        return plan.to(self._language.device)
+    def _plan(
+        self, asked: Asked, sources: Sources, parents: Sequence[TokenIds], transferred: Sequence[TokenIds]
+    ) -> RolloutPlan | None:
+        language, plans = asked.language, []
+        if sources.mutation:
+            known = self._parents.examine(KnownPrograms(parents, prompts=[asked.prompt] * len(parents)))
+            request = Request(known, sources.mutation, self._learning, self._randomness.plans, language)
+            plans.append(mutation.propose(request))
+        if transferred:
+            plans.append(recall.propose(transferred, language))
+        return join(plans, sources.total, language.tokenizer.pad).to(language.device) if plans else None

@@ -9,7 +9,9 @@ from typing import Any
 
 from agent_core.learning.language import TokenIds
 from agent_core.play.answers import answers_of, is_dull, key_of, pack
+from agent_core.play.mind.learner import MindLearner
 from agent_core.play.player import Player
+from agent_core.play.recall import in_order_of_the_mind, programs_to_recall
 from agent_core.play.saved import state_of
 from agent_core.play.trial import printed
 from agent_core.scoring.score import Score
@@ -18,7 +20,8 @@ from memory.repertoire.repertoire import Behaviour
 
 
 class TaskLessons:
-    """The mind while a task is learned: its repertoire takes in what the task's programs do, and it is saved along.
+    """The mind while a task is learned: its repertoire takes in what the task's programs do, its network learns of
+    them, half of each lesson being replay of all that is known, and it is saved along.
 
     Where there are several ranks, what is called on one is called on all, except `note`.
     """
@@ -26,13 +29,11 @@ class TaskLessons:
     def __init__(self, player: Player, task: Task, also: dict[str, Any]):
         """player: who holds the mind. also: what a saved mind holds besides."""
         self._player, self._task, self._also = player, task, also
-        self._known = len(
-            player.tokenizer
-        )  # tokens; words of the task come behind them, and the mind has none for them
-        self._question = player.questions.printing
+        self._known = len(player.tokenizer)  # tokens; words of the task come behind them, unknown to the mind
+        self.question = player.questions.printing
         if task.kind == "function":
             calls = [case.arguments for case in task.test_cases]
-            self._question = player.questions.give(task.parameters, calls)
+            self.question = player.questions.give(task.parameters, calls)
         self._noted: list[tuple[int, tuple]] = []  # key, and the fields of the behaviour
 
     def note(self, rows: Sequence[TokenIds], scores: Sequence[Score]) -> None:
@@ -41,8 +42,21 @@ class TaskLessons:
             if max(row) < self._known and (found := self._behaviour(row, score)):
                 self._noted.append(found)
 
-    def keep(self) -> None:
-        """Takes into the repertoire what all ranks have noted."""
+    @property
+    def learner(self) -> MindLearner:
+        return self._player.learner
+
+    def to_recall(self, cases: Sequence[tuple[Sequence[Any], Any]]) -> list[TokenIds]:
+        """Known programs that the task may try as they are, the first to be tried first. cases: the paid ones."""
+        player, task = self._player, self._task
+        rows = programs_to_recall(task, player.questions, player.repertoire, player.config.mind.recall)
+        return player.ranks.broadcast(in_order_of_the_mind(rows, player.learner, task, cases))
+
+    def keep(self, attempts: int) -> None:
+        """Takes into the repertoire what all ranks have noted, and has the mind learn when it is time to.
+
+        attempts: programs that were tried meanwhile, by all ranks.
+        """
         player = self._player
         for noted in player.ranks.gather(self._noted):
             for key, fields in noted:
@@ -50,6 +64,11 @@ class TaskLessons:
         player.lessons.forget(player.repertoire.dropped)
         player.repertoire.dropped.clear()
         self._noted = []
+        every, progress = player.config.mind.task_learn_every, player.progress
+        progress.untaught_on_tasks += attempts
+        while every and progress.untaught_on_tasks >= every:
+            progress.untaught_on_tasks -= every
+            player.learn(self.question)
 
     def solved(self) -> None:
         """Counts the task among those that the mind has behind it."""
@@ -62,14 +81,14 @@ class TaskLessons:
         return state_of(self._player) | self._also
 
     def _behaviour(self, row: TokenIds, score: Score) -> tuple[int, tuple] | None:
-        question = self._player.questions[self._question]
+        question = self._player.questions[self.question]
         if not question.kinds:
             text = printed(score.status, score.stdout)
-            return text and (key_of(question.name, [text]), (self._question, row, 0, pack([text]), True)) or None
+            return text and (key_of(question.name, [text]), (self.question, row, 0, pack([text]), True)) or None
         calls = question.inputs(0)
         answers = answers_of(score.answers[: len(calls)])
         if answers is None or len(answers) < len(calls) or is_dull(calls, answers, len(calls) // 2):
             return None
         words = {self._player.tokenizer.tokens[token] for token in row}
         whole = words.issuperset(self._task.parameters)
-        return key_of(question.name, answers), (self._question, row, 0, pack(answers), whole)
+        return key_of(question.name, answers), (self.question, row, 0, pack(answers), whole)

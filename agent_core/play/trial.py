@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent_core.play.answers import NOTHING, answers_of, is_dull, key_of, pack, unpack
+from agent_core.play.answers import answers_of, is_dull, key_of, pack
 from agent_core.play.signatures import CASES, GivenCalls, Signature
 from agent_core.sandbox.executor import Call, Executor
 from agent_core.tasks.task import FUNCTION
@@ -129,10 +129,3 @@ def printed(status: str, stdout: str) -> str:
     """What a program printed, as it is kept; empty where that is nothing, or too much."""
     text = stdout.removesuffix("\n")
     return text if status == "finished" and len(text) <= _LONGEST_TEXT else ""
-
-
-def examples(signature: Signature | GivenCalls, behaviour: Behaviour) -> list[tuple[tuple, Any]]:
-    """The calls and answers that a behaviour is shown by, without those that had no answer."""
-    calls = signature.inputs(behaviour.shown)
-    answers = unpack(behaviour.answers)
-    return [(call, answer) for call, answer in zip(calls, answers, strict=True) if answer is not NOTHING]

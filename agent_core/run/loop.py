@@ -100,14 +100,14 @@ class TrainingRun:
     def _step(self, books: NullRecorder) -> None:
         """One step, noted. Where no jail can be had for it any more, what was learned before it is saved."""
         agent = self._agent
-        improvements, before = len(agent.history), _Moment(agent)
+        improvements, attempts, before = len(agent.history), agent.progress.attempts, _Moment(agent)
         try:
             figures = agent.step()
         except JailError as error:
             before.come_back()
             raise self._with_all_saved(error) from None
         if self._lessons is not None:
-            self._lessons.keep()
+            self._lessons.keep(agent.progress.attempts - attempts)
             if agent.solved:
                 self._lessons.solved()
         try:

@@ -65,6 +65,8 @@ def train(config: Config, options: argparse.Namespace, ranks: Ranks) -> int:
             many = {"many": saved.run_state["many"]} if saved and "many" in saved.run_state else {}
             books = RunRecorder(agent, store, folder, begun.as_it_goes_on(config), many)
         lessons = lessons_of(config, parts, saved.mind, executor, ranks) if start and saved and saved.mind else None
+        if start is not None and lessons is not None:
+            start.follow(lessons.learner, lessons.to_recall)
         run = TrainingRun(agent, books, begun.seconds, begun.seed, lessons)
         try:
             stopped = run.learn(lambda: stop.signal)

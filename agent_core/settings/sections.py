@@ -100,6 +100,9 @@ class MindConfig:
     start_tasks: bool = True
     blind_share: float = number(0.25, 0, 1)
     task_learning_rate: float = number(1e-3, above=0, high=10)
+    task_learn_every: int = number(1_024, 0, 10**12)
+    recall: int = number(2_000, 0, 10**6)
+    recall_share: float = number(0.1, 0, 0.9)
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ class PlayConfig:
     signatures: int = number(32, 1, 10_000)
     chance_share: float = number(0.1, 0, 1)
     mutation_share: float = number(0.4, 0, 1)
+    transfer_share: float = number(0.1, 0, 1)
     print_share: float = number(0.05, 0, 1)
     temperature: float = number(1.2, above=0, high=100)
     max_steps: int = number(1_500, 1, 10**9)

@@ -87,6 +87,11 @@ class Repertoire:
             self._drop_least_useful()
         return key in self.behaviours
 
+    def programs(self, question: int) -> set[TokenIds]:
+        """Those of the behaviours of one question."""
+        slots = numpy.flatnonzero(self._question[: len(self._keys)] == question)
+        return {self.behaviours[self._keys[slot]].program for slot in slots}
+
     def came(self, key: int) -> int:
         """When a behaviour came: a number that is larger for every later one."""
         return self._order[key]

@@ -37,6 +37,7 @@ class KnownPrograms:
     rows: Sequence[TokenIds]  # E of them, as `Rollouts.rows` gives them
     context: Tensor | None = None  # (E, C) what each depends on; None where no program has a context
     prompts: Sequence[Prompt] | None = None  # (E,) that of each; None where all have the generator's own
+    recalled: Sequence[TokenIds] = ()  # to be tried as they are, besides these: those of one rank
 
 
 @dataclass(frozen=True)

@@ -24,15 +24,26 @@ _COMPARED = 3  # arguments that are compared with one another, too
 
 def features_of(arguments: Sequence[Any], answer: Any) -> list[int]:
     """The features of one case, buckets from 1 up to BUCKETS, at least one and at most MOST_FEATURES."""
+    return [*features_of_answer(arguments, answer), *features_of_arguments(arguments)][:MOST_FEATURES]
+
+
+def features_of_answer(arguments: Sequence[Any], answer: Any) -> list[int]:
+    """The first of a case's features, which hang on the answer; at least one."""
     found = [f"arguments {len(arguments)}"]
     _describe("y", answer, found)
     for place, argument in enumerate(arguments):
         _compare(f"y{place}", answer, argument, found)
+    return list(map(_bucket, found))
+
+
+def features_of_arguments(arguments: Sequence[Any]) -> list[int]:
+    """The rest of them, which are the same whatever the answer is."""
+    found: list[str] = []
     for place, argument in enumerate(arguments):
         _describe(f"x{place}", argument, found)
     for place in range(min(len(arguments), _COMPARED) - 1):
         _compare(f"x{place}{place + 1}", arguments[place], arguments[place + 1], found)
-    return [_bucket(feature) for feature in found[:MOST_FEATURES]]
+    return list(map(_bucket, found))
 
 
 @lru_cache(maxsize=1 << 17)

@@ -41,6 +41,11 @@ class MindLearner:
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=sizes.learning_rate)
         self.steps = 0
 
+    @property
+    def tokens(self) -> list[str]:
+        """The vocabulary of the network, by id."""
+        return self._tokenizer.tokens
+
     def learn(self, lessons: Sequence[Lesson], hidden: Sequence[bool]) -> dict[str, float]:
         """One step on the lessons, of which each rank does its share. hidden: of each whether the policy is to do
         without its examples. A loss or gradient that is not finite changes nothing."""

@@ -1,24 +1,30 @@
 """A task begins from the mind: a copy of its policy to train by reinforcement, and the examples as its condition.
 
-The mind itself is left as it is: it learns by likelihood alone. The encoder is not trained on a task, so all programs
-of a batch that see the examples have one and the same context, and it is computed once for each set of paid cases.
+The mind itself learns by likelihood alone (see relabel.py), and what reinforcement makes of the copy does not come back
+to it. The encoder is not trained by the task, so all programs of a batch that see the examples have one and the same
+context, and it is computed once for each set of paid cases.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
 import numpy
 import torch
 from torch import Tensor
 
+from agent_core.learning.language import TokenIds
 from agent_core.learning.vocabulary_change import carry_policy, match_tokens
 from agent_core.model import CodePolicy
 from agent_core.play.mind.encoder import Bags
 from agent_core.play.mind.features import features_of
+from agent_core.play.mind.learner import MindLearner
 from agent_core.play.mind.network import MindNetwork
 from agent_core.settings.config import Config
 from tokenizer import Tokenizer
+
+Cases = Sequence[tuple[Sequence[Any], Any]]  # arguments and answer of each; of a text, no arguments and the text
 
 
 class TaskStart:
@@ -31,6 +37,9 @@ class TaskStart:
         network = MindNetwork(len(self._tokens), sizes)
         network.load_state_dict(state["network"])
         self._encoder, self._weights = network.encoder.to(device), network.policy.state_dict()
+        self._mind: MindLearner | None = None
+        self._to_recall: Callable[[Cases], list[TokenIds]] = lambda cases: []
+        self._recalls: list[TokenIds] | None = None
         self._share, self._device = sizes.blind_share, device
         self.context_dim = sizes.context_dim
         model = replace(
@@ -42,14 +51,36 @@ class TaskStart:
         optimizer = replace(config.optimizer, learning_rate=sizes.task_learning_rate)
         self.config = replace(config, model=model, optimizer=optimizer)  # as the task's generator is to be made
 
+    def follow(self, mind: MindLearner, to_recall: Callable[[Cases], list[TokenIds]]) -> None:
+        """The mind learns meanwhile: from now on, each life of the policy begins from it as it is then.
+
+        to_recall: of a task's paid cases, the programs that a life is to try as they are, in this order.
+        """
+        self._mind, self._to_recall = mind, to_recall
+
+    def recall(self, count: int, cases: Cases) -> list[TokenIds]:
+        """The next programs to try as they are; fewer where there are no more of them. cases: the paid ones."""
+        if self._recalls is None and count:
+            self._recalls = self._to_recall(cases)
+        return (self._recalls or [])[:count]
+
+    def forget(self, count: int) -> None:
+        """That many of them have been tried."""
+        del (self._recalls or [])[:count]
+
     def begin(self, policy: CodePolicy) -> None:
         """Gives a fresh policy the mind's weights. Tokens that the mind does not know keep those that they have."""
+        if self._mind is not None:
+            network, self._tokens = self._mind.network, self._mind.tokens
+            self._weights = network.policy.state_dict()
+            self._encoder.load_state_dict(network.encoder.state_dict())
+        self._recalls = None
         ids = match_tokens(self._tokens, self._tokenizer.tokens)
         policy.load_state_dict(carry_policy(self._weights, policy.state_dict(), ids))
 
     @torch.no_grad()
-    def context(self, cases: Sequence[tuple[Sequence[Any], Any]]) -> Tensor:
-        """(C,) of the arguments and answers of paid cases; of a text, no arguments and the text."""
+    def context(self, cases: Cases) -> Tensor:
+        """(C,) of the paid cases."""
         features = [numpy.array(features_of(arguments, answer), numpy.int16) for arguments, answer in cases]
         return self._encoder(Bags.of([features], self._device))[0]
 
@@ -57,6 +88,29 @@ class TaskStart:
         """(count, C) of a batch, with gradients to what stands for no context: evenly spread over it, a share of the
         programs goes without, so that a misleading context costs at most a constant."""
         return policy.hide(context.expand(count, -1), self.blind(count))
+
+    def groups(self, mutated: Tensor, sizes: Sequence[int], recalled: Sequence[int]) -> Tensor:
+        """(B,) which programs of a batch are compared with one another: those with a parent and those without, each
+        with examples or without; and those that were recalled, which nothing is learned from.
+
+        mutated: (B,) bool, those with a parent. sizes: programs of each rank. recalled: of these, as many
+        were recalled, the last ones.
+        """
+        groups = mutated + 2 * self.blind(len(mutated)).to(mutated.device)
+        for end, last in zip(accumulate(sizes), recalled, strict=True):
+            groups[end - last : end] = 4
+        return groups
+
+    def state(self) -> dict[str, Any]:
+        """What the policy's life goes on with, while the mind may learn: the encoder that it began with, and the
+        programs that are still to be recalled; None where nobody has asked for any."""
+        return {"encoder": self._encoder.state_dict(), "recalls": self._recalls}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Takes back what was saved; nothing where an older version saved nothing."""
+        if state:
+            self._encoder.load_state_dict(state["encoder"])
+            self._recalls = state["recalls"]
 
     def blind(self, count: int) -> Tensor:
         """(count,) bool: the programs of a batch that go without the context."""
