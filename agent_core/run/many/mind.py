@@ -21,7 +21,9 @@ class Mind:
     def visit(self, config: Config, parts: Parts) -> tuple[TaskStart, TaskLessons]:
         """What a visit takes of it, as it is now, and what it gives back."""
         start = TaskStart(self._player.learner.state(), config, parts.tokenizer, parts.device)
-        return start, TaskLessons(self._player, parts.task, self._also)
+        lessons = TaskLessons(self._player, parts.task, self._also)
+        start.follow(lessons.learner, lessons.to_recall)
+        return start, lessons
 
     def state(self) -> dict[str, Any]:
         """As it is saved."""
