@@ -31,7 +31,7 @@ from tokenizer import LAYOUT_TOKENS, SPECIAL_TOKENS, Tokenizer
 @pytest.fixture(scope="module")
 def legal_tokens(tokenizer):
     """Those of the grammar that has weights."""
-    grammar = read_grammar(ROOT / "agent_core" / "grammar" / "weighted.grammar", tokenizer.tokens)
+    grammar = read_grammar(ROOT / "agent_core" / "grammar" / "narrow.grammar", tokenizer.tokens)
     return LegalTokens(grammar, tokenizer.tokens, CPU)
 
 
