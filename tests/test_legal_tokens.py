@@ -257,7 +257,7 @@ def test_tokens_that_the_grammar_continues_alike_are_of_one_kind(tokenizer, lega
     assert size["0"] == size["None"] == numbers + 4  # True, False and pi, too
     assert size["=="] == size["<="] == 6
     assert size["*"] == size["%"] == 4
-    assert size["len"] == size["int"] == 5
+    assert size["len"] == size["int"] == 7
     assert size[".upper"] == size[".items"] == 9
     for alone in ("+", "-", "in", "var_a", "func_a", "(", "return", "NEWLINE", "<EOS>"):
         assert size[alone] == 1, alone

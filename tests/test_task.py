@@ -12,7 +12,9 @@ from tests import make_tasks
 from tokenizer import Tokenizer
 
 ROOT = Path(__file__).resolve().parent.parent
-VOCABULARY = json.loads((ROOT / "memory" / "vocab.json").read_text())
+# Of the narrow language, in which less is possible: what is refused depends on the vocabulary.
+VOCABULARY = json.loads((ROOT / "agent_core" / "grammar" / "narrow_vocab.json").read_text())
+WIDER = json.loads((ROOT / "memory" / "vocab.json").read_text())
 SOLUTIONS = json.loads((ROOT / "tests" / "data" / "reference_solutions.json").read_text())
 
 OUTPUT = {"name": "greet", "description": "Greet.", "success_criteria": {"exact_output": "hello world\n"}}
@@ -365,6 +367,16 @@ def test_what_can_be_printed_depends_on_the_vocabulary(load):
     goodbye = changed(OUTPUT, f"{CRITERIA}.exact_output", "goodbye")
     assert load(goodbye, [*VOCABULARY, '"good"', '"bye"'])
     assert load(goodbye, [*VOCABULARY, "chr"])  # makes any text
+
+
+def test_the_wider_language_makes_more(load):
+    shout = changed(OUTPUT, f"{CRITERIA}.exact_output", "HELLO World")
+    assert load(shout, WIDER)
+    assert "!" in refusal(load, changed(OUTPUT, f"{CRITERIA}.exact_output", "HELLO!"), WIDER)
+    assert load(with_cases((["a", 1], "A"), (["b", 1], "B")), WIDER)
+    assert "Q" in refusal(load, with_cases((["a", 1], "A"), (["b", 1], "Q")), WIDER)
+    joined = changed(OUTPUT, f"{CRITERIA}.exact_output", "helloworld")
+    assert load(joined, [".join", *without("+", "+=", "[", "*")])
 
 
 def test_functions_need_their_tokens(load):
