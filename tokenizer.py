@@ -16,7 +16,7 @@ import json
 import re
 import tokenize
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, chain
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,7 +33,7 @@ _NOT_PYTHON = frozenset(SPECIAL_TOKENS + LAYOUT_TOKENS)
 _JOINED = re.compile(r"\.[A-Za-z]\w*|key=")
 _OPENING, _CLOSING = frozenset([*"([{", COMPREHENSION]), frozenset(")]}")
 # After one of these an operand is due, in the first part of a comprehension.
-_EXPECTING = frozenset("+ - * / // % ** & | ^ ~ << >> == != < > <= >= in not and or [for".split())
+_EXPECTING = re.compile(r"not|and|or|in|[^\w\s\"')\]}]+|\[for")
 _SKIPPED = frozenset((tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMARKER))
 
 
@@ -128,13 +128,13 @@ class Tokenizer:
             token = self.tokens[i]
             if token in LAYOUT_TOKENS:
                 if line or token == "NEWLINE":
-                    lines.append("    " * depth + " ".join(_as_python(line)))
+                    lines.append("    " * depth + " ".join(_as_python(line) if COMPREHENSION in line else line))
                     line = []
                 depth = max(0, depth + {"NEWLINE": 0, "INDENT": 1, "DEDENT": -1}[token])
             elif i not in (self.pad, self.sos):
                 line.append(token)
         if line:
-            lines.append("    " * depth + " ".join(_as_python(line)))
+            lines.append("    " * depth + " ".join(_as_python(line) if COMPREHENSION in line else line))
         return "".join(line + "\n" for line in lines)
 
 
@@ -185,34 +185,25 @@ def _python_tokens(text: str) -> list[_Found]:
 
 def _as_worked_out(tokens: Sequence[_Found]) -> list[_Found]:
     """Python's tokens, with those of each comprehension in the order of the policy's language."""
-    found: list[_Found] = []
-    at = 0
+    found, at = list[_Found](), 0
     while at < len(tokens):
-        end = next(_top_level(tokens[at:], *_CLOSING), 0) + at if tokens[at].text == "[" else at
-        moved = _moved(tokens[at : end + 1])
-        found += moved or [tokens[at]]
-        at = end + 1 if moved else at + 1
+        end = at + next(_top_level(tokens[at:], *_CLOSING), 0) if tokens[at].text == "[" else at
+        loop = at + next(_top_level(tokens[at:end], "for", depth=-1), 0)
+        if loop > at and [token.text for token in tokens[loop + 2 : loop + 3]] == ["in"]:
+            rest = tokens[loop + 3 : end]
+            condition = next(_top_level(rest, "if"), len(rest))
+            colon = [tokens[end]._replace(key=_key(":"), text=":")] if rest[condition:] else []
+            found.append(tokens[at]._replace(key=_key(COMPREHENSION)))
+            for part in (rest[:condition], tokens[loop + 1 : loop + 2], rest[condition:], colon, tokens[at + 1 : loop]):
+                found += _as_worked_out(part)
+            at = end
+        found.append(tokens[at])
+        at += 1
     return found
 
 
-def _moved(whole: Sequence[_Found]) -> list[_Found]:
-    """A bracket's tokens as those of a comprehension in the policy's language; none where it is no such."""
-    loops = list(_top_level(whole[1:-1], "for"))
-    if len(loops) != 1 or [token.text for token in whole[loops[0] + 3 : loops[0] + 4]] != ["in"]:
-        return []
-    element, variable, rest = whole[1 : loops[0] + 1], whole[loops[0] + 2], whole[loops[0] + 4 : -1]
-    ifs = [*_top_level(rest, "if"), len(rest)]
-    if len(ifs) > 2:
-        return []
-    opening = whole[0]._replace(key=_key(COMPREHENSION), text=whole[loops[0] + 1].text)
-    condition = [*rest[ifs[0] :], variable._replace(key=_key(":"), text=":")] if rest[ifs[0] :] else []
-    parts = (_as_worked_out(part) for part in (rest[: ifs[0]], [variable], condition, element))
-    return [opening, *chain.from_iterable(parts), whole[-1]]
-
-
-def _top_level(tokens: Sequence[_Found], *wanted: str) -> Iterator[int]:
+def _top_level(tokens: Sequence[_Found], *wanted: str, depth: int = 0) -> Iterator[int]:
     """Where these texts stand outside all brackets; a closing one stands outside those that it closes."""
-    depth = 0
     for i, token in enumerate(tokens):
         depth -= token.text in _CLOSING
         if token.text in wanted and not depth:
@@ -222,10 +213,7 @@ def _top_level(tokens: Sequence[_Found], *wanted: str) -> Iterator[int]:
 
 def _as_python(line: list[str]) -> list[str]:
     """The tokens of a line, with those of each comprehension in Python's order; what is none stays as it is."""
-    if COMPREHENSION not in line:
-        return line
-    found: list[str] = []
-    brackets: list[int] = []
+    found, brackets = list[str](), list[int]()
     for token in line:
         found.append(token)
         if token in _OPENING:
@@ -238,16 +226,12 @@ def _as_python(line: list[str]) -> list[str]:
 def _moved_back(whole: list[str]) -> list[str]:
     """A comprehension in Python's order: its variable is what follows a value, with no operator between them."""
     depths = list(accumulate((token in _OPENING) - (token in _CLOSING) for token in whole))
-    for i in range(2, len(whole)):
-        if depths[i] == 1 and whole[i].startswith("var_") and whole[i - 1] not in _EXPECTING:
-            break
-    else:
+    outer = [i for i in range(2, len(whole) - 1) if depths[i] == 1]
+    i = next((i for i in outer if whole[i].startswith("var_") and not _EXPECTING.fullmatch(whole[i - 1])), None)
+    if i is None:
         return whole
-    iterable, variable, rest = whole[1:i], whole[i], whole[i + 1 : -1]
-    colon = next((j for j in range(i, len(whole)) if depths[j] == 1 and whole[j] == ":"), None)
-    if not rest or rest[0] != "if" or colon is None:
-        return ["[", *rest, "for", variable, "in", *iterable, "]"]
-    return ["[", *whole[colon + 1 : -1], "for", variable, "in", *iterable, *whole[i + 1 : colon], "]"]
+    colon = next((j for j in outer if j > i and whole[j] == ":"), i) if whole[i + 1] == "if" else i
+    return ["[", *whole[colon + 1 : -1], "for", whole[i], "in", *whole[1:i], *whole[i + 1 : colon], "]"]
 
 
 def _problems(tokens: Sequence[str]) -> Iterable[str]:

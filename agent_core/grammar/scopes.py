@@ -4,8 +4,8 @@ A variable may be read once a statement that has ended defined it; what a block 
 block may not have run. In a function, a variable of the module may be read unless the function assigns it anywhere,
 since Python then takes it for the function's own; so whichever comes first, the read or the assignment, rules out the
 other. What a lambda or a comprehension binds, a variable that is known nowhere else, may be read inside only: it is a
-block within an expression. Each name of each program has a few bits of state of its own; one table says what every token does to it, another
-what is then legal, so a step of a whole batch is a handful of look-ups.
+block within an expression. Each name of each program has a few bits of state of its own; one table says what every
+token does to it, another what is then legal, so a step of a whole batch is a handful of look-ups.
 
 Worked example, `var_c = var_a` in the body of a function whose parameter is var_a:
 

@@ -8,7 +8,8 @@ import numpy
 import torch
 from torch import Tensor
 
-from agent_core.learning.value_types import ROOT, STATEMENT, Bracket, Effect, Mode, Rules, hangs_on_bracket
+from agent_core.learning.type_states import ROOT, STATEMENT, Bracket, Effect, Mode
+from agent_core.learning.value_types import Rules, hangs_on_bracket
 
 
 class ValueTypes:
@@ -67,8 +68,8 @@ class TypeState:
 def _every_effect(
     rules: Rules, tokens: Sequence[str]
 ) -> tuple[dict[tuple[Mode, Bracket], list[int]], dict[Effect, int], dict[Mode, int], dict[Bracket | None, int]]:
-    """What each of the tokens does in every mode under every bracket, as numbers of effects; and the numbers of effects,
-    modes and brackets. The first mode and the first bracket are those of an empty program."""
+    """What each token does in every mode under every bracket, as numbers of effects; and these numbers, and those
+    of modes and brackets. The first mode and the first bracket are those of an empty program."""
     modes: dict[Mode, int] = {STATEMENT: 0}
     brackets: dict[Bracket | None, int] = {ROOT: 0}
     effects: dict[Effect, int] = {}
