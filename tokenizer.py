@@ -108,7 +108,7 @@ class Tokenizer:
         """The tokens of `text` with their places, without <EOS>; one <UNK> where Python's tokenizer gives up."""
         found = _python_tokens(text)
         found = _as_worked_out(found) if _key(COMPREHENSION) in self._ids else found
-        return [LocatedToken(self._ids.get(key, self.unk), *place) for key, *place in found]
+        return [LocatedToken(self._ids.get(token.key, self.unk), *token[1:]) for token in found]
 
     def rename(self, token: LocatedToken, name: str) -> LocatedToken:
         """The token as if `name` stood in its place."""

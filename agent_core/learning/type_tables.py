@@ -21,7 +21,9 @@ class ValueTypes:
         samples = dict(zip(alike, tokens, strict=True))  # of tokens that have the same effects, one
         rows, effects, modes, brackets = _every_effect(rules, list(samples.values()))
         self.brackets = len(brackets)
-        values = numpy.array([(e.misfit, modes[e.mode], e.change, brackets.get(e.bracket, -1)) for e in effects])
+        values = numpy.array(
+            [(e.misfit, modes[e.mode], e.change, -1 if e.bracket is None else brackets[e.bracket]) for e in effects]
+        )
         table = values[numpy.array([[rows[mode, bracket] for bracket in brackets] for mode in modes])]
         misfit, next_mode, change, top = numpy.moveaxis(table, -1, 0)
         top = numpy.where(top < 0, numpy.arange(len(brackets))[:, None], top)  # the bracket that is there stays
@@ -67,11 +69,11 @@ class TypeState:
 
 def _every_effect(
     rules: Rules, tokens: Sequence[str]
-) -> tuple[dict[tuple[Mode, Bracket], list[int]], dict[Effect, int], dict[Mode, int], dict[Bracket | None, int]]:
+) -> tuple[dict[tuple[Mode, Bracket], list[int]], dict[Effect, int], dict[Mode, int], dict[Bracket, int]]:
     """What each token does in every mode under every bracket, as numbers of effects; and these numbers, and those
     of modes and brackets. The first mode and the first bracket are those of an empty program."""
     modes: dict[Mode, int] = {STATEMENT: 0}
-    brackets: dict[Bracket | None, int] = {ROOT: 0}
+    brackets: dict[Bracket, int] = {ROOT: 0}
     effects: dict[Effect, int] = {}
     rows: dict[tuple[Mode, Bracket], list[int]] = {}
     hanging: dict[Mode, list[int]] = {}
