@@ -234,7 +234,7 @@ def test_tokens_keep_what_was_learned_by_their_text(executor, tokenizer, config)
     other = make_agent(executor, Tokenizer(tokens), machine_of(tokens))
     fresh = other.generator.policy.embedding.weight.detach().clone()
     notes = other.load(*saved(agent))
-    assert any("78 tokens keep what was learned, 2 are new, 1 are gone" in note for note in notes)
+    assert any("131 tokens keep what was learned, 2 are new, 1 are gone" in note for note in notes)
     old, new = agent.generator, other.generator
     moments = [g.optimizer.state[g.policy.head.bias]["exp_avg"] for g in (old, new)]
     for i, token in enumerate(tokens):
@@ -261,7 +261,7 @@ def test_elites_that_are_no_programs_any_more_are_let_go(executor, tokenizer, le
     assert any("scored anew" in note for note in notes)
     assert all(len(row) <= 6 for row in shorter.memory.elites)
     steps(shorter, 2)
-    text = config.paths.grammar.read_text().replace("TEXT subscripts", "TEXT")
+    text = config.paths.grammar.read_text().replace("TEXT after", "TEXT")
     machine_without = LegalTokens(parse_grammar(text, tokenizer.tokens), tokenizer.tokens, torch.device("cpu"))
     strict = make_agent(executor, tokenizer, machine_without)
     row = tuple(map(tokenizer.tokens.index, ["print", "(", '"hello"', "[", "0", "]", ")", "NEWLINE", "<EOS>"]))
@@ -390,7 +390,7 @@ def test_what_programs_are_paid(executor, tokenizer, legal_tokens, easy_task, mo
         found = agent.memory.batch(agent._latest)
         earned = torch.tensor(found.rewards) * torch.tensor(agent.memory.novelty(found, novelty))
         assert torch.allclose(paid[-1], earned - was_solved * price * torch.tensor(found.lengths))
-        assert (earned.sum() < sum(found.rewards)) == (novelty > 0)
+        assert (earned.sum().item() < sum(found.rewards) - 1e-4) == (novelty > 0)  # but for rounding
 
 
 def test_samples_teach_nothing(executor, tokenizer, legal_tokens):

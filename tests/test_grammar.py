@@ -52,7 +52,7 @@ def test_first_follow_and_fewest_of_the_textbook(tokenizer):
         ("thing: 'pass' thing maybe | NUMBER\nmaybe: nothing", "line 4, rule maybe: can only be empty"),
         ("thing: NUMBER\nunused: 'pass'", "line 4, rule unused: cannot be reached"),
         ("thing: NUMBER nowhere", "line 3, rule thing: nowhere has no rule"),
-        ("thing: 'break'", "line 3, rule thing: the vocabulary has no token break"),
+        ("thing: 'continue'", "line 3, rule thing: the vocabulary has no token continue"),
         ("thing: STRANGE", "the vocabulary has no token STRANGE"),
         ("thing: maybe 'pass'\nmaybe: 'pass' | nothing", "line 4, rule maybe: can be empty, and pass can both"),
         (

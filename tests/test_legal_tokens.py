@@ -1,6 +1,8 @@
 """The legal tokens: what it lets through is Python, ends in time and knows its names; and nothing is missing."""
 
 import copy
+import marshal
+import sys
 import warnings
 from pathlib import Path
 
@@ -10,6 +12,9 @@ import torch
 from agent_core.grammar.legal_tokens import LegalTokens, Prompt
 from agent_core.grammar.rules import parse_grammar, read_grammar
 from agent_core.grammar.scopes import LOCAL, MARKS, MAX_BLOCKS, PENDING, Names, Scopes
+from agent_core.interpreter.meter import Meter
+from agent_core.interpreter.run_program import ProgramRunner
+from agent_core.interpreter.static_check import check
 from tokenizer import LAYOUT_TOKENS, SPECIAL_TOKENS
 
 CORPUS = (Path(__file__).parent / "data" / "legal_programs.txt").read_text().split("---\n")
@@ -17,6 +22,12 @@ BODIES = [
     "return var_a + var_b\n",
     "var_c = var_a\nfor var_d in range(var_b):\n    var_c += var_d\nreturn var_c\n",
     "if var_a == 0:\n    return var_b\nreturn func_a(var_a - 1, var_b + 1)\n",
+    "return [var_c * 2 for var_c in var_a if var_c > var_b]\n",
+    "return sorted(var_a, key=lambda var_c: [var_c, [var_d for var_d in var_b if var_d in var_c]])[0]\n",
+    "return sum(map(lambda var_c, var_d: var_c ** var_d, var_a, var_b)) | 3 ^ ~var_a & 1 << 2\n",
+    "return max(var_a, key=len).upper().split() if var_a not in {1: var_b} else list(filter(func_a, var_b))\n",
+    "for var_c, var_d in enumerate(var_a):\n    if var_c:\n        break\n    var_b.append(var_d)\n    var_b[0] += 1\n",
+    "var_c = {}\nvar_c[var_a] = [var_c for var_d in var_b]\nreturn {1: 2, 3: pi}.get(sqrt(var_a), floor(var_b))\n",
     "while var_a < var_b:\n    var_a += 1\n    if var_a in [1, 2]:\n        return\nreturn var_a[0:1]\n",
 ]
 ILLEGAL = [
@@ -38,6 +49,20 @@ ILLEGAL = [
     "var_a = 1\ndef func_a():\n    if True:\n        var_a = 2\n    print(var_a)\n",
     "print(1 < 2 < 3)\n",  # Python, but left out on purpose
     "print(1 + not 2)\n",
+    "print([var_b for var_a in [1]])\n",
+    "print([var_a for var_a in [1]], var_a)\n",
+    "print([var_a for var_a in var_a])\n",
+    "print([1 for var_a in [1] if var_b])\n",
+    "print(list(map(lambda var_a: 1, var_a)))\n",
+    "print(sorted([1], key=lambda var_a: var_b))\n",
+    "print(sorted([1], key=lambda var_a: 1)[var_a])\n",
+    "print(list(map(lambda var_a, var_a: 1, [1], [2])))\n",
+    "var_a = 1\nprint([var_a for var_a in [1]])\n",  # Python, but left out on purpose
+    "for var_a, var_a in [[1, 2]]:\n    pass\n",
+    "for var_a, var_b in [[1, 2]]:\n    pass\nprint(var_b)\n",
+    "break\n",
+    "for var_a in [1]:\n    def func_a():\n        break\n",
+    "if True:\n    break\n",
     "print(1)[0]\n",
     "1\n",
     "",
@@ -79,6 +104,34 @@ def test_every_sampled_program_compiles_ends_in_time_and_encodes_back(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)  # 'hello'(1) is legal and pointless
             compile(as_module(start, text), "program", "exec")
+            check(as_module(start, text))
+
+
+@pytest.fixture(scope="module")
+def runner():
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(20_000)
+    yield ProgramRunner(Meter(2_000, 4_000))
+    sys.setrecursionlimit(before)
+
+
+@pytest.mark.parametrize(("start", "defined"), STARTS)
+@pytest.mark.parametrize("max_length", [16, 32, 64])
+def test_no_sampled_program_asks_for_a_name_that_is_not_there(
+    tokenizer, legal_tokens, runner, start, defined, max_length
+):
+    """Whatever else they do. They run in this process, metered as in the jail."""
+    calls = ("func_a", [marshal.dumps(case) for case in (([[1, 2], [3]], "ab"), (3, [2, 1]))], False)
+    bound = 0
+    for ids in sample(legal_tokens, start, 600, max_length, defined, seed=1).tolist():
+        text = tokenizer.decode(ids)
+        bound += any(word in text for word in ("lambda", "for var"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)
+            result = runner.run(as_module(start, text), calls if start == "function_body" else None, True)
+        assert "NameError" not in result, text
+        assert "UnboundLocalError" not in result, text
+    assert bound > 20
 
 
 @pytest.mark.parametrize("text", CORPUS)
@@ -201,9 +254,10 @@ def test_a_vocabulary_may_have_few_names(tokenizer, config):
 def test_tokens_that_the_grammar_continues_alike_are_of_one_kind(tokenizer, legal_tokens):
     size = dict(zip(tokenizer.tokens, legal_tokens.class_sizes.tolist(), strict=True))
     numbers = sum(token.isdigit() for token in tokenizer.tokens)
-    assert size["0"] == size["None"] == numbers + 3  # True and False, too
+    assert size["0"] == size["None"] == numbers + 4  # True, False and pi, too
     assert size["=="] == size["<="] == 6
     assert size["*"] == size["%"] == 4
-    assert size["len"] == size["int"] == 9
+    assert size["len"] == size["int"] == 7
+    assert size[".upper"] == size[".items"] == 9
     for alone in ("+", "-", "in", "var_a", "func_a", "(", "return", "NEWLINE", "<EOS>"):
         assert size[alone] == 1, alone

@@ -9,17 +9,9 @@ import torch
 from agent_core.grammar.legal_tokens import LegalTokens
 from agent_core.grammar.rules import GrammarError, parse_grammar, read_grammar
 from agent_core.learning.program_prior import ProgramPrior
-from agent_core.learning.value_types import (
-    ANY,
-    BOOL,
-    LIST,
-    NUMBER,
-    TEXT,
-    Bracket,
-    Mode,
-    Rules,
-    types_of,
-)
+from agent_core.learning.type_states import Bracket, Mode
+from agent_core.learning.value_types import Rules, types_of
+from agent_core.learning.word_types import ANY, BOOL, DICT, ITERATOR, LIST, NUMBER, TEXT
 from agent_core.settings.config import LearningConfig
 from agent_core.task_run import types_shown_by
 from agent_core.tasks.task import load_task
@@ -31,7 +23,7 @@ from tokenizer import LAYOUT_TOKENS, SPECIAL_TOKENS, Tokenizer
 @pytest.fixture(scope="module")
 def legal_tokens(tokenizer):
     """Those of the grammar that has weights."""
-    grammar = read_grammar(ROOT / "agent_core" / "grammar" / "weighted.grammar", tokenizer.tokens)
+    grammar = read_grammar(ROOT / "agent_core" / "grammar" / "narrow.grammar", tokenizer.tokens)
     return LegalTokens(grammar, tokenizer.tokens, CPU)
 
 
@@ -147,6 +139,21 @@ HANDLES_A_LIST = Rules({"var_a": LIST, "var_b": NUMBER, "func_a": NUMBER}, NUMBE
         ("return var_b [ 0 ] NEWLINE", [2]),
         ("return abs ( var_b , 2 ) NEWLINE", [4]),
         ("return None NEWLINE", [1, 2]),
+        ("return sum ( [for var_a var_c if var_c > 1 : var_c * 2 ] ) NEWLINE", []),
+        ("return sorted ( var_a , key= lambda var_c : - var_c ) [ 0 ] NEWLINE", []),
+        ("return len ( list ( filter ( lambda var_c : var_c % 2 == 0 , var_a ) ) ) NEWLINE", []),
+        ("return sum ( map ( abs , var_a ) ) NEWLINE", []),
+        ("return max ( var_a , key= str ) NEWLINE", []),
+        ("return { var_b : 1 , 2 : var_a } .get ( var_b , 0 ) NEWLINE", []),
+        ("return floor ( sqrt ( var_b ) ) ** 2 | 1 << var_b NEWLINE", []),
+        ("return len ( str ( var_b ) .upper ( ) .split ( ) ) NEWLINE", []),
+        ("return len ( set ( var_a ) & set ( [ 1 ] ) ) NEWLINE", []),
+        ("var_c .append ( var_b ) NEWLINE return 1 if not var_b not in var_a else pi NEWLINE", []),
+        ("return var_a .upper ( ) NEWLINE", [2, 5]),
+        ("return floor ( var_a ) NEWLINE", [4]),
+        ("return map ( abs , var_a ) NEWLINE", [1, 7]),
+        ("return sum ( [for var_b var_c var_c [ 0 ] ] ) NEWLINE", [4, 5, 7]),
+        ("return var_a << 2 NEWLINE", [2]),
     ],
 )
 def test_what_would_crash_by_its_types_is_a_misfit(text, where):
@@ -160,6 +167,8 @@ def test_the_types_of_values():
     assert types_of([1, "fizz"]) == NUMBER | TEXT
     assert types_of([[1], []]) == LIST
     assert types_of([]) == ANY
+    assert types_of([{"a": 1}]) == DICT
+    assert not ITERATOR & types_of([1, [], "a", {}, True])
 
 
 @pytest.mark.parametrize("task", ["last", "fizz", "contains"])

@@ -10,7 +10,7 @@ from memory.state.sealed import check_plain
 
 BUILTINS = ("len", "sum")
 TOKENS = ["<PAD>", "return", "var_a", "1", "+", "if", "while", "for", "func_a", "(", ")", "[", "]", ":", "len", "sum",
-          "def", "and", "<", "NEWLINE", "<EOS>"]  # fmt: skip
+          "def", "and", "<", "NEWLINE", "<EOS>", "[for", "lambda", "key=", "{", "}", ".upper", "&"]  # fmt: skip
 
 
 def row(text):
@@ -45,6 +45,11 @@ def repertoire(limit=10, place_of=short_place):
         ("return len ( sum ( var_a ) ) <EOS>", "sum"),
         ("return var_a and 1 <EOS>", "logic"),
         ("return var_a < 1 <EOS>", "comparison"),
+        ("return [for var_a var_a if 1 : var_a ] <EOS>", "comprehension"),
+        ("return sum ( var_a key= lambda var_a : [for var_a var_a 1 ] ) <EOS>", "lambda"),
+        ("return { 1 : var_a } [ 1 ] <EOS>", "dict"),
+        ("return len ( var_a .upper ( ) ) <EOS>", "method"),
+        ("return var_a & 1 < 1 <EOS>", "bits"),
         ("return var_a + 1 <EOS>", "plain"),
         ("def func_a ( ) : NEWLINE func_a ( ) <EOS>", "def"),
     ],

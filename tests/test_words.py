@@ -9,6 +9,7 @@ from agent_core.tasks.words import missing_words
 from tests.conftest import ROOT
 
 TOKENS = json.loads((ROOT / "memory" / "vocab.json").read_text())
+NARROW = json.loads((ROOT / "agent_core" / "grammar" / "narrow_vocab.json").read_text())
 
 
 def words(cases):
@@ -37,9 +38,25 @@ def test_arguments_that_are_there_to_be_compared_are_words():
     assert words(cases) == ["add", "sub", "mul"]
 
 
+@pytest.mark.parametrize("tokens", [TOKENS, NARROW], ids=["wide", "narrow"])
 @pytest.mark.parametrize("name", builtin_tasks())
-def test_the_ladder_brings_no_words(name):
-    assert load_task(name, TOKENS).words == ()
+def test_the_ladder_brings_no_words(name, tokens):
+    assert load_task(name, tokens).words == ()
+
+
+def test_a_task_file_brings_what_its_cases_need_unless_it_says_otherwise(tmp_path):
+    file = tmp_path / "own.json"
+    task = json.loads((ROOT / "agent_core" / "tasks" / "is_even.json").read_text())
+    criteria = task["success_criteria"]
+    for part in ("test_cases", "check_cases"):
+        criteria[part] = [case | {"expected": "Even" if case["expected"] else 17} for case in criteria[part]]
+    file.write_text(json.dumps(task))
+    assert load_task(file, TOKENS).words == ('"Even"', "17")
+    file.write_text(json.dumps(task | {"words": ["Even"]}))
+    assert load_task(file, TOKENS).words == ('"Even"',)
+    file.write_text(json.dumps(task | {"words": []}))
+    with pytest.raises(TaskError, match='no token makes "Even"'):
+        load_task(file, NARROW)
 
 
 def test_a_task_file_says_its_words(tmp_path):

@@ -55,11 +55,11 @@ def test_a_function_may_name_its_parameters_as_it_likes(judged):
     [
         (
             "def double(n):\n    return [x for x in [n]][0]\n",
-            refused(15, "the vocabulary has no x", "x", 2, 13),
+            refused(13, "the vocabulary has no x", "x", 2, 19),
         ),
         (
             "def double(n):\n    var_b = 1\n    return [var_b for var_b in [n]][0]\n",
-            refused(19, "the grammar does not allow for here", "for", 3, 19),
+            refused(17, "the grammar does not allow var_b here, or it has no value yet", "var_b", 3, 23),
         ),
         ("def double(n):\n    return n * 2.0\n", refused(6, "the vocabulary has no 2.0", "2.0", 2, 16)),
         (
@@ -70,7 +70,11 @@ def test_a_function_may_name_its_parameters_as_it_likes(judged):
             "def double(n):\n    'Twice.'\n    return n + n\n",
             refused(8, "the vocabulary has no 'Twice.'", "'Twice.'", 2, 5),
         ),
-        ("def double(n):\n    n.real\n", refused(5, "the vocabulary has no .", ".", 2, 6)),
+        (
+            "def double(n):\n    return [var_b for var_b in [n] for var_c in [1]][0]\n",
+            refused(21, "the grammar does not allow var_b here, or it has no value yet", "var_b", 2, 13),
+        ),
+        ("def double(n):\n    n.real\n", refused(4, "the vocabulary has no .real", ".real", 2, 6)),
         ("x = 1\ndef double(n):\n    return n\n", refused(8, "only the body of double(var_a) is written", "x", 1, 1)),
         ("def double(n=1):\n    return n\n", refused(6, "the header is given: def double(var_a):", "def", 1, 1)),
         ("def double(n, m):\n    return n\n", refused(6, "the header is given: def double(var_a):", "def", 1, 1)),
@@ -80,6 +84,20 @@ def test_a_function_may_name_its_parameters_as_it_likes(judged):
 )
 def test_the_first_token_that_hinders_it_is_named(judged, text, found):
     assert judged(text) == found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "return [var_b + n for var_b in [n] if n][0]",
+        "return sorted([n], key=lambda var_b: -var_b)[0]",
+        "return list(map(lambda var_b, var_c: var_b + var_c, [n], [n]))[0]",
+        "return str(n).upper().count('hello') ** 2 | n << 1",
+        "return {n: n + n, 1: sqrt(pi)}.get(n, floor(n))",
+    ],
+)
+def test_the_wider_language_is_writable(judged, line):
+    assert judged(f"def double(n):\n    {line}\n")["writable"]
 
 
 def test_the_length_is_judged_apart_from_the_grammar(judged):
@@ -141,10 +159,10 @@ def test_scoring_says_whether_the_agent_could_write_it(home, capsys):  # noqa: F
     assert (good["solved"], good["writable"], good["tokens"], good["max_length"]) == (True, True, 6, 6)
     assert (comprehension["solved"], comprehension["writable"], comprehension["max_length"]) == (True, False, None)
     assert comprehension["not_writable"] == {
-        "reason": "the grammar does not allow for here",
-        "token": "for",
+        "reason": "the vocabulary has no _",
+        "token": "_",
         "line": 2,
-        "column": 19,
+        "column": 23,
     }
     assert (body["solved"], body["reward"], body["cases"]) == (False, 0.0, [])
     assert body["message"] == body["departure"] == "the file must define double(var_a)"

@@ -7,12 +7,16 @@ have to repeat one, which could then begin with what may also follow it, and tha
 """
 
 import math
+from itertools import chain
 from typing import NamedTuple
 
 from agent_core.grammar.ll1 import Alternative, Grammar, Symbol, Terminal
 from agent_core.grammar.scopes import MARKS, NAMING_MARKS, Action
 
 FINISHED = 0  # the state under every program: only <PAD> is left
+
+
+_OF_BINDINGS = (Action.BIND, Action.BIND_TOO, Action.RELEASE)
 
 
 class Step(NamedTuple):
@@ -34,6 +38,15 @@ class Cell(NamedTuple):
 def _lighter(step: Step, log_weight: float) -> Step:
     """Rounded, so that equal contexts that were reached on different ways stay equal."""
     return step._replace(log_weight=round(step.log_weight + log_weight, 6))
+
+
+def _action(symbol: Symbol) -> Action | None:
+    """What a token does to the names; None for a rule."""
+    return MARKS[symbol.mark][1] if isinstance(symbol, Terminal) else None
+
+
+def _binds(symbol: Symbol) -> bool:
+    return _action(symbol) in (Action.NONE, Action.BIND, Action.BIND_TOO)
 
 
 class Compiler:
@@ -135,19 +148,29 @@ class Compiler:
 
     def keeps_names(self, symbol: Symbol) -> bool:
         """Whether no text of the symbol defines a name, opens or ends a block, or ends it all: so that it can be
-        swapped for another."""
+        swapped for another. A variable that is bound and released within the text does not count."""
         if isinstance(symbol, Terminal):
-            return MARKS[symbol.mark][1] in (Action.NONE, Action.READ) and symbol.text != "EOS"
+            return _action(symbol) in (Action.NONE, Action.READ) and symbol.text != "EOS"
         return symbol in self._name_keeping
 
     def _rules_that_keep_names(self) -> set[str]:
-        found = set(self._grammar.rules)
+        rules = self._grammar.rules
+        binding = {
+            rule for rule, alternatives in rules.items() if all(map(_binds, chain.from_iterable(alternatives)))
+        }  # those that only bind, too: they must stand beside what releases
+        found = set(rules)
+
+        def keeps(symbol: Symbol, released: bool) -> bool:
+            if isinstance(symbol, Terminal):
+                return self.keeps_names(symbol) or released and _action(symbol) in _OF_BINDINGS
+            return symbol in found or released and symbol in binding
+
         while less := {
             rule
             for rule in found
-            for alternative in self._grammar.rules[rule]
-            for s in alternative
-            if not (self.keeps_names(s) if isinstance(s, Terminal) else s in found)
+            for alternative in rules[rule]
+            for released in [any(_action(s) == Action.RELEASE for s in alternative)]
+            if not all(keeps(s, released) for s in alternative)
         }:
             found -= less
         return found

@@ -3,8 +3,9 @@
 A variable may be read once a statement that has ended defined it; what a block defined ends with the block, for the
 block may not have run. In a function, a variable of the module may be read unless the function assigns it anywhere,
 since Python then takes it for the function's own; so whichever comes first, the read or the assignment, rules out the
-other. Each name of each program has a few bits of state of its own; one table says what every token does to it, another
-what is then legal, so a step of a whole batch is a handful of look-ups.
+other. What a lambda or a comprehension binds, a variable that is known nowhere else, may be read inside only: it is a
+block within an expression. Each name of each program has a few bits of state of its own; one table says what every
+token does to it, another what is then legal, so a step of a whole batch is a handful of look-ups.
 
 Worked example, `var_c = var_a` in the body of a function whose parameter is var_a:
 
@@ -35,13 +36,18 @@ class Guard(IntEnum):
     READABLE = 0  # defined, here or in the module around the function
     ASSIGNABLE = auto()  # not already read from the module around the function
     FREE_PARAMETER = auto()  # not yet a parameter of the function being defined
+    FREE_TARGET = auto()  # assignable, and not yet among the variables of the loop
+    FRESH = auto()  # known nowhere, so that a lambda or a comprehension may have it as its own
     ALWAYS = auto()
     TARGET_LOCAL = auto()  # the assignment's target is defined here: `+=` reads and assigns it
     TARGET_READABLE = auto()
     ROOM_FOR_PARAMETER = auto()
-    VARIABLE_ASSIGNABLE = auto()  # some of them
-    ROOM_FOR_BLOCK = auto()
+    ROOM_FOR_TARGET = auto()  # some variable is a FREE_TARGET
+    VARIABLE_FRESH = auto()  # some of them
+    VARIABLE_ASSIGNABLE = auto()
+    ROOM_FOR_BINDING = auto()  # of a block more, and some variable is fresh
     ROOM_FOR_LOOP = auto()  # and some variable is assignable
+    ROOM_FOR_BLOCK = auto()
 
 
 class Action(IntEnum):
@@ -51,7 +57,10 @@ class Action(IntEnum):
     READ = auto()
     TARGET = auto()
     READ_TARGET = auto()
-    PARAMETER = auto()
+    PARAMETER = auto()  # or another target
+    BIND = auto()
+    BIND_TOO = auto()
+    RELEASE = auto()
     DEFINE_TARGET = auto()
     DEFINE_FUNCTION = auto()
     OPEN = auto()
@@ -72,22 +81,28 @@ MARKS: dict[str, tuple[Guard, Action]] = {
     "block": (Guard.ROOM_FOR_BLOCK, Action.NONE),
     "loop": (Guard.ROOM_FOR_LOOP, Action.NONE),
     "loop_target": (Guard.ASSIGNABLE, Action.TARGET),
+    "another_target": (Guard.ROOM_FOR_TARGET, Action.NONE),
+    "second_target": (Guard.FREE_TARGET, Action.PARAMETER),
     "define": (Guard.ALWAYS, Action.DEFINE_FUNCTION),
     "parameter": (Guard.FREE_PARAMETER, Action.PARAMETER),
     "another_parameter": (Guard.ROOM_FOR_PARAMETER, Action.NONE),
+    "binding": (Guard.ROOM_FOR_BINDING, Action.NONE),
+    "bound": (Guard.FRESH, Action.BIND),
+    "another_binding": (Guard.VARIABLE_FRESH, Action.NONE),
+    "bound_too": (Guard.FRESH, Action.BIND_TOO),
+    "release": (Guard.ALWAYS, Action.RELEASE),
     "open": (Guard.ALWAYS, Action.OPEN),
     "open_loop": (Guard.ALWAYS, Action.OPEN_LOOP),
     "open_function": (Guard.ALWAYS, Action.OPEN_FUNCTION),
     "close": (Guard.ALWAYS, Action.CLOSE),
     "close_function": (Guard.ALWAYS, Action.CLOSE_FUNCTION),
 }
-# A shortest program cannot count on these. `loop_target` and `parameter` are not among them: the token before each
-# (`for`, and the comma) is legal only where one of them will be.
-GUARDED_MARKS = frozenset(
-    mark for mark, (guard, _) in MARKS.items() if guard != Guard.ALWAYS and mark not in ("loop_target", "parameter")
+# Of these one is legal wherever the grammar has them: the token before each (`for`, `lambda`, a comma) saw to that.
+_PROMISED = frozenset(("loop_target", "second_target", "parameter", "bound", "bound_too"))
+GUARDED_MARKS = frozenset(  # a shortest program cannot count on these
+    mark for mark, (guard, _) in MARKS.items() if guard != Guard.ALWAYS and mark not in _PROMISED
 )
-
-NAMING_MARKS = frozenset(("read", "call", "target", "loop_target", "define", "parameter"))  # of tokens that are names
+NAMING_MARKS = _PROMISED | {"read", "call", "target", "define"}  # of tokens that are names
 
 LOCAL = 1  # defined in this function or module
 OUTER = 2  # in a function: readable from the module
@@ -107,13 +122,13 @@ def after(action: Action, named: bool, state: int) -> int:
         pending = action == Action.TARGET and named
     if action == Action.PARAMETER and named:
         pending = True
-    if action == Action.DEFINE_FUNCTION and named:
+    if action in (Action.DEFINE_FUNCTION, Action.BIND, Action.BIND_TOO) and named:
         local = True
     if action in (Action.DEFINE_TARGET, Action.OPEN_LOOP) and pending:
         local, outer = True, False
     if opens_function:
         local, outer = pending, local and not pending
-    if action in (Action.CLOSE, Action.CLOSE_FUNCTION):
+    if action in (Action.CLOSE, Action.CLOSE_FUNCTION, Action.RELEASE):
         local = saved
     if closes_function:
         outer = False
@@ -123,17 +138,22 @@ def after(action: Action, named: bool, state: int) -> int:
 
 
 def allows(state: int, variable: bool, sealed: bool) -> list[bool]:
-    """The guards, but the last two, that a name in this state makes true: of itself, from TARGET_LOCAL on of all."""
+    """The guards, but the last three, that a name in this state makes true: of itself, from TARGET_LOCAL on of all."""
     local, outer, pinned, pending = (bool(state & bit) for bit in (LOCAL, OUTER, PINNED, PENDING))
     readable = local or outer and not (sealed and variable)
+    fresh = not (local or outer or pinned)
     return [
         readable,
         not pinned,
         not pending,
+        not pinned and not pending,
+        fresh,
         True,
         pending and local,
         pending and readable,
         variable and not pending,
+        variable and not pinned and not pending,
+        variable and fresh,
         variable and not pinned,
     ]
 
@@ -168,7 +188,7 @@ class Names:
                 for sealed in (False, True)
             ]
         )
-        self.facts = facts.flatten(0, 1).to(device)  # (2 * N * states, guards but the last two)
+        self.facts = facts.flatten(0, 1).to(device)  # (2 * N * states, guards but the last three)
         self.sealed = self._span  # what to add to the states of a program that is sealed
 
     def states(self, defined: Sequence[Sequence[int]]) -> Tensor:
@@ -183,7 +203,7 @@ class Names:
 
     def condition(self, guard: Guard, token: int) -> int:
         """Where in `Scopes.facts` it says whether `guard` holds for `token`."""
-        own = len(Guard) - 2  # facts of each name
+        own = len(Guard) - 3  # facts of each name
         if guard <= Guard.ALWAYS:
             return guard + own * (self.ids.index(token) if guard < Guard.ALWAYS else 0)
         return own * self.count + guard - Guard.TARGET_LOCAL
@@ -226,7 +246,7 @@ class Scopes:
         own = self._names.facts.index_select(0, states.flatten()).view(batch, self._names.count, -1)
         some = own[:, :, Guard.TARGET_LOCAL :].any(dim=1)
         room = (self._depth < MAX_BLOCKS).unsqueeze(1)
-        return torch.cat([own.flatten(1), some, room, room & some[:, -1:]], dim=1)
+        return torch.cat([own.flatten(1), some, room & some[:, -2:], room], dim=1)  # in the order of the guards
 
     def apply(self, move: Tensor, deeper: Tensor) -> None:
         """Takes one token a program. move: (B, N) of `Names.move`; deeper: (B,) blocks it opens, -1 where one ends."""
@@ -238,4 +258,5 @@ class Scopes:
         self._states = self._names.after.index_select(0, at.flatten()).view_as(at)
 
 
-DEEPER = {Action.OPEN: 1, Action.OPEN_LOOP: 1, Action.OPEN_FUNCTION: 1, Action.CLOSE: -1, Action.CLOSE_FUNCTION: -1}
+DEEPER = dict.fromkeys((Action.OPEN, Action.OPEN_LOOP, Action.OPEN_FUNCTION, Action.BIND), 1)
+DEEPER |= dict.fromkeys((Action.CLOSE, Action.CLOSE_FUNCTION, Action.RELEASE), -1)

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, product
+from itertools import product
 
 import numpy
 import torch
 from torch import Tensor
 
-from agent_core.learning.value_types import ROOT, STATEMENT, Bracket, Effect, Mode, Rules, hangs_on_bracket
+from agent_core.learning.type_states import ROOT, STATEMENT, Bracket, Effect, Mode
+from agent_core.learning.value_types import Rules, hangs_on_bracket
 
 
 class ValueTypes:
@@ -18,21 +19,12 @@ class ValueTypes:
         self.device = device
         alike = [rules.alike(token) for token in tokens]
         samples = dict(zip(alike, tokens, strict=True))  # of tokens that have the same effects, one
-        effects, modes, brackets = _every_effect(rules, list(samples.values()))
+        rows, effects, modes, brackets = _every_effect(rules, list(samples.values()))
         self.brackets = len(brackets)
-        numbers = {
-            effect: (
-                effect.misfit,
-                modes[effect.mode],
-                effect.change,
-                -1 if effect.bracket is None else brackets[effect.bracket],
-            )
-            for effect in set(chain.from_iterable(effects.values()))
-        }
-        shape = len(modes), len(brackets), len(samples), 4
-        table = numpy.zeros(shape)
-        for (mode, bracket), row in effects.items():
-            table[modes[mode], brackets[bracket]] = [numbers[effect] for effect in row]
+        values = numpy.array(
+            [(e.misfit, modes[e.mode], e.change, -1 if e.bracket is None else brackets[e.bracket]) for e in effects]
+        )
+        table = values[numpy.array([[rows[mode, bracket] for bracket in brackets] for mode in modes])]
         misfit, next_mode, change, top = numpy.moveaxis(table, -1, 0)
         top = numpy.where(top < 0, numpy.arange(len(brackets))[:, None], top)  # the bracket that is there stays
         columns = [list(samples).index(kind) for kind in alike]
@@ -77,21 +69,24 @@ class TypeState:
 
 def _every_effect(
     rules: Rules, tokens: Sequence[str]
-) -> tuple[dict[tuple[Mode, Bracket], list[Effect]], dict[Mode, int], dict[Bracket, int]]:
-    """What each of the tokens does in every mode under every bracket, and the numbers of both; the first are those of
-    an empty program."""
-    modes, brackets = {STATEMENT: 0}, {ROOT: 0}
-    effects: dict[tuple[Mode, Bracket], list[Effect]] = {}
-    while todo := [pair for pair in product(modes, brackets) if pair not in effects]:
+) -> tuple[dict[tuple[Mode, Bracket], list[int]], dict[Effect, int], dict[Mode, int], dict[Bracket, int]]:
+    """What each token does in every mode under every bracket, as numbers of effects; and these numbers, and those
+    of modes and brackets. The first mode and the first bracket are those of an empty program."""
+    modes: dict[Mode, int] = {STATEMENT: 0}
+    brackets: dict[Bracket, int] = {ROOT: 0}
+    effects: dict[Effect, int] = {}
+    rows: dict[tuple[Mode, Bracket], list[int]] = {}
+    hanging: dict[Mode, list[int]] = {}
+    while todo := [pair for pair in product(modes, brackets) if pair not in rows]:
         for mode, bracket in todo:
-            known = effects.get((mode, ROOT))
-            row = [
-                known[i] if known and not hangs_on_bracket(mode, token) else rules.effect(mode, bracket, token)
-                for i, token in enumerate(tokens)
-            ]
-            effects[mode, bracket] = row
-            for effect in dict.fromkeys(row):
+            if mode not in hanging:
+                hanging[mode] = [i for i, token in enumerate(tokens) if hangs_on_bracket(mode, token)]
+            row = list(rows.get((mode, ROOT), ())) or [0] * len(tokens)
+            for i in hanging[mode] if (mode, ROOT) in rows else range(len(tokens)):
+                effect = rules.effect(mode, bracket, tokens[i])
+                row[i] = effects.setdefault(effect, len(effects))
                 modes.setdefault(effect.mode, len(modes))
                 if effect.bracket:
                     brackets.setdefault(effect.bracket, len(brackets))
-    return effects, modes, brackets
+            rows[mode, bracket] = row
+    return rows, effects, modes, brackets

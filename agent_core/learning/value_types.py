@@ -6,91 +6,45 @@ stack of open brackets, each of which asks for types of its own. For every token
 more must follow to mend it, 1 where the program would likely crash. Nothing becomes illegal by this.
 
 Types are sets of bits; a value of unknown type has them all, `None` has none. Approximations, on purpose: variables
-that the program defines are of unknown type, so are the elements of its lists, and `[0] * 2` counts as a number.
+that the program defines are of unknown type, so are the elements of its lists, and `[0] * 2` counts as a number. Only
+right inside a lambda or a comprehension they count as elements of the arguments, which is what these bind. What
+each word of the language takes and gives is in word_types.py.
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
-from tokenizer import token_class
-
-NUMBER, BOOL, TEXT, LIST = 1, 2, 4, 8
-ANY, SEQUENCE = 15, TEXT | LIST
-_ARGUMENT = {
-    "range": NUMBER,
-    "len": SEQUENCE,
-    "sum": LIST,
-    "max": NUMBER | LIST,
-    "min": NUMBER | LIST,
-    "abs": NUMBER,
-    "sorted": SEQUENCE,
-    "str": ANY,
-    "int": ANY - LIST,
-}
-_RESULT = {"range": LIST, "sorted": LIST, "str": TEXT}
-_RESULT |= dict.fromkeys(("len", "sum", "max", "min", "abs", "int"), NUMBER)
-_SEVERAL = ("range", "max", "min")  # built-ins of more than one argument
-_COMPARISONS = ("==", "!=", "<", ">", "<=", ">=")
-_ALIKE = (
-    _COMPARISONS,
-    ("/", "//", "%"),
-    ("and", "or"),
-    ("True", "False"),
-    ("max", "min"),
-    ("=", "+="),
-    ("pass", "def", "for", "INDENT", "DEDENT", "<PAD>", "<SOS>", "<EOS>", "<UNK>"),
+from agent_core.learning.type_states import ROOT, STATEMENT, Bracket, Effect, Mode
+from agent_core.learning.word_types import (
+    ALIKE,
+    ANY,
+    BOOL,
+    COMPARISONS,
+    DICT,
+    ELEMENT,
+    ITEM_METHODS,
+    ITERABLE,
+    LIST,
+    NUMBER,
+    OPERATORS,
+    SET,
+    TEXT,
+    UPDATES,
+    WORDS,
+    Word,
 )
-_BINDS_TIGHTLY = ("[", "+", "-", "*", "/", "//", "%", "=", "+=")
+from tokenizer import COMPREHENSION, token_class
+
+_SUBSCRIPTED = TEXT | LIST | DICT
+_BINDS_TIGHTLY = frozenset(("[", *OPERATORS, *UPDATES, *WORDS))
 _MENDABLE = 0.5
-
-
-class Mode(NamedTuple):
-    """Where a program stands between two tokens."""
-
-    phase: str  # statement | operand (one is expected) | after (one is there) | call (its bracket is next)
-    types: int = ANY  # that fit, or that the operand may have
-    compared: bool = False  # the value so far is the outcome of a comparison
-    tight: bool = False  # of an operand: an operator of arithmetic or a comparison binds it at once
-
-
-class Bracket(NamedTuple):
-    """What is open, and what it asks for."""
-
-    kind: str  # root | call | group | list | index | slice | condition
-    types: int = ANY  # that fit; of index and slice, what is indexed
-    name: str = ""  # of a call, the function
-    later: bool = False  # of a call, whether its first argument is there
-    compared: bool = False  # what `Mode.compared` was before it
-
-
-class Effect(NamedTuple):
-    """What a token does."""
-
-    misfit: float
-    mode: Mode
-    change: int = 0  # brackets: 1 opens one, -1 closes it, 0 leaves or replaces it
-    bracket: Bracket | None = None
-
-
-STATEMENT = Mode("statement")
-ROOT = Bracket("root")
+_BITS = ((bool, BOOL), (int | float, NUMBER), (str, TEXT), (list | tuple, LIST), (dict, DICT), (set, SET))
 
 
 def types_of(values: Iterable[object]) -> int:
     """The types of some values, as bits."""
     found = 0
     for value in values:
-        found |= (
-            BOOL
-            if isinstance(value, bool)
-            else NUMBER
-            if isinstance(value, int | float)
-            else TEXT
-            if isinstance(value, str)
-            else LIST
-            if isinstance(value, list | tuple)
-            else 0
-        )
+        found |= next((bit for kind, bit in _BITS if isinstance(value, kind)), 0)
     return found or ANY
 
 
@@ -100,7 +54,7 @@ def _fits(types: int, wanted: Mode) -> float:
         return 0.0
     if not wanted.tight and wanted.types & BOOL:
         return 0.0  # it may be compared
-    return _MENDABLE if types & LIST and wanted.types & ~LIST else 1.0  # an element of it may fit
+    return _MENDABLE if types & (LIST | DICT) and wanted.types & ~LIST else 1.0  # an element of it may fit
 
 
 class Rules:
@@ -109,6 +63,10 @@ class Rules:
     def __init__(self, names: dict[str, int], elements: int, answer: int):
         """names: types of parameters; elements: of the elements of lists among the arguments."""
         self._names, self._elements, self._answer = names, elements, answer
+        given = 0
+        for types in names.values():
+            given |= types & (NUMBER | TEXT)
+        self._bound = elements if elements == ANY else elements | given
 
     @property
     def key(self) -> tuple:
@@ -123,77 +81,100 @@ class Rules:
         kind = token_class(token)
         if kind in ("NUMBER", "TEXT") or kind == "VARIABLE" and token not in self._names:
             return kind
-        group = next((group for group in _ALIKE if token in group), (token,))
-        return group[0]
+        return ALIKE.get(token, token)
 
     def _statement(self, mode: Mode, bracket: Bracket, token: str) -> Effect:
         if token == "return":
             return Effect(0.0, Mode("operand", self._answer), 0, Bracket("root", self._answer))
-        if token in ("if", "while", "=", "+="):
+        if token in ("if", "while", *UPDATES):
             return Effect(0.0, Mode("operand"), 0, ROOT)
         if token == "in":
-            return Effect(0.0, Mode("operand", SEQUENCE), 0, Bracket("root", SEQUENCE))
+            return Effect(0.0, Mode("operand", ITERABLE), 0, Bracket("root", ITERABLE))
         if token == "[":
-            return Effect(0.0, Mode("operand", NUMBER), 1, Bracket("index"))
-        if token == "print" or token_class(token) == "FUNCTION":
-            return Effect(0.0, Mode("call"), 1, Bracket("call", ANY, token))
+            return Effect(0.0, Mode("operand"), 1, Bracket("index"))
+        if token == "print" or token in ITEM_METHODS or token_class(token) == "FUNCTION":
+            return Effect(0.0, Mode("call"), 1, Bracket("call"))
         return Effect(0.0, STATEMENT, 0, ROOT)
 
     def _call(self, mode: Mode, bracket: Bracket, token: str) -> Effect:
-        return Effect(0.0, Mode("operand", bracket.types))
+        return Effect(0.0, Mode("function" if bracket.role == "calls" else "operand", bracket.types))
+
+    def _function(self, mode: Mode, bracket: Bracket, token: str) -> Effect:
+        if token == "lambda" and bracket.role in ("calls", "extreme", "sorts"):
+            return Effect(0.0, Mode("lambda"), 0, bracket._replace(kind="lambda", types=ANY, later=False))
+        return Effect(0.0, Mode("after"))
+
+    def _lambda(self, mode: Mode, bracket: Bracket, token: str) -> Effect:
+        return Effect(0.0, Mode("operand") if token == ":" else mode)
 
     def _operand(self, mode: Mode, bracket: Bracket, token: str) -> Effect:
-        compared = mode.compared
-        if token in _RESULT or token_class(token) == "FUNCTION":
-            result, argument = _RESULT.get(token, self._answer), _ARGUMENT.get(token, ANY)
-            return Effect(_fits(result, mode), Mode("call"), 1, Bracket("call", argument, token, False, compared))
+        compared, kind = mode.compared, token_class(token)
+        if token in WORDS or kind == "FUNCTION":
+            word = WORDS.get(token, Word(ANY, self._answer))
+            return Effect(_fits(self._result(word), mode), Mode("call"), 1, self._opened(word, compared))
         if token == "(":
             return Effect(0.0, Mode("operand", mode.types), 1, Bracket("group", mode.types, compared=compared))
         if token == "[":
             return Effect(_fits(LIST, mode), Mode("operand"), 1, Bracket("list", compared=compared))
-        if token == "-":
+        if token == "{":
+            return Effect(_fits(DICT, mode), Mode("operand"), 1, Bracket("dict", compared=compared))
+        if token == COMPREHENSION:
+            source = Bracket("source", ITERABLE, compared=compared)
+            return Effect(_fits(LIST, mode), Mode("operand", ITERABLE), 1, source)
+        if token in ("-", "~"):
             return Effect(_fits(NUMBER, mode), Mode("operand", NUMBER, compared, True))
         if token == "not":
             return Effect(_fits(BOOL, mode), Mode("operand", ANY, True))
-        if token in (")", "]", ":", "NEWLINE"):  # nothing was written where something may be
+        if token == "key=":
+            return Effect(0.0, Mode("function"))
+        if token == "if":  # the condition of a comprehension
+            return Effect(0.0, Mode("operand"), 0, Bracket("kept", ANY, bracket.compared))
+        if token in _HANGING:  # nothing was written where something may be
             return self._left_out(mode, bracket, token)
-        kind = token_class(token)
-        types = {"NUMBER": NUMBER, "TEXT": TEXT, "VARIABLE": self._names.get(token, ANY)}.get(kind, 0)
-        types = BOOL if token in ("True", "False") else types
-        return Effect(_fits(types, mode), Mode("after", types, compared))
+        types = {"NUMBER": NUMBER, "TEXT": TEXT}.get(kind, 0)
+        if kind == "VARIABLE":
+            types = self._names.get(token, self._bound if bracket.kind in ("lambda", "kept", "item") else ANY)
+        types = BOOL if token in ("True", "False") else NUMBER if token == "pi" else types
+        misfit = _fits(types, mode)
+        if misfit == 1 and kind == "VARIABLE" and types & TEXT and mode.types & (LIST | NUMBER):
+            misfit = _MENDABLE  # by a method
+        return Effect(misfit, Mode("after", types, compared))
 
     def _left_out(self, mode: Mode, bracket: Bracket, token: str) -> Effect:
         if token == "NEWLINE":
             return Effect(1.0, STATEMENT, 0, ROOT)
-        if bracket.kind == "list":
-            return Effect(0.0, Mode("after", LIST, bracket.compared), -1)
+        if bracket.kind in ("list", "dict"):
+            return Effect(0.0, Mode("after", LIST if bracket.kind == "list" else DICT, bracket.compared), -1)
         if bracket.kind in ("index", "slice"):
             if token == ":":
-                return Effect(0.0, mode, 0, bracket._replace(kind="slice"))
+                return Effect(0.0, Mode("operand", NUMBER), 0, bracket._replace(kind="slice"))
             return Effect(0.0, Mode("after", bracket.types, bracket.compared), -1)
-        return Effect(1.0, Mode("after", _RESULT.get(bracket.name, self._answer), bracket.compared), -1)
+        misfit = 0.0 if bracket.role == "method" else 1.0  # what a method lacks, the grammar knows
+        return Effect(misfit, Mode("after", bracket.result, bracket.compared), -1)
 
     def _after(self, mode: Mode, bracket: Bracket, token: str) -> Effect:
         types = mode.types
         if token == "[":
-            misfit = 0.0 if types & SEQUENCE else 1.0
-            return Effect(
-                misfit, Mode("operand", NUMBER), 1, Bracket("index", types & SEQUENCE or ANY, compared=mode.compared)
-            )
-        if token == "+":
-            good = types & ~BOOL
-            return Effect(0.0 if good else _MENDABLE, Mode("operand", good or NUMBER, mode.compared, True))
-        if token in ("-", "/", "//", "%", "*"):
-            good = types & (ANY - BOOL if token == "*" else NUMBER)
+            indexed = types & _SUBSCRIPTED
+            wanted = NUMBER if indexed and not indexed & DICT else ANY
+            opened = Bracket("index", indexed or ANY, compared=mode.compared)
+            return Effect(0.0 if indexed else 1.0, Mode("operand", wanted), 1, opened)
+        if token in OPERATORS:
+            before, wanted = OPERATORS[token]
+            good = types & before
             misfit = 0.0 if good else _MENDABLE if types & BOOL else 1.0
-            return Effect(misfit, Mode("operand", NUMBER, mode.compared, True))
-        if token in _COMPARISONS or token == "in":
-            wanted = types if token != "in" else SEQUENCE if types & TEXT else LIST
+            return Effect(misfit, Mode("operand", wanted or good or NUMBER, mode.compared, True))
+        if token in WORDS and WORDS[token].receiver:
+            word = WORDS[token]
+            misfit = 0.0 if types & word.receiver else 1.0
+            return Effect(misfit, Mode("call"), 1, self._opened(word, mode.compared))
+        if token in COMPARISONS or token in ("in", "not"):
+            wanted = types if token in COMPARISONS else ITERABLE if types & TEXT else ITERABLE - TEXT
             misfit = 0.0 if bracket.kind == "condition" or self._wanted(bracket) & BOOL else _MENDABLE
-            return Effect(misfit, Mode("operand", wanted or ANY, True, True))
+            return Effect(misfit, mode if token == "not" else Mode("operand", wanted or ANY, True, True))
         if token in ("and", "or"):
             return Effect(0.0, Mode("operand", self._wanted(bracket)))
-        if token in ("=", "+="):
+        if token in UPDATES:
             return Effect(0.0, Mode("operand"), 0, ROOT)
         return self._closed(mode, bracket, token)
 
@@ -201,49 +182,67 @@ class Rules:
         """A token before which the value of an expression is complete."""
         types = BOOL if mode.compared else mode.types
         misfit = 0.0 if types & self._wanted(bracket) else 1.0
-        if token == "if":
+        if token == "if" and bracket.kind != "source":
             return Effect(misfit, Mode("operand"), 1, Bracket("condition", self._wanted(bracket)))
         if token == "else":
             return Effect(0.0, Mode("operand", bracket.types), -1)
-        if bracket.kind == "call":
+        if bracket.kind in ("call", "lambda"):
             return self._argument(types, misfit, bracket, token)
         if bracket.kind == "group":
             return Effect(misfit, Mode("after", types, bracket.compared), -1)
-        if bracket.kind == "list":
-            if token == ",":
-                return Effect(0.0, Mode("operand"))
-            return Effect(0.0, Mode("after", LIST, bracket.compared), -1)
         if bracket.kind in ("index", "slice"):
-            if token == ":":
-                return Effect(misfit, Mode("operand", NUMBER), 0, bracket._replace(kind="slice"))
-            inside = (self._elements if bracket.types & LIST else 0) | bracket.types & TEXT
-            result = bracket.types if bracket.kind == "slice" else inside
-            return Effect(misfit, Mode("after", result, bracket.compared), -1)
+            return self._subscript(misfit, bracket, token)
+        if bracket.kind == "source":  # its variable follows
+            return Effect(misfit, Mode("operand"), 0, Bracket("item", ANY, bracket.compared))
+        if token in ("]", "}"):
+            return Effect(0.0, Mode("after", DICT if token == "}" else LIST, bracket.compared), -1)
+        if token in (",", ":") and bracket.kind in ("list", "dict", "kept"):
+            item = Bracket("item", ANY, bracket.compared) if bracket.kind == "kept" else None
+            return Effect(0.0, Mode("operand"), 0, item)
         return Effect(misfit, STATEMENT, 0, ROOT)
 
+    def _subscript(self, misfit: float, bracket: Bracket, token: str) -> Effect:
+        if token == ":":
+            return Effect(misfit, Mode("operand", NUMBER), 0, bracket._replace(kind="slice"))
+        inside = (
+            (self._elements if bracket.types & LIST else 0) | bracket.types & TEXT | ANY * bool(bracket.types & DICT)
+        )
+        result = bracket.types if bracket.kind == "slice" else inside
+        return Effect(misfit, Mode("after", result, bracket.compared), -1)
+
     def _argument(self, types: int, misfit: float, bracket: Bracket, token: str) -> Effect:
-        name = bracket.name
+        if token == "," and bracket.role == "calls":
+            return Effect(0.0, Mode("operand", ITERABLE), 0, bracket._replace(kind="call", types=ITERABLE))
         if token == ",":
-            if name in ("max", "min"):
-                return Effect(
-                    max(misfit, 0.0 if types & NUMBER else _MENDABLE),
-                    Mode("operand", NUMBER),
-                    0,
-                    bracket._replace(types=NUMBER, later=True),
-                )
-            fits = misfit if name in _SEVERAL or name not in _RESULT else 1.0
-            return Effect(fits, Mode("operand", bracket.types), 0, bracket._replace(later=True))
-        if name in ("max", "min") and not bracket.later:
-            misfit = 0.0 if types & SEQUENCE else 1.0
-        return Effect(misfit, Mode("after", _RESULT.get(name, self._answer), bracket.compared), -1)
+            if bracket.role == "extreme":
+                misfit = max(misfit, 0.0 if types & NUMBER else _MENDABLE)
+                return Effect(misfit, Mode("operand", NUMBER), 0, bracket._replace(types=NUMBER, later=True))
+            return Effect(1.0 if bracket.role == "single" else misfit, Mode("operand", bracket.types))
+        if bracket.role == "extreme" and not bracket.later:
+            misfit = 0.0 if types & ITERABLE else 1.0
+        misfit = 0.0 if bracket.kind == "lambda" else misfit
+        return Effect(misfit, Mode("after", bracket.result, bracket.compared), -1)
+
+    def _opened(self, word: Word, compared: bool) -> Bracket:
+        return Bracket("call", word.argument, compared, self._result(word), word.role)
+
+    def _result(self, word: Word) -> int:
+        if word.result == ELEMENT:
+            return NUMBER | (0 if self._elements == ANY else self._elements)
+        return word.result
 
     @staticmethod
     def _wanted(bracket: Bracket) -> int:
-        return NUMBER if bracket.kind in ("index", "slice") else ANY if bracket.kind == "list" else bracket.types
+        if bracket.kind in ("index", "slice"):
+            return ANY if bracket.types & DICT else NUMBER
+        return ANY if bracket.kind in ("list", "dict", "item") else bracket.types
+
+
+_HANGING = frozenset((")", "]", "}", ":", "NEWLINE", "if", "key="))
 
 
 def hangs_on_bracket(mode: Mode, token: str) -> bool:
     """Whether what a token does may be another thing under another bracket."""
     if mode.phase == "operand":
-        return token in (")", "]", ":", "NEWLINE")
-    return mode.phase == "call" or mode.phase == "after" and token not in _BINDS_TIGHTLY
+        return token in _HANGING or token_class(token) == "VARIABLE"
+    return mode.phase in ("call", "function") or mode.phase == "after" and token not in _BINDS_TIGHTLY

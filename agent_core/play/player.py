@@ -30,7 +30,21 @@ from memory.repertoire.repertoire import Behaviour, Repertoire
 from tokenizer import Tokenizer
 
 _MUTATED = 24  # different parents in a batch
-_BUILTINS = ("range", "len", "sum", "max", "min", "abs", "sorted", "str", "int")
+_BUILTINS: tuple[str, ...] = (
+    "range",
+    "len",
+    "sum",
+    "max",
+    "min",
+    "abs",
+    "sorted",
+    "str",
+    "int",
+    "list",
+    "set",
+    "round",
+)
+_BUILTINS += ("reversed", "enumerate", "zip", "any", "all", "floor", "ceil", "sqrt", "filter", "map")
 _LOOK = 256  # behaviours that a look compares losses of
 _HELD_BACK = 32  # held back behaviours that a look tries to write
 _TRIES = 100  # programs written for each of them

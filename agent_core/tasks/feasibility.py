@@ -12,11 +12,14 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from agent_core.interpreter.allowlist import BUILTINS
+from agent_core.interpreter.allowlist import BUILTINS, METHODS
 from agent_core.interpreter.wire_format import is_writable
 from agent_core.tasks.values import MOST_ITEMS, MOST_LEVELS, is_small
 
-_KNOWN = re.compile(r"<[A-Z]+>|NEWLINE|INDENT|DEDENT|\W+|(var|func)_\w+|" + "|".join(sorted(BUILTINS)))
+_KNOWN = re.compile(
+    r"<[A-Z]+>|NEWLINE|INDENT|DEDENT|\W+|(var|func)_\w+|key=|\[for|"
+    + "|".join([*sorted(BUILTINS), *(rf"\.{method}" for method in sorted(METHODS))])
+)
 _NUMBER = r"\d|[-.]|e[+-](?=\d)|inf|nan"
 _WORDS = r"True|False|None"
 _HALF = "it has half of a surrogate pair, which is no character; write the whole character"
@@ -81,9 +84,8 @@ def why_not_returned(value: Any, inputs: Iterable[Any], vocabulary: Vocabulary) 
     if not texts or _makes_anything(vocabulary.tokens):
         return []
     pieces = _pieces(vocabulary.tokens)
-    pieces += [
-        re.escape(letter) for letter in dict.fromkeys("".join(text for given in inputs for text in _texts(given)))
-    ]
+    letters = "".join(text for given in inputs for text in _texts(given))
+    pieces += _each_letter(letters, vocabulary.tokens)
     missing = [rest for text in texts if (rest := _stuck(text, pieces, False, glue=True))]
     return [_no_token(rest, vocabulary, rest) for rest in dict.fromkeys(missing)]
 
@@ -124,7 +126,7 @@ def _makes_anything(tokens: Iterable[str]) -> bool:
 
 def _glues(tokens: Sequence[str]) -> bool:
     """Whether texts can be joined without anything between them."""
-    return any(token in tokens for token in ("+", "+=", "*", "*=", "["))
+    return any(token in tokens for token in ("+", "+=", "*", "*=", "[", ".join", ".replace"))
 
 
 def _pieces(tokens: Sequence[str]) -> list[str]:
@@ -133,7 +135,7 @@ def _pieces(tokens: Sequence[str]) -> list[str]:
     texts = [value for value in literals if type(value) is str]
     pieces = [re.escape(text) for text in texts if text]
     if "[" in tokens:  # one character of a text, and how a list looks
-        pieces += [re.escape(char) for char in dict.fromkeys("".join(texts))]
+        pieces += _each_letter("".join(texts), tokens)
         pieces += [r"\[", r"\]", ", ", "'", '"', r"\\"]
     for makers, looks in _LOOKS:
         if not makers.isdisjoint(tokens):
@@ -141,6 +143,12 @@ def _pieces(tokens: Sequence[str]) -> list[str]:
     if "range" in tokens:
         pieces.append(r"range\(-?\d+, -?\d+(, -?\d+)?\)")
     return [*pieces, _NUMBER, _WORDS]
+
+
+def _each_letter(text: str, tokens: Iterable[str]) -> list[str]:
+    """The pieces that single letters of a text are, in the other case, too, where there are methods for that."""
+    found = text + text.upper() * (".upper" in tokens) + text.lower() * (".lower" in tokens)
+    return [re.escape(letter) for letter in dict.fromkeys(found)]
 
 
 def _stuck(line: str, pieces: Iterable[str], ignore_case: bool, glue: bool) -> str | None:

@@ -9,14 +9,13 @@ import keyword
 import math
 import re
 from pathlib import Path
-from string import ascii_lowercase
 from typing import Any
 
 from agent_core.tasks import constraints
 from agent_core.tasks.case_lists import CaseLists
 from agent_core.tasks.feasibility import Vocabulary, why_not_printed
 from agent_core.tasks.fields import did_you_mean, names, show
-from agent_core.tasks.words import is_word, task_words
+from agent_core.tasks.words import brought_tokens, is_variable, is_word
 from utils import UserError
 
 RUNGS = ("say it", "compute it", "handle it", "repeat it", "put it together")
@@ -24,6 +23,7 @@ _TOP = ("name", "description", "rung", "success_criteria", "constraints", "numer
 _OUTPUT = ("exact_output", "case_sensitive")
 _FUNCTION = ("function_name", "parameters", "test_cases", "check_cases")
 _CONSTRAINTS = ("required_tokens", "max_tokens")
+MOST_PARAMETERS = 26  # var_a to var_z
 _SHORTEST = {"output": 6, "function": 4}  # tokens of `print(x)` and of `return x`, NEWLINE and <EOS> included
 
 
@@ -42,7 +42,7 @@ def read(path: Path, vocabulary: Vocabulary, function: str) -> dict[str, Any]:
 def check(data: dict, path: Path, vocabulary: Vocabulary, function: str) -> dict[str, Any]:
     """As `read`, from what the file holds. The words that the task brings count as tokens of the vocabulary."""
     problems: list[str] = []
-    words = task_words(data.get("words"), vocabulary.tokens)
+    words = brought_tokens(data, vocabulary.tokens)
     fields = _fields(data, vocabulary._replace(tokens=[*vocabulary.tokens, *words]), function, problems)
     fields["words"] = tuple(words)
     if problems:
@@ -179,19 +179,11 @@ def _function(
 
 
 def _parameters(parameters: list[str], vocabulary: Vocabulary, where: str, problems: list[str]) -> None:
-    variables = [token for token in vocabulary.tokens if re.fullmatch(r"var_\w+", token)]
+    variables = [token for token in vocabulary.tokens if is_variable(token)]
     known = ", ".join(variables) or "none"
     unknown = [item for item in dict.fromkeys(parameters) if item not in variables]
-    lacking = len(set(parameters)) - len(variables)
-    if lacking > 0:
-        wanted = [item for item in unknown if re.fullmatch(r"var_[A-Za-z0-9_]+", item)]
-        wanted += [name for letter in ascii_lowercase if (name := f"var_{letter}") not in {*variables, *wanted}]
-        ways_out = " and ".join(map(json.dumps, wanted[:lacking]))
-        problems.append(
-            f"{where}: {len(set(parameters))} parameters need as many variables, and the vocabulary has "
-            f"{len(variables)} ({known}); add {ways_out} to {vocabulary.place}"
-        )
-        unknown = [item for item in unknown if item not in wanted[:lacking]]
+    if len(parameters) > MOST_PARAMETERS:
+        problems.append(f"{where}: {len(parameters)} are too many, there may be {MOST_PARAMETERS}")
     free = [variable for variable in variables if variable not in parameters]
     for item in unknown:
         close = did_you_mean(item, free)

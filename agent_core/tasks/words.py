@@ -7,12 +7,13 @@ without these words. So they become tokens of the run, in a fixed order. What is
 - a stretch of an answer that has no letter of the case's own inputs ("Hello, " before a name);
 - a text or number argument of a few that come again and again ("add", "sub"): it is there to be compared with.
 
-Answers that differ from case to case are computed, and bring no words. A task file says its words in `words`;
-those of a Python file are found here.
+Answers that differ from case to case are computed, and bring no words. A task file may say its words in `words`
+instead; an empty list there means none. Beside words, a task brings the variables of its parameters.
 """
 
 import ast
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeGuard
@@ -23,6 +24,26 @@ _OFTEN = 3  # cases that a stretch or a number must come up in, so that it is no
 _LETTERS_OF_NUMBERS = frozenset("0123456789.-")
 
 Case = tuple[Sequence[object], object]  # inputs and the right answer
+
+
+def brought_tokens(data: dict, tokens: Sequence[str]) -> list[str]:
+    """The tokens that a task brings beyond the vocabulary: variables of its parameters, then its words.
+
+    data: what the task file holds; what is wrong in it brings nothing.
+    """
+    criteria = data.get("success_criteria")
+    criteria = criteria if isinstance(criteria, dict) else {}
+    parameters, lists = criteria.get("parameters"), [criteria.get(name) for name in ("test_cases", "check_cases")]
+    names = [name for name in parameters if is_variable(name)] if isinstance(parameters, list) else []
+    rows = [row for rows in lists if isinstance(rows, list) for row in rows if isinstance(row, dict)]
+    cases = [(row["inputs"], row.get("expected")) for row in rows if isinstance(row.get("inputs"), list)]
+    wanted = data["words"] if "words" in data else missing_words(cases, tokens)
+    return [*(name for name in dict.fromkeys(names) if name not in tokens), *task_words(wanted, tokens)]
+
+
+def is_variable(name: object) -> bool:
+    """Whether a name can be a variable of the policy's language."""
+    return isinstance(name, str) and re.fullmatch(r"var_[A-Za-z0-9_]+", name) is not None
 
 
 def task_words(wanted: object, tokens: Sequence[str]) -> list[str]:

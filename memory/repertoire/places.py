@@ -7,8 +7,11 @@ from collections.abc import Sequence
 
 _LENGTHS = 4  # tokens between one place and the next
 _LONGEST = 12  # places by length; the last one has no end
-# Constructs, the rarest first: a program counts as the first of them that it has.
-CONSTRUCTS = ("calls itself", "while", "for", "def", "if", "slice", "item", "builtin", "logic", "comparison", "plain")
+# Constructs, the rarest first: a program counts as the first of them that it has. The built-ins come between these two.
+_RARER = ("calls itself", "while", "for", "def", "lambda", "comprehension", "if", "dict", "slice", "item", "method")
+_COMMONER = ("bits", "logic", "comparison", "plain")
+_WORDS = {word: word for word in ("while", "for", "def", "lambda")} | {"[for": "comprehension", "if": "if", "{": "dict"}
+_BITS = {"&", "|", "^", "~", "<<", ">>"}
 _LOGIC = {"and", "or", "not"}
 _COMPARISONS = {"==", "!=", "<", ">", "<=", ">=", "in"}
 
@@ -19,8 +22,9 @@ class Places:
     def __init__(self, tokens: Sequence[str], builtins: Sequence[str]):
         """builtins: the names of functions that come with the language; each is a construct of its own."""
         self._tokens = tokens
-        self._builtins = {name: i for i, name in enumerate(builtins) if name in tokens}
-        self.names = (*CONSTRUCTS[:7], *builtins, *CONSTRUCTS[8:])
+        self.names = (*_RARER, *builtins, *_COMMONER)
+        self._numbers = {name: number for number, name in enumerate(self.names)}
+        self._builtins = frozenset(builtins)
 
     def place_of(self, row: Sequence[int]) -> int:
         """row: token ids up to <EOS>."""
@@ -28,21 +32,23 @@ class Places:
 
     def construct_of(self, row: Sequence[int]) -> int:
         """An index into `names`."""
-        texts = [self._tokens[i] for i in row]
+        return self._numbers[self._construct([self._tokens[i] for i in row])]
+
+    def _construct(self, texts: Sequence[str]) -> str:
         present = set(texts)
         if "def" not in present and any(text.startswith("func_") for text in present):
-            return 0
-        for construct, word in ((1, "while"), (2, "for"), (3, "def"), (4, "if")):
+            return "calls itself"
+        for word, construct in _WORDS.items():
             if word in present:
                 return construct
-        subscript = _subscript(texts)
-        if subscript:
-            return 5 if subscript == "slice" else 6
-        called = [self._builtins[text] for text in texts if text in self._builtins]
-        if called:
-            return 7 + max(called)
-        logic = 7 + len(self.names) - len(CONSTRUCTS) + 1
-        return logic if present & _LOGIC else logic + 1 if present & _COMPARISONS else logic + 2
+        if subscript := _subscript(texts):
+            return subscript
+        if any(text.startswith(".") for text in present):
+            return "method"
+        if called := present & self._builtins:
+            return max(called, key=self._numbers.__getitem__)
+        kinds = zip(_COMMONER, (_BITS, _LOGIC, _COMPARISONS), strict=False)
+        return next((construct for construct, words in kinds if present & words), "plain")
 
 
 def _subscript(texts: Sequence[str]) -> str:
