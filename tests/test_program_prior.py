@@ -27,7 +27,7 @@ def legal_tokens(tokenizer):
     return LegalTokens(grammar, tokenizer.tokens, CPU)
 
 
-# Optional parts on top of one another, alternatives of several weights, and a class of two tokens.
+# Optional parts on top of one another, alternatives of several weights, and a class of three tokens.
 WEIGHTED = """
 program: body EOS
 function_body: body EOS
@@ -38,20 +38,24 @@ mark: '*' | 0.25 nothing
 """
 
 
-def texts_of(grammar, symbols, depth):
+def texts_of(grammar, symbols, depth, tokens):
     """{token ids: probability} of all texts of these symbols of which no rule is nested deeper, counted afresh."""
     if not symbols:
         return {(): 1.0}
     found = {}
-    first, rest = symbols[0], texts_of(grammar, symbols[1:], depth)
+    first, rest = symbols[0], texts_of(grammar, symbols[1:], depth, tokens)
     if isinstance(first, str):
         own = {}
         weights = [grammar.weights[first, alternative] for alternative in grammar.rules[first]]
         for alternative, weight in zip(grammar.rules[first], weights, strict=True) if depth else ():
-            for text, probability in texts_of(grammar, alternative, depth - 1).items():
+            for text, probability in texts_of(grammar, alternative, depth - 1, tokens).items():
                 own[text] = own.get(text, 0.0) + probability * weight / sum(weights)
     else:
-        own = {(token,): 1 / len(first.tokens) for token in first.tokens}
+        weights = {
+            token: {"0": 1, "7": 1 / 8, "30": 1 / 11}[tokens[token]] if first.text == "NUMBER" else 1
+            for token in first.tokens
+        }
+        own = {(token,): weight / sum(weights.values()) for token, weight in weights.items()}
     for (left, p), (right, q) in itertools.product(own.items(), rest.items()):
         found[left + right] = found.get(left + right, 0.0) + p * q
     return found
@@ -71,11 +75,11 @@ def log_probability(legal_tokens, prior, program, max_length=30):
 
 
 def test_every_program_is_as_likely_as_the_weights_of_its_derivation_say():
-    tokenizer = Tokenizer([*SPECIAL_TOKENS, *LAYOUT_TOKENS, "0", "1", "+", "-", "*", "(", ")"])
+    tokenizer = Tokenizer([*SPECIAL_TOKENS, *LAYOUT_TOKENS, "0", "7", "30", "+", "-", "*", "(", ")"])
     grammar = parse_grammar(WEIGHTED, tokenizer.tokens)
     legal_tokens = LegalTokens(grammar, tokenizer.tokens, CPU)
     prior = ProgramPrior(legal_tokens, tokenizer.tokens, LearningConfig(grammar_weights=True))
-    expected = texts_of(grammar, ("program",), 6)
+    expected = texts_of(grammar, ("program",), 6, tokenizer.tokens)
     assert len(expected) > 50
     assert sum(expected.values()) > 0.99
     for program, probability in expected.items():

@@ -125,7 +125,8 @@ class Compiler:
         """The token's mark; as `_expand` but without contexts; and the logarithm of the token's share."""
         if isinstance(symbol, Terminal):
             # Which names exist, the grammar does not know: each is an alternative of its own.
-            return symbol.mark, [], 0.0 if symbol.mark in NAMING_MARKS else -math.log(len(symbol.tokens))
+            named = symbol.mark in NAMING_MARKS
+            return symbol.mark, [], 0.0 if named else math.log(self._grammar.share_of_token(symbol, token))
         alternative = self._grammar.choose(symbol, token)
         begin = next(i for i, s in enumerate(alternative) if token in self._first(s))
         mark, above, log_weight = self._expand_bare(alternative[begin], token)

@@ -44,6 +44,7 @@ class Grammar:
     rules: dict[str, list[Alternative]]
     lines: dict[str, int]
     weights: dict[tuple[str, Alternative], float]  # above 0, how likely an alternative is beside the others of its rule
+    number_weights: dict[int, float]  # how likely a number is beside others, by its token
     digest: str  # of the text without comments: tells whether the rules have changed
 
     @cached_property
@@ -118,6 +119,11 @@ class Grammar:
     def share(self, rule: str, alternative: Alternative) -> float:
         """How likely the grammar's author holds an alternative among those of its rule."""
         return self.weights[rule, alternative] / sum(self.weights[rule, other] for other in self.rules[rule])
+
+    def share_of_token(self, terminal: Terminal, token: int) -> float:
+        """How likely one token of a class is among those of the class."""
+        weights = self.number_weights
+        return weights.get(token, 1.0) / sum(weights.get(other, 1.0) for other in terminal.tokens)
 
     def choose(self, rule: str, token: int) -> Alternative:
         """The alternative of `rule` that begins with `token`, which must be one of `first[rule]`."""

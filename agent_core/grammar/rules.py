@@ -18,6 +18,7 @@ __all__ = ["START_SYMBOLS", "Grammar", "GrammarError", "parse_grammar", "read_gr
 _CLASSES = ("NUMBER", "TEXT", "VARIABLE", "FUNCTION")
 _SYMBOL = re.compile(r"'(?P<quoted>[^'\s]+)'|(?P<upper>[A-Z]+)|(?P<lower>[a-z_]+)|(?P<bar>\|)")
 _WEIGHT = re.compile(r"\d+(\.\d+)?(?=\s)")
+_LARGE = 10
 _MARK = re.compile(r"\.([a-z_]+)")
 
 Rules = dict[str, list[Alternative]]
@@ -36,7 +37,8 @@ def read_grammar(path: Path, tokens: Sequence[str]) -> Grammar:
 
 def parse_grammar(text: str, tokens: Sequence[str], name: str = "grammar") -> Grammar:
     """As `read_grammar`, from the text itself; `name` is what errors call it."""
-    grammar = Grammar(*_parse(text, tokens, name), digest=_digest(text))
+    numbers = {i: _number_weight(token) for i, token in enumerate(tokens) if token_class(token) == "NUMBER"}
+    grammar = Grammar(*_parse(text, tokens, name), number_weights=numbers, digest=_digest(text))
     for start in START_SYMBOLS:
         if start not in grammar.rules:
             raise GrammarError(f"grammar: the start symbol {start} has no rule; add one")
@@ -84,6 +86,12 @@ def _parse(text: str, tokens: Sequence[str], name: str) -> tuple[Rules, dict[str
                 rules[rule][-1] += (parsed,)
     pairs = {rule: zip(rules[rule], weights[rule], strict=True) for rule in rules}
     return rules, lines, {(rule, alternative): weight for rule, own in pairs.items() for alternative, weight in own}
+
+
+def _number_weight(text: str) -> float:
+    """Small numbers are likelier than large ones, as in Elias's codes for whole numbers. From `_LARGE` on all are alike:
+    a task's own numbers are often large, and are there because they are needed."""
+    return 1 / (1 + min(abs(float(text)), _LARGE))
 
 
 def _digest(text: str) -> str:

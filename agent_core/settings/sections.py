@@ -47,8 +47,8 @@ class LearningConfig:
     advantage_floor: float = number(0.1, above=0, high=1)
     epsilon: float = number(0.3, 0, 0.9)
     class_balance: float = number(0.5, 0, 1)
-    grammar_weights: bool = False
-    type_weight: float = number(0.0, 0, 20)
+    grammar_weights: bool = True
+    type_weight: float = number(3.0, 0, 20)
     fresh_length_budget: float = number(8.0, 0, 1_000)
     imitation_weight: float = number(0.3, 0, 10)
     elites: int = number(32, 0, 10_000)
