@@ -9,9 +9,9 @@ from typing import Any
 
 from agent_core.run.many.schedule import Standing, repeated, total
 from agent_core.run.many.state import VisitRow
+from memory.history.many_folder import TASKS
 from utils import write_atomically
 
-TASKS = "tasks.csv"
 VISITS = "visits.csv"
 _HEADS = ("task", "solved in", "again in", "tokens", "visits", "attempts", "best reward")
 _COLUMNS = (
