@@ -8,8 +8,8 @@ from heapq import nsmallest
 from itertools import pairwise
 from typing import Any
 
+from agent_core.play.answers import NOTHING, unpack
 from agent_core.play.player import Player
-from agent_core.play.trial import examples
 from agent_core.tasks.task import FUNCTION
 from agent_core.tasks.values import as_text
 from memory.repertoire.repertoire import Behaviour, TokenIds
@@ -57,9 +57,15 @@ def _by_length(rated: Sequence[Rated]) -> list[int]:
     return [columns[column] for column in range(len(_LENGTHS) + 1)]
 
 
+def _examples(player: Player, behaviour: Behaviour) -> list[tuple[tuple, Any]]:
+    """The calls and answers that it is known by; of a program that prints, no arguments and the text."""
+    calls, answers = player.questions[behaviour.question].inputs(behaviour.shown), unpack(behaviour.answers)
+    return [(call, answer) for call, answer in zip(calls, answers, strict=True) if answer is not NOTHING]
+
+
 def _variety(player: Player, behaviour: Behaviour) -> int:
     """How many different answers it is known to give."""
-    return len({as_text(answer) for _, answer in examples(player.questions[behaviour.question], behaviour)})
+    return len({as_text(answer) for _, answer in _examples(player, behaviour)})
 
 
 def _varied(player: Player, rated: Rated) -> tuple:
@@ -92,7 +98,7 @@ def _shown(player: Player, behaviours: Iterable[Behaviour]) -> list[dict[str, An
     """Programs as people are shown them, each with a few of its cases."""
     found = []
     for behaviour in behaviours:
-        cases = examples(player.questions[behaviour.question], behaviour)[:_CASES]
+        cases = _examples(player, behaviour)[:_CASES]
         found.append(
             {
                 "program": player.present(behaviour),

@@ -14,7 +14,7 @@ from utils import write_atomically
 
 VISITS = "visits.csv"
 _HEADS = ("task", "solved in", "again in", "tokens", "visits", "attempts", "best reward")
-_COLUMNS = (
+COLUMNS = (
     "task",
     "solved_in",
     "again_in",
@@ -74,12 +74,12 @@ def _solved(standings: Mapping[str, Standing]) -> int:
 def write_tables(folder: Path, standings: Mapping[str, Standing], visits: Sequence[VisitRow]) -> None:
     """tasks.csv and visits.csv: all of it follows from the seed alone."""
     rows = [_figures(name, standing) for name, standing in standings.items()]
-    write_atomically(folder / TASKS, _csv(_COLUMNS, rows))
+    write_atomically(folder / TASKS, _csv(COLUMNS, rows))
     write_atomically(folder / VISITS, _csv(VisitRow._fields, visits))
 
 
 def _figures(name: str, standing: Standing) -> list[Any]:
-    """What `_COLUMNS` names; None for what there is not."""
+    """What `COLUMNS` names; None for what there is not."""
     last = standing.again[-1] if standing.again else None
     return [
         name,
