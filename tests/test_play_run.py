@@ -78,6 +78,9 @@ def test_it_says_what_it_does_and_leaves_curves_and_a_result(straight):
     assert [int(row["attempts"]) for row in table] == list(range(64, 769, 64))
     assert float(table[-1]["behaviours"]) == result["behaviours"]
     assert float(table[-1]["loss_other_examples"]) > 0
+    (path,) = folder.glob("memory/runs/play-*/abilities.json")
+    abilities = json.loads(path.read_text())
+    assert (abilities["programs"], abilities["behaviours"]) == (768, result["behaviours"])
 
 
 def test_raised_it_goes_on_as_if_it_had_never_ended(straight, tmp_path):

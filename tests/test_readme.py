@@ -10,10 +10,13 @@ from torch.distributed.run import parse_args as torchrun_words
 
 import runner
 from agent_core.play.progress import PLAY_FIGURES
+from agent_core.run.many.show import COLUMNS as TABLE
+from agent_core.run.many.show import write_tables
 from agent_core.run.recorder import COLUMNS
 from agent_core.settings.config import load_config
 from agent_core.tasks.task import load_task
-from memory.history.run_log import RunLog
+from memory.history.many_folder import ABILITIES
+from memory.history.run_log import RunLog, write_json
 from tests.benchmarks.cells import PARTS, VARIANTS
 from tests.conftest import ROOT
 from tests.test_runner import SMALL
@@ -157,7 +160,7 @@ def test_words_with_underscores_are_settings_columns_or_fields():
     known = {key for section in CONFIG.values() for key in section} | set(COLUMNS) | set(fields)
     known |= {path.stem for path in (ROOT / "agent_core" / "tasks").glob("*.json")}
     known |= {"success_criteria", "exact_output", "case_sensitive", "required_tokens", "max_tokens"}  # of other tasks
-    known |= {"first_solution", *PLAY_FIGURES}  # of result.json, and of play's metrics.csv
+    known |= {"first_solution", *PLAY_FIGURES, *TABLE}  # of result.json, of play's metrics.csv, of tasks.csv
     known |= {"func_a", "func_x", "var_a", "var_b", "var_x"}
     words = {word for text in FOR_USERS for word in re.findall(r"`([a-z]+(?:_[a-z]+)+)`", text)}
     assert len(words) > 40
@@ -181,6 +184,7 @@ def test_every_column_is_explained_once_and_in_order():
 def test_every_file_is_there(tmp_path):
     places = ("", "agent_core", "memory", ".devcontainer", "tests")
     made_by_a_run = {"best.py", "config.json", "mine.py", "metrics.csv", "result.json"}
+    made_by_a_run |= {"tasks.csv", "visits.csv", "abilities.json"}
     named = {
         name for text in NOW.values() for name in re.findall(r"`([\w./]+\.(?:py|json|ini|grammar|csv|txt|toml))`", text)
     }
@@ -191,6 +195,8 @@ def test_every_file_is_there(tmp_path):
         log.settings({})
         log.best([])
         log.result({})
+    write_tables(tmp_path, {}, [])
+    write_json(tmp_path / ABILITIES, {})
     assert made_by_a_run - {"mine.py"} <= {path.name for path in tmp_path.iterdir()}
 
 

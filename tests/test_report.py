@@ -9,7 +9,7 @@ import sys
 import numpy
 import pytest
 
-from memory.history import charts, curves, run_folder
+from memory.history import charts, curves, panels, run_folder
 from memory.history.highlight import highlight
 from memory.history.report import write_report
 from memory.history.run_folder import read_run
@@ -56,7 +56,7 @@ def no_curves(monkeypatch):
 @pytest.fixture(autouse=True)
 def few_panels(monkeypatch):
     """Each costs a few hundredths of a second."""
-    monkeypatch.setattr("memory.history.page.PANELS", charts.PANELS[:2])
+    monkeypatch.setattr("memory.history.page.PANELS", panels.PANELS[:2])
 
 
 def row(attempts, **figures):
@@ -192,7 +192,7 @@ def test_damaged_files_are_as_good_as_none(tmp_path):
 
 class TestPage:
     def test_it_loads_nothing(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("memory.history.page.PANELS", charts.PANELS)
+        monkeypatch.setattr("memory.history.page.PANELS", panels.PANELS)
         make_run(tmp_path / "one")
         page = page_of(tmp_path)
         assert "default-src 'none'" in page
@@ -203,7 +203,7 @@ class TestPage:
         assert page.count("http") == len(re.findall(r'xmlns(?::xlink)?="http|http-equiv', page))
 
     def test_every_link_leads_somewhere(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("memory.history.page.PANELS", charts.PANELS)
+        monkeypatch.setattr("memory.history.page.PANELS", panels.PANELS)
         make_run(tmp_path / "one")
         make_run(tmp_path / "two")
         page = page_of(tmp_path)

@@ -20,13 +20,15 @@ from agent_core.play.player import Player
 from agent_core.play.progress import PLAY_FIGURES
 from agent_core.play.saved import load as load_mind
 from agent_core.play.saved import state_of
+from agent_core.play.summary import summary_of
 from agent_core.run.console import QUIET_SECONDS, indented, say
 from agent_core.run.parts import Parts
 from agent_core.run.training import Stop, load, where_it_is
 from agent_core.sandbox.executor import Executor, JailError
 from agent_core.settings.config import Config, differences
 from agent_core.tasks.selection import PLAY
-from memory.history.run_log import RunLog, new_run_folder
+from memory.history.many_folder import ABILITIES
+from memory.history.run_log import RunLog, new_run_folder, write_json
 from memory.state.checkpoint import Checkpoint, CheckpointStore
 from memory.state.lock import MemoryLock
 from utils import DiskFull, UserError, seed_everything
@@ -99,18 +101,27 @@ class PlayRun:
                 log.settings(player.config.plain())
             bar = opened.enter_context(_PlayBar(player, shown=ranks.leads))
             while not player.finished and not ranks.stopping(stop.signal):
+                looks = player.progress.looks
                 row = self._step() | self._speed()
                 if log is not None:
                     log.row(row)
                     if note := log.take_note():
                         say(f"note: {note}")
+                    if player.progress.looks > looks:
+                        self._tell(log)
                 bar.update(row)
                 if player.progress.programs - self._saved_at >= player.config.run.save_every and not player.finished:
                     self._save(log, must=False)
             if log is not None:
+                self._tell(log)
                 log.result(self.result())
             self._save(log)
         return ranks.stopping(stop.signal)
+
+    def _tell(self, log: RunLog) -> None:
+        """What it can do by now, for the report."""
+        with contextlib.suppress(DiskFull):
+            write_json(log.folder / ABILITIES, summary_of(self._player))
 
     def _step(self) -> dict[str, float]:
         """One step. Where no jail can be had for it any more, the last save is whole, and the error says so."""

@@ -9,12 +9,12 @@ same runs give the same bytes.
 import io
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from memory.history.panels import Panel
 from memory.history.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -27,29 +27,6 @@ THEME = {"#010101": "var(--ink)", "#020202": "var(--quiet)", "#030303": "var(--l
 INK, QUIET, LINE, PAPER = THEME
 LOG_FROM = 20  # times longer than the shortest run is the longest, for attempts to be drawn on a log scale
 APART = 5  # pixels between two marks, at the least
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One quantity over attempts."""
-
-    column: str
-    title: str
-    note: str
-    size: tuple[int, int] = (374, 196)  # pixels
-    share: bool = False  # from 0 to 1
-    percent: bool = False
-
-
-PANELS = (
-    Panel("best_reward", "Best reward", "of the best program so far; 1 is solved", (1160, 300), share=True),
-    Panel("mean_reward", "Mean reward", "of each batch"),
-    Panel("elite_reward", "Elite reward", "mean over the programs that are imitated"),
-    Panel("entropy", "Entropy", "of the policy, nats a token"),
-    Panel("distinct_programs", "Distinct programs", "share of each batch", percent=True),
-    Panel("distinct_behaviours", "Distinct behaviours", "different answers, share of a batch", percent=True),
-    Panel("finished", "Programs that finish", "share that runs to its end", percent=True),
-)
 
 
 def letter(index: int) -> str:
@@ -165,6 +142,8 @@ def _draw_run(axes: "Axes", panel: Panel, run: RunFolder, index: int) -> None:
             dots.set_urls([f"#{letter(index)}-{best.attempts}" for best in found])
     else:
         axes.plot(attempts, values, **line)
+        if panel.beside in run.curves:
+            axes.plot(attempts, run.curves[panel.beside], **{**line, "linestyle": ":"})
 
 
 def _draw_restarts(axes: "Axes", panel: Panel, runs: Sequence[RunFolder]) -> None:

@@ -8,9 +8,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
-from memory.history.charts import PANELS, Panel, colour, draw, letter, on_log_scale
+from memory.history.abilities import abilities_section, play_section, tasks_section
+from memory.history.charts import colour, draw, letter, on_log_scale
+from memory.history.elements import figure, key, table
 from memory.history.highlight import highlight
+from memory.history.many_folder import ManyFolder
+from memory.history.panels import PANELS
 from memory.history.run_folder import RunFolder
 from memory.history.run_log import BestRecord
 from memory.history.wording import duration, listed, plain, shown
@@ -20,16 +25,22 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 TOLD_ANYWAY = ("run.task", "run.seed", "paths.model_state", "paths.optimizer_state", "paths.run_state", "paths.runs")
 
 
-def make_page(runs: Sequence[RunFolder], notes: Sequence[str] = ()) -> str:
-    """The whole file. notes: what else there is to say, a line each."""
-    differing = differences(runs)
-    panels = [(panel, svg) for panel in PANELS if (svg := draw(panel, runs))]
-    scale = ", on a log scale" if on_log_scale(runs) else ""
-    marks = "A dot is a new best program: point at it to see it, click to find it below. "
-    if any(run.restarts for run in runs):
-        marks += "A tick at the bottom is a restart with fresh weights. "
-    solved = sum(run.solved_at is not None for run in runs)
-    title = f"{len(runs)} run{'s' if len(runs) > 1 else ''} of {listed(dict.fromkeys(run.task for run in runs))}"
+def make_page(
+    runs: Sequence[RunFolder],
+    notes: Sequence[str] = (),
+    many: Sequence[ManyFolder] = (),
+    abilities: Mapping[str, Any] | None = None,
+) -> str:
+    """The whole file.
+
+    runs: of tasks or of play; notes: what else there is to say, a line each; many: runs of many tasks; abilities: what
+    a mind can do.
+    """
+    plays, of_tasks = [run for run in runs if run.is_play], [run for run in runs if not run.is_play]
+    kinds = [*dict.fromkeys(run.task for run in runs), *(["many tasks"] if many else [])]
+    count = len(runs) + len(many)
+    title = f"{count} run{'s' if count > 1 else ''} of {listed(kinds)}"
+    solved = sum(run.solved_at is not None for run in of_tasks)
     return "\n".join(
         [
             "<!DOCTYPE html>",
@@ -43,22 +54,38 @@ def make_page(runs: Sequence[RunFolder], notes: Sequence[str] = ()) -> str:
             "</head>",
             "<body>",
             f"<h1>{escape(title)}</h1>",
-            f"<p>{solved} of {len(runs)} solved.</p>",
+            *([f"<p>{solved} of {len(of_tasks)} solved.</p>"] if of_tasks else []),
             *(f"<p>{escape(note)}</p>" for note in notes),
-            _runs_table(runs),
-            _settings_table(runs, differing),
-            f"<h2>Learning curves</h2>\n<p>Over attempts{scale}. {marks}</p>",
-            _legend(runs, differing),
-            '<div class="panels">',
-            *(_panel(panel, svg) for panel, svg in panels),
-            "</div>",
-            "<h2>Best programs</h2>",
-            *(_run(run, index, differing) for index, run in enumerate(runs)),
+            *(_tasks(of_tasks) if of_tasks else []),
+            tasks_section(of_tasks, many),
+            play_section(plays),
+            abilities_section(abilities or {}),
             "</body>",
             "</html>",
             "",
         ]
     )
+
+
+def _tasks(runs: Sequence[RunFolder]) -> list[str]:
+    """All that is told of runs of a task each."""
+    differing = differences(runs)
+    panels = [(panel, svg) for panel in PANELS if (svg := draw(panel, runs))]
+    scale = ", on a log scale" if on_log_scale(runs) else ""
+    marks = "A dot is a new best program: point at it to see it, click to find it below. "
+    if any(run.restarts for run in runs):
+        marks += "A tick at the bottom is a restart with fresh weights. "
+    return [
+        _runs_table(runs),
+        _settings_table(runs, differing),
+        f"<h2>Learning curves</h2>\n<p>Over attempts{scale}. {marks}</p>",
+        _legend(runs, differing),
+        '<div class="panels">',
+        *(figure(panel, svg) for panel, svg in panels),
+        "</div>",
+        "<h2>Best programs</h2>",
+        *(_run(run, index, differing) for index, run in enumerate(runs)),
+    ]
 
 
 def differences(runs: Sequence[RunFolder]) -> dict[str, str]:
@@ -93,7 +120,7 @@ def _runs_table(runs: Sequence[RunFolder]) -> str:
         last = run.last
         rows.append(
             [
-                f'<a href="#{letter(index)}">{_key(index)}</a>',
+                f'<a href="#{letter(index)}">{key(index)}</a>',
                 escape(run.task),
                 escape(_seed(run) or shown(None)),
                 _outcome(run),
@@ -106,7 +133,7 @@ def _runs_table(runs: Sequence[RunFolder]) -> str:
                 escape(shown(run.result.get("device") if run.ended else None)),
             ]
         )
-    return _table(
+    return table(
         [
             "Run",
             "Task",
@@ -132,25 +159,8 @@ def _settings_table(runs: Sequence[RunFolder], differing: Mapping[str, str]) -> 
         f"<small>{escape(section)}</small>{escape(key)}"
         for section, _, key in (name.partition(".") for name in differing)
     ]
-    rows = [[_key(index), *(_setting(run, *one) for one in differing.items())] for index, run in enumerate(runs)]
-    return "<h3>Settings that differ</h3>\n" + _table(["Run", *heads], rows)
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """heads, rows: HTML; a # before a head sets its column right, as numbers are."""
-    sides = [' class="number"' if head.startswith("#") else "" for head in heads]
-    first = "".join(f"<th{side}>{head.removeprefix('#')}</th>" for side, head in zip(sides, heads, strict=True))
-    lines = ["".join(f"<td{side}>{cell}</td>" for side, cell in zip(sides, row, strict=True)) for row in rows]
-    return "\n".join(
-        [
-            '<div class="scroll"><table>',
-            f"<thead><tr>{first}</tr></thead>",
-            "<tbody>",
-            *(f"<tr>{line}</tr>" for line in lines),
-            "</tbody>",
-            "</table></div>",
-        ]
-    )
+    rows = [[key(index), *(_setting(run, *one) for one in differing.items())] for index, run in enumerate(runs)]
+    return "<h3>Settings that differ</h3>\n" + table(["Run", *heads], rows)
 
 
 def _outcome(run: RunFolder) -> str:
@@ -179,12 +189,8 @@ def _label(run: RunFolder, differing: Mapping[str, str]) -> str:
 
 
 def _legend(runs: Sequence[RunFolder], differing: Mapping[str, str]) -> str:
-    entries = [f"<li>{_key(index)}<span>{_label(run, differing)}</span></li>" for index, run in enumerate(runs)]
+    entries = [f"<li>{key(index)}<span>{_label(run, differing)}</span></li>" for index, run in enumerate(runs)]
     return f'<ul class="legend">{"".join(entries)}</ul>'
-
-
-def _panel(panel: Panel, svg: str) -> str:
-    return f"<figure><figcaption><b>{panel.title}</b>{panel.note}</figcaption>\n{svg}</figure>"
 
 
 def _run(run: RunFolder, index: int, differing: Mapping[str, str]) -> str:
@@ -194,7 +200,7 @@ def _run(run: RunFolder, index: int, differing: Mapping[str, str]) -> str:
     return "\n".join(
         [
             f'<section class="run" id="{letter(index)}">',
-            f"<header>{_key(index)}<h3>{_label(run, differing)}</h3>",
+            f"<header>{key(index)}<h3>{_label(run, differing)}</h3>",
             f"<span>{_outcome(run)}</span><code>{escape(run.folder.name)}</code></header>",
             '<ol class="bests">',
             *cards,
@@ -211,7 +217,3 @@ def _card(best: BestRecord, index: int, also: str = "") -> str:
         f'<div class="when"><span>attempt {best.attempts:,}</span><span>reward {best.reward:.4g}</span></div>'
         f"<pre>{highlight(best.program)}</pre></li>"
     )
-
-
-def _key(index: int) -> str:
-    return f'<span class="key" style="color: {colour(index)}"><span>{letter(index)}</span></span>'

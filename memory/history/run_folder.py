@@ -21,6 +21,7 @@ from utils import UserError
 POINTS = 1_000  # of a curve: more than a screen shows
 CHUNK = 1 << 22  # bytes of metrics.csv that are looked at together
 PER_BATCH = ("distinct_programs", "distinct_behaviours", "new_programs")  # counts, read as shares of their batch
+LOOKED_AT = {"loss_own_examples", "loss_other_examples", "held_back_written"}  # of play; 0 until measured
 COLUMNS = (
     "attempts",
     "mean_reward",
@@ -34,6 +35,14 @@ COLUMNS = (
     "entropy",
     "elapsed_seconds",
     "attempts_per_second",
+    "behaviours",
+    "new_per_thousand",
+    "new_per_thousand_policy",
+    "new_per_thousand_mutation",
+    "spread",
+    "loss_own_examples",
+    "loss_other_examples",
+    "held_back_written",
 )
 
 
@@ -52,6 +61,11 @@ class RunFolder:
     @property
     def task(self) -> str:
         return str(self.result.get("task") or re.sub(r"-\d{8}-\d{6}(-\d+)?$", "", self.folder.name))
+
+    @property
+    def is_play(self) -> bool:
+        """Whether it has no task."""
+        return "behaviours" in self.curves
 
     @property
     def attempts(self) -> int:
@@ -160,6 +174,10 @@ class _Thinned:
         if "restarts" in column:
             anew = numpy.diff(column["restarts"], prepend=self.last.get("restarts", 0)) > 0
             self.restarts += [int(at) for at in (column["attempts"] - batch)[anew]]
+        if "loss_other_examples" in column:
+            unmeasured = column["loss_other_examples"] == 0
+            for name in LOOKED_AT & column.keys():
+                column[name][unmeasured] = numpy.nan
         self.last = {name: float(values[-1]) for name, values in column.items()}
         for name in PER_BATCH:
             if name in column:

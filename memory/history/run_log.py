@@ -117,9 +117,7 @@ class RunLog:
 
     def result(self, values: Mapping[str, Any]) -> None:
         """Write result.json, whole or not at all."""
-        text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
-        # half a surrogate pair, which UTF-8 does not hold, is escaped as JSON escapes it, and in best.py as Python does
-        write_atomically(self.folder / "result.json", (text + "\n").encode(errors="backslashreplace"))
+        write_json(self.folder / "result.json", values)
 
     def take_note(self) -> str:
         """A line for the user where there are no curves for a reason that they do not know, once; "" for nothing."""
@@ -184,6 +182,13 @@ class RunLog:
             kept.append(line)
         if kept != lines:
             write_atomically(self._path, b"".join(kept))
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """A file for people and scripts, whole or not at all."""
+    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+    # half a surrogate pair, which UTF-8 does not hold, is escaped as JSON escapes it, and in best.py as Python does
+    write_atomically(path, (text + "\n").encode(errors="backslashreplace"))
 
 
 def read_settings(folder: Path) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """What the rank that leads writes of a run of many tasks: states, tables, and a folder for each task."""
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +10,10 @@ from agent_core.run.many.schedule import Standing, total
 from agent_core.run.many.show import write_tables
 from agent_core.run.many.state import KEY, Current, ManyState
 from agent_core.run.recorder import PatientStore
-from memory.history.run_log import folder_name
+from memory.history.many_folder import ABILITIES
+from memory.history.run_log import folder_name, write_json
 from memory.state.checkpoint import Checkpoint, CheckpointStore
+from utils import DiskFull
 
 
 class NullFiles:
@@ -29,6 +32,9 @@ class NullFiles:
 
     def write_tables(self, state: ManyState, standings: Mapping[str, Standing]) -> None:
         """Writes where the tasks stand, and what each visit came to."""
+
+    def write_abilities(self, values: Mapping[str, Any]) -> None:
+        """Writes what the mind can do."""
 
     def folder_of(self, task: str) -> Path | None:
         """Where a task's curves and programs go; None for nowhere."""
@@ -62,7 +68,12 @@ class RunFiles(NullFiles):
         self._store.save(write, total(state.standings) + (current.tried if current else 0), must)
 
     def write_tables(self, state: ManyState, standings: Mapping[str, Standing]) -> None:
-        write_tables(self._folder, standings, state.visits)
+        with contextlib.suppress(DiskFull):  # they are written again, and whoever saves says it
+            write_tables(self._folder, standings, state.visits)
+
+    def write_abilities(self, values: Mapping[str, Any]) -> None:
+        with contextlib.suppress(DiskFull):
+            write_json(self._folder / ABILITIES, values)
 
     def folder_of(self, task: str) -> Path | None:
         """Of tasks whose names are alike as folders, the later ones get a number."""

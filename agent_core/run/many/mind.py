@@ -7,6 +7,7 @@ from agent_core.play.mind.start import TaskStart
 from agent_core.play.player import Player
 from agent_core.play.relabel import TaskLessons
 from agent_core.play.saved import state_of
+from agent_core.play.summary import summary_of
 from agent_core.run.parts import Parts
 from agent_core.settings.config import Config
 
@@ -24,6 +25,10 @@ class Mind:
         lessons = TaskLessons(self._player, parts.task, self._also)
         start.follow(lessons.learner, lessons.to_recall)
         return start, lessons
+
+    def abilities(self) -> dict[str, Any]:
+        """What it can do, for people."""
+        return summary_of(self._player)
 
     def state(self) -> dict[str, Any]:
         """As it is saved."""

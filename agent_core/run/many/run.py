@@ -69,6 +69,8 @@ class ManyRun:
             if whole:
                 self._save(self._state.current)
         files.write_tables(self._state, self.standings)
+        if self.mind and ranks.leads:
+            files.write_abilities(self.mind.abilities())
         return ranks.stopping(signalled())
 
     def _visit(self, visit: Visit, signalled: Callable[[], int], bar: TotalBar) -> bool:

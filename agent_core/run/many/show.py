@@ -9,12 +9,12 @@ from typing import Any
 
 from agent_core.run.many.schedule import Standing, repeated, total
 from agent_core.run.many.state import VisitRow
+from memory.history.many_folder import TASKS
 from utils import write_atomically
 
-TASKS = "tasks.csv"
 VISITS = "visits.csv"
 _HEADS = ("task", "solved in", "again in", "tokens", "visits", "attempts", "best reward")
-_COLUMNS = (
+COLUMNS = (
     "task",
     "solved_in",
     "again_in",
@@ -74,12 +74,12 @@ def _solved(standings: Mapping[str, Standing]) -> int:
 def write_tables(folder: Path, standings: Mapping[str, Standing], visits: Sequence[VisitRow]) -> None:
     """tasks.csv and visits.csv: all of it follows from the seed alone."""
     rows = [_figures(name, standing) for name, standing in standings.items()]
-    write_atomically(folder / TASKS, _csv(_COLUMNS, rows))
+    write_atomically(folder / TASKS, _csv(COLUMNS, rows))
     write_atomically(folder / VISITS, _csv(VisitRow._fields, visits))
 
 
 def _figures(name: str, standing: Standing) -> list[Any]:
-    """What `_COLUMNS` names; None for what there is not."""
+    """What `COLUMNS` names; None for what there is not."""
     last = standing.again[-1] if standing.again else None
     return [
         name,
