@@ -20,7 +20,6 @@ def as_version_1(state, niches="pace, calls that matter, cases"):
     """The same state as it was saved before versions were numbered."""
     rules, memory = dict(state["rules"]), state["memory"]
     assert rules.pop("scores") == 1
-    rules["grammar"] = "5b103c9a9233faf3f26f6635e10383ea801a8e1c99a353b2612fa02b71f1f13a"  # with its comments
     if niches:
         rules["niches"] = niches
     settings = dict(state["settings"])
@@ -68,6 +67,14 @@ def test_scores_from_before_niches_were_what_they_are_count_no_more(executor, to
     notes = resumed.load(model, optimizer, as_version_1(state, niches))
     assert notes == ["what is legal or what is paid has changed: the best programs are scored anew"]
     assert resumed.memory.best == agent.memory.best
+
+
+def test_the_grammar_of_that_version_is_known_by_its_rules_alone(executor, tokenizer, legal_tokens):  # noqa: F811
+    agent = make_agent(executor, tokenizer, legal_tokens)
+    state = as_version_1(saved(agent)[2])
+    with_comments = "5b103c9a9233faf3f26f6635e10383ea801a8e1c99a353b2612fa02b71f1f13a"
+    known = AgentState.of(state | {"rules": state["rules"] | {"grammar": with_comments}}).rules["grammar"]
+    assert known == "e44656d4c3a222bf46ad921baf04c02c5ca509f19a5566e2ca59ba4ba181a430"  # as before the language grew
 
 
 def test_a_setting_that_was_saved_under_its_old_name_is_compared(executor, tokenizer, legal_tokens):  # noqa: F811

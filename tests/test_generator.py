@@ -26,6 +26,8 @@ PLAIN = LearningConfig(
     mutation_share=0.0,
     mutation_length_budget=0.0,
     fresh_length_budget=0.0,
+    grammar_weights=False,
+    type_weight=0.0,
 )
 SUMS = "program: sum EOS\nfunction_body: sum EOS\nsum: NUMBER more\nmore: '+' NUMBER more | nothing\n"
 

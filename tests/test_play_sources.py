@@ -32,6 +32,9 @@ def executor(small):
         yield executor
 
 
+WITHOUT_PRIOR = {"grammar_weights": False, "type_weight": 0.0}
+
+
 @pytest.fixture
 def new_player(small, tokenizer, legal_tokens, executor):
     def new(play=(), learning=()):
@@ -91,7 +94,7 @@ def test_questions_of_the_same_types_have_one_language_and_texts_have_none(new_p
     assert player.languages.of(one) is player.languages.of(other)
     assert player.languages.of(one) is not player.languages.plain
     assert player.languages.of(player.questions.printing) is player.languages.plain
-    assert new_player().languages.of(one).prior.is_even
+    assert new_player(learning=WITHOUT_PRIOR).languages.of(one).prior.is_even
 
 
 def test_the_cases_of_a_lesson_have_the_features_of_their_examples(new_player):
@@ -108,6 +111,6 @@ def test_the_cases_of_a_lesson_have_the_features_of_their_examples(new_player):
 
 def test_what_a_policy_likes_without_types_is_the_same_policy(new_player):
     """The prior is added outside of it, so that one network serves all questions."""
-    plain, typed = new_player(), new_player(learning={"type_weight": 3.0})
+    plain, typed = new_player(learning=WITHOUT_PRIOR), new_player()
     bias = typed.learner.network.policy.head.bias
     torch.testing.assert_close(plain.learner.network.policy.head.bias - plain.languages.plain.prior.even.log(), bias)

@@ -4,6 +4,7 @@ import importlib
 import json
 import re
 import shlex
+import shutil
 
 import pytest
 from torch.distributed.run import parse_args as torchrun_words
@@ -102,6 +103,7 @@ def test_every_benchmark_is_there(module):
 def test_every_command_of_the_runner_runs(tmp_path, monkeypatch, capsys):
     (tmp_path / "config.ini").write_text("")
     (tmp_path / "mine.py").write_text("print('hello')\n")
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
     monkeypatch.chdir(tmp_path)
     small = [
         f"--config={tmp_path / 'config.ini'}",

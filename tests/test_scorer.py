@@ -148,9 +148,13 @@ def test_every_requirable_token_is_found_where_it_is_used():
         "while 1 < 2 <= 3 != 4 == 5 > 6 >= 7:\n    var_b = 8 + 9 - 10 * 15 / 100 // 0 % 1\n"
         "for var_c in [True, False]:\n    print(func_a('hello'), 'world', 'yes', 'no', 'fizz', 'buzz', ' ', '')\n"
         "var_a += len(range(sum(max(min(abs(sorted(str(int(var_d, var_e, func_b)))))))))\n"
+        "var_b -= sqrt(floor(ceil(pi))) ** 2 & 3 | 4 ^ ~5 << 6 >> 7\nvar_b *= round(1)\nvar_b //= 2\n"
+        "var_c = map(lambda var_d: any(set(list(reversed(var_d)))), filter(all, enumerate(zip([], []))))\n"
+        "while 1:\n    var_d = {1: sorted([var_e for var_e in var_c], key=len)}\n    break\n"
+        + "".join(f"var_d{token}()\n" for token in VOCABULARY if token.startswith("."))
     )
     tokens = [token for token in VOCABULARY if constraints.can_be_required(token)]
-    punctuation = {"(", ")", "]", ":", ",", ";"}
+    punctuation = {"(", ")", "]", "{", "}", ":", ",", ";"}
     special = {"<PAD>", "<SOS>", "<EOS>", "<UNK>", "NEWLINE", "INDENT", "DEDENT"}
     assert set(VOCABULARY) - set(tokens) == (punctuation | special) & set(VOCABULARY)
     found = constraints.held(program, 1, tokens, None, None)

@@ -31,6 +31,7 @@ def test_what_the_vocabulary_has_or_what_is_computed_is_none():
 def test_a_stretch_that_no_input_has_is_a_word():
     names = ["ada", "bob", "cyn", "dan"]
     assert words([([name], f"Hi, {name}!") for name in names]) == ["Hi, ", "!"]
+    assert words([([name], f"{name.upper()}!") for name in names]) == ["!"]
 
 
 def test_arguments_that_are_there_to_be_compared_are_words():

@@ -72,7 +72,7 @@ def test_a_function_may_name_its_parameters_as_it_likes(judged):
         ),
         (
             "def double(n):\n    return [var_b for var_b in [n] for var_c in [1]][0]\n",
-            refused(21, "the grammar does not allow var_b here, or it has no value yet", "var_b", 2, 13),
+            refused(19, "the grammar does not allow for here", "for", 2, 36),
         ),
         ("def double(n):\n    n.real\n", refused(4, "the vocabulary has no .real", ".real", 2, 6)),
         ("x = 1\ndef double(n):\n    return n\n", refused(8, "only the body of double(var_a) is written", "x", 1, 1)),

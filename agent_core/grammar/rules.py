@@ -89,8 +89,8 @@ def _parse(text: str, tokens: Sequence[str], name: str) -> tuple[Rules, dict[str
 
 
 def _number_weight(text: str) -> float:
-    """Small numbers are likelier than large ones, as in Elias's codes for whole numbers. From `_LARGE` on all are alike:
-    a task's own numbers are often large, and are there because they are needed."""
+    """Small numbers are likelier than large ones, as in Elias's codes for whole numbers. From `_LARGE` on all are
+    alike: a task's own numbers are often large, and are there because they are needed."""
     return 1 / (1 + min(abs(float(text)), _LARGE))
 
 

@@ -39,9 +39,9 @@ class Lessons:
         self._seen: dict[int, _Seen] = {}
         self._of_arguments: dict[tuple[int, int], list[numpy.ndarray]] = {}  # of each call, by question and set
 
-    def draw(self, count: int, random: Random, question: int | None = None) -> list[int]:
-        """Keys of behaviours to learn from, with repetition; none where there are none."""
-        keys, chances = self._repertoire.keys, self._repertoire.chances(question).cumsum()
+    def draw(self, count: int, random: Random, question: int | None = None, even: float = 0.5) -> list[int]:
+        """Keys of behaviours, with repetition; none where there are none. even: see `Repertoire.chances`."""
+        keys, chances = self._repertoire.keys, self._repertoire.chances(question, even).cumsum()
         if not len(chances) or not chances[-1]:
             return []
         marks = numpy.array([random.random() for _ in range(2 * count)]) * chances[-1]

@@ -121,9 +121,9 @@ class Player:
 
         question: that half of the behaviours are drawn from, if it has any; the others are drawn from all there are.
         """
-        count = self.config.mind.batch_size
-        keys = [] if question is None else self.lessons.draw(count // 2, self.draws, question)
-        keys += self.lessons.draw(count - len(keys), self.draws)
+        count, even = self.config.mind.batch_size, self.config.mind.places_share
+        keys = [] if question is None else self.lessons.draw(count // 2, self.draws, question, even)
+        keys += self.lessons.draw(count - len(keys), self.draws, None, even)
         if len(keys) < 2:
             return {}
         lessons = [self.lessons.lesson(key, self.draws) for key in keys]

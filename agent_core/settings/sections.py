@@ -96,6 +96,7 @@ class MindConfig:
     batch_size: int = number(256, 1, 1_000_000)
     hidden_share: float = number(0.08, 0, 1)
     length_weight: float = number(0.88, above=0, high=1)
+    places_share: float = number(0.1, 0, 1)
     behaviours: int = number(60_000, 100, 10**7)
     start_tasks: bool = True
     blind_share: float = number(0.25, 0, 1)

@@ -10,6 +10,7 @@ _OPERATORS = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**",
     ast.UAdd: "+", ast.USub: "-", ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.Gt: ">", ast.LtE: "<=",
     ast.GtE: ">=", ast.And: "and", ast.Or: "or", ast.Not: "not", ast.In: "in", ast.Is: "is",
+    ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^", ast.LShift: "<<", ast.RShift: ">>", ast.Invert: "~",
 }  # fmt: skip
 _STATEMENTS = {
     ast.If: "if", ast.IfExp: "if", ast.For: "for", ast.While: "while", ast.FunctionDef: "def", ast.Return: "return",
@@ -75,8 +76,16 @@ def _tokens(module: str, function: str | None) -> Counter:
             found[_OPERATORS[kind]] += 1
         elif kind in _STATEMENTS and node is not given:
             found[_STATEMENTS[kind]] += 1
-        if kind is ast.For:
+        if kind in (ast.For, ast.comprehension, ast.NotIn):
             found["in"] += 1
+        if kind is ast.NotIn:
+            found["not"] += 1
+        if kind is ast.ListComp:
+            found["[for"] += 1
+        if kind is ast.Attribute:
+            found[f".{node.attr}"] += 1
+        if kind is ast.keyword and node.arg:
+            found[f"{node.arg}="] += 1
         if kind is ast.IfExp or (kind in (ast.If, ast.For, ast.While) and node.orelse):
             found["else"] += 1
         if kind is ast.BoolOp:  # one operator for all its values

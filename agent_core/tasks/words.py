@@ -4,7 +4,7 @@ Nobody can return "Isosceles" letter by letter from three numbers, nor ask wheth
 without these words. So they become tokens of the run, in a fixed order. What is taken, from cases alone:
 
 - an answer of a few that come again and again ("Yes", "No", 404): it is chosen, not computed;
-- a stretch of an answer that has no letter of the case's own inputs ("Hello, " before a name);
+- a stretch of an answer that has no letter of the case's own inputs, small or capital ("Hello, " before a name);
 - a text or number argument of a few that come again and again ("add", "sub"): it is there to be compared with.
 
 Answers that differ from case to case are computed, and bring no words. A task file may say its words in `words`
@@ -93,7 +93,8 @@ def _strange_stretches(cases: Sequence[Case]) -> Iterator[str]:
         if not isinstance(answer, str):
             continue
         texts += 1
-        own = set("".join(_letters(inputs))) | _LETTERS_OF_NUMBERS
+        letters = "".join(_letters(inputs))
+        own = {*letters, *letters.upper(), *letters.lower()} | _LETTERS_OF_NUMBERS
         stretches += dict.fromkeys(_runs(answer, own))
     counts = Counter(stretches)
     yield from (text for text in counts if counts[text] >= _OFTEN and counts[text] * 2 > texts)

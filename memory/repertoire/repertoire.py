@@ -117,9 +117,9 @@ class Repertoire:
         self._weight, self._place = numpy.zeros(size), numpy.zeros(size, numpy.int32)
         self._question = numpy.zeros(size, numpy.int32)
 
-    def chances(self, question: int | None = None) -> numpy.ndarray:
-        """(N,) what each behaviour, in the order of `keys`, is drawn in proportion to: half by the length of its
-        program alone, half with all places alike. question: only those of this question."""
+    def chances(self, question: int | None = None, even: float = 0.5) -> numpy.ndarray:
+        """(N,) what each behaviour, in the order of `keys`, is drawn in proportion to: a share of `even` with all
+        places alike, the rest by the length of its program alone. question: only those of this question."""
         count = len(self._keys)
         weight = self._weight[:count]
         if question is not None:
@@ -130,7 +130,7 @@ class Repertoire:
         if not total:
             return weight
         shared = weight / numpy.where(of_place > 0, of_place, 1.0)[place] / filled
-        return 0.5 * weight / total + 0.5 * shared
+        return (1 - even) * weight / total + even * shared
 
     def _drop_least_useful(self) -> None:
         place = max(self._counts, key=lambda place: (self._counts[place], -place))

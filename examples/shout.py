@@ -1,0 +1,11 @@
+"""Texts in, texts out: the examples are read, never run."""
+
+assert shout("hello") == "HELLO!"
+assert shout("") == "!"
+assert shout("a b") == "A B!"
+assert shout("Yes") == "YES!"
+assert shout("no no") == "NO NO!"
+assert shout("x1y2") == "X1Y2!"
+assert shout("MiXeD") == "MIXED!"
+assert shout("z") == "Z!"
+assert shout("it is late") == "IT IS LATE!"
