@@ -16,6 +16,7 @@ import json
 import re
 import tokenize
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
@@ -50,6 +51,7 @@ class VocabularyError(UserError):
     """The vocabulary file cannot be used as it is."""
 
 
+@lru_cache(maxsize=10_000)
 def token_class(token: str) -> str:
     """The class that grammars know a token by: SPECIAL, LAYOUT, NUMBER, TEXT, VARIABLE, FUNCTION or WORD."""
     if token in SPECIAL_TOKENS:

@@ -1,6 +1,5 @@
 """One agent: writes a batch, has it scored, remembers it, learns from it. `step` is the whole method."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
@@ -48,7 +47,6 @@ class Agent:
         self.tokenizer = tokenizer
         self._legal_tokens = legal_tokens
         self._start = start
-        self._context: tuple[int, Tensor | None] = (-1, None)  # and the version of the paid cases that it is of
         prompt, types = Prompt(*task.start), types_shown_by(task)
         if start is None:
             self.generator = CodeGenerator(tokenizer, legal_tokens, prompt, config, ranks, types=types)
@@ -67,13 +65,11 @@ class Agent:
         task_run, generator = self.task_run, self.generator
         if task_run.restart_due:
             generator.reset()
-            self._context = (-1, None)
             task_run.restart()
         count = min(self.config.generator.batch_size, self.config.run.max_attempts - task_run.progress.attempts)
         elites, run = task_run.memory.elites, task_run.scorer.start()
-        wanted = int(count * self.config.mind.recall_share)
-        recalled = self._start.recall(wanted, self._paid_cases()) if self._start else []
-        context, own = self._contexts(count), recalled[self.ranks.share(len(recalled))]
+        context, recalled = self._contexts(count), self._recalled(count)
+        own = recalled[self.ranks.share(len(recalled))]
         known = KnownPrograms(elites, self._contexts(len(elites)), recalled=own)
         modules: dict[TokenIds, str] = {}
         programs = generator.generate(count, known, lambda rows: run.add(task_run.new_modules(rows, modules)), context)
@@ -92,23 +88,24 @@ class Agent:
 
     def _contexts(self, count: int) -> Tensor | None:
         """(count, C) what so many programs see of the paid cases; None where the task did not begin from the mind."""
-        seeing = self._seeing(1)
-        if self._start is None or seeing is None:
-            return None
-        return self._start.contexts(self.generator.policy, seeing[0], count)
+        start = self._looking()
+        return start.contexts(self.generator.policy, count) if start else None
 
     def _seeing(self, count: int) -> Tensor | None:
         """(count, C) the same where none of them goes without."""
-        if self._start is None:
-            return None
-        version, context = self._context
-        if version != self.scorer.version or context is None:
-            context = self._start.context(self._paid_cases())
-            self._context = self.scorer.version, context
-        return context.expand(count, -1)
+        start = self._looking()
+        return start.seeing(count) if start else None
 
-    def _paid_cases(self) -> list[tuple[Sequence[Any], Any]]:
-        return [(case.arguments, case.expected) for case in self.scorer.judge.paid]
+    def _recalled(self, count: int) -> list[TokenIds]:
+        """The programs among so many that are known and tried as they are; none where the task began cold."""
+        start = self._looking()
+        return start.recall(int(count * self.config.mind.recall_share)) if start else []
+
+    def _looking(self) -> TaskStart | None:
+        """What the task takes of the mind, seeing the paid cases of now."""
+        if self._start is not None:
+            self._start.look_at(self.scorer.judge.paid, self.scorer.version)
+        return self._start
 
     @property
     def task(self) -> Task:

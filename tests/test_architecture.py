@@ -53,10 +53,10 @@ def test_the_table_allows_nothing_that_nobody_needs():
 
 
 def test_there_are_no_circles():
-    list(TopologicalSorter(MAY_IMPORT).static_order())  # raises CycleError with the circle
-    list(TopologicalSorter(arrows(IMPORTS)).static_order())
+    assert "utils" in TopologicalSorter(MAY_IMPORT).static_order()  # raises CycleError with the circle
+    assert "utils" in TopologicalSorter(arrows(IMPORTS)).static_order()
     made = {module: {o for o in others if (module, o) not in FOR_TYPES_ALONE} for module, others in IMPORTS.items()}
-    list(TopologicalSorter(made).static_order())
+    assert set(TopologicalSorter(made).static_order()) >= set(IMPORTS)
 
 
 def test_what_is_listed_as_for_types_alone_is_never_made():

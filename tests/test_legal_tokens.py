@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from agent_core.grammar.legal_tokens import LegalTokens, Prompt
+from agent_core.grammar.marks import MARKS
 from agent_core.grammar.rules import parse_grammar, read_grammar
-from agent_core.grammar.scopes import LOCAL, MARKS, MAX_BLOCKS, PENDING, Names, Scopes
+from agent_core.grammar.scopes import LOCAL, MAX_BLOCKS, PENDING, Names, Scopes
 from agent_core.interpreter.meter import Meter
 from agent_core.interpreter.run_program import ProgramRunner
 from agent_core.interpreter.static_check import check

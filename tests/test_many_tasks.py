@@ -10,8 +10,8 @@ import time
 import pytest
 from torch import distributed as dist
 
-from agent_core.run.many import training
-from agent_core.run.training import Stop
+from agent_core.run import session
+from agent_core.run.session import Stop
 from memory.history import run_log
 from runner import main
 from tests.test_ranks import Started, run_main
@@ -128,7 +128,7 @@ def stopping(monkeypatch):
                     return signal.SIGTERM if StopAfter.left < 0 else 0
                 return super().__getattribute__(name)
 
-        monkeypatch.setattr(training, "Stop", StopAfter)
+        monkeypatch.setattr(session, "Stop", StopAfter)
 
     yield after
     monkeypatch.undo()

@@ -22,16 +22,20 @@ from tests.fakes import InProcessExecutor
 from utils import UserError
 
 
-@pytest.fixture(scope="module")
-def small(config):
-    """Settings of a small mind that plays in small batches."""
+def small_player(config, **play):
+    """Settings of a small mind that plays in small batches. play: those of [play]."""
     return replace(
         config,
         generator=replace(config.generator, batch_size=64),
         executor=replace(config.executor, workers=1, max_steps=500),
         mind=replace(config.mind, hidden_dim=24, encoder_dim=24, context_dim=12, batch_size=16, behaviours=400),
-        play=replace(config.play, signatures=3, learn_every=128, look_every=200, print_share=0.3),
+        play=replace(config.play, **play),
     )
+
+
+@pytest.fixture(scope="module")
+def small(config):
+    return small_player(config, signatures=3, learn_every=128, look_every=200, print_share=0.3)
 
 
 @pytest.fixture(scope="module")

@@ -13,17 +13,12 @@ from agent_core.play.player import Player
 from agent_core.play.proposer import Sources
 from agent_core.sandbox.executor import Executor
 from memory.repertoire.repertoire import Behaviour
+from tests.test_play import small_player
 
 
 @pytest.fixture(scope="module")
 def small(config):
-    return replace(
-        config,
-        generator=replace(config.generator, batch_size=64),
-        executor=replace(config.executor, workers=1, max_steps=500),
-        mind=replace(config.mind, hidden_dim=24, encoder_dim=24, context_dim=12, batch_size=16),
-        play=replace(config.play, signatures=32, learn_every=10_000, look_every=0, print_share=0.0),
-    )
+    return small_player(config, signatures=32, learn_every=10_000, look_every=0, print_share=0.0)
 
 
 @pytest.fixture(scope="module")

@@ -97,7 +97,7 @@ def test_every_command_is_known():
 
 @pytest.mark.parametrize("module", sorted(set(re.findall(r"tests\.benchmarks\.\w+", "\n".join(PAGES.values())))))
 def test_every_benchmark_is_there(module):
-    parser_of(module)
+    assert callable(parser_of(module))
 
 
 def test_every_command_of_the_runner_runs(tmp_path, monkeypatch, capsys):

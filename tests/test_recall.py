@@ -81,7 +81,7 @@ def test_the_likeliest_for_the_examples_come_first(executor):
     learning = Learning(settings(), executor)
     learner, task = learning.player.learner, learning.agent.task
     rows = [ids(learning.player.tokenizer, f"return var_a {sign} var_b\n") for sign in "+-*/"]
-    cases = learning.agent._paid_cases()
+    cases = [(case.arguments, case.expected) for case in learning.agent.scorer.judge.paid]
     ordered = in_order_of_the_mind(rows, learner, task, cases)
     assert sorted(ordered) == sorted(rows)
     prompt, shown = Prompt(*task.start), [numpy.array(features_of(*case), numpy.int16) for case in cases]
@@ -100,7 +100,7 @@ def test_an_agent_tries_each_once_in_a_life_and_counts_them(executor):
         tried += latest[len(latest) - count :]
     assert row["attempts"] == 320
     assert tried == known
-    assert learning.start.recall(6, []) == []
+    assert learning.start.recall(6) == []
     while not learning.agent.progress.restarts:
         learning.step()
     assert learning.agent._latest[-6:] == known[:6]
@@ -116,4 +116,4 @@ def test_programs_that_are_recalled_are_compared_with_nobody(executor):
 def test_it_can_be_turned_off(executor):
     learning = Learning(settings(recall=0), executor)
     learning.step()
-    assert learning.start.recall(6, []) == []
+    assert learning.start.recall(6) == []

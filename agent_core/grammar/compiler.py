@@ -11,7 +11,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from agent_core.grammar.ll1 import Alternative, Grammar, Symbol, Terminal
-from agent_core.grammar.scopes import MARKS, NAMING_MARKS, Action
+from agent_core.grammar.marks import MARKS, NAMING_MARKS, Action
 
 FINISHED = 0  # the state under every program: only <PAD> is left
 

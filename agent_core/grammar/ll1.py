@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from agent_core.grammar.scopes import GUARDED_MARKS
+from agent_core.grammar.marks import GUARDED_MARKS
 from utils import UserError
 
 START_SYMBOLS = ("program", "function_body")

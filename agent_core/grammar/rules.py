@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agent_core.grammar.checks import CHECKS
 from agent_core.grammar.ll1 import START_SYMBOLS, Alternative, Grammar, GrammarError, Symbol, Terminal
-from agent_core.grammar.scopes import MARKS
+from agent_core.grammar.marks import MARKS
 from tokenizer import EOS, token_class
 
 __all__ = ["START_SYMBOLS", "Grammar", "GrammarError", "parse_grammar", "read_grammar"]

@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 
 from agent_core.grammar.compiler import FINISHED, Step
-from agent_core.grammar.scopes import DEEPER, MARKS, Guard, Names
+from agent_core.grammar.marks import DEEPER, MARKS, Guard
+from agent_core.grammar.scopes import Names
 from tokenizer import token_class
 
 UNLIMITED = 1 << 14  # tokens needed after an illegal token: more than any program has

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from agent_core.grammar.legal_tokens import LegalTokens, StackState
 from agent_core.learning.objectives import policy_probs
-from agent_core.learning.type_tables import TypeState, ValueTypes
+from agent_core.learning.type_tables import TypeState, ValueTypes, value_types
 from agent_core.learning.value_types import Rules
 from agent_core.settings.config import LearningConfig
 
@@ -36,7 +36,7 @@ class ProgramPrior:
         self._log_weights = legal_tokens.log_weights if self._weighted else even  # (states, V) or (1, V)
         self._types: ValueTypes | None = None
         if learning.type_weight and types is not None:
-            self._types = ValueTypes(types, tokens, legal_tokens.device)
+            self._types = value_types(types, tuple(tokens), legal_tokens.device)
             self._penalties = -learning.type_weight * self._types.misfit  # (rows, V)
 
     def probs(self, logits: Tensor, legal: Tensor, epsilon: Tensor, log_prior: Tensor | None) -> Tensor:

@@ -19,6 +19,25 @@ from agent_core.model import Reader
 from agent_core.settings.config import LearningConfig
 
 
+def write_all(
+    rollouts: OpenRollouts, reader: Reader, language: Language, random: torch.Generator, temperature: float = 1.0
+) -> Rollouts:
+    """Draws tokens until all programs have ended. reader: the policy, at the first token of each program. temperature:
+    its logits are divided by it."""
+    while not rollouts.ended:
+        legal = rollouts.legal()  # (R, V), R programs being under way
+        log_prior = rollouts.log_prior()  # (R, V)
+        logits = reader.read(rollouts.token)  # (R, V)
+        if temperature != 1.0:
+            logits = logits / temperature
+        probs = language.prior.probs(logits, legal, rollouts.epsilon, log_prior)  # (R, V)
+        token = draw(probs, torch.rand(len(probs), generator=random, device=language.device))  # (R,)
+        left = rollouts.take(token, legal, probs.gather(1, token.unsqueeze(1)).squeeze(1))
+        if left is not None:
+            reader.select(left)
+    return rollouts.programs()
+
+
 class Sampler:
     """Draws programs in one language. What survives a call is its randomness, and parents that have been examined."""
 
@@ -48,16 +67,7 @@ class Sampler:
             self._plan(prompts, share, known),
             on_ended,
         )
-        prior = self._language.prior
-        while not rollouts.ended:
-            legal = rollouts.legal()  # (R, V), R programs being under way
-            log_prior = rollouts.log_prior()  # (R, V)
-            probs = prior.probs(reader.read(rollouts.token), legal, rollouts.epsilon, log_prior)  # (R, V)
-            token = draw(probs, torch.rand(len(probs), generator=random, device=device))  # (R,)
-            left = rollouts.take(token, legal, probs.gather(1, token.unsqueeze(1)).squeeze(1))
-            if left is not None:
-                reader.select(left)
-        return rollouts.programs()
+        return write_all(rollouts, reader, self._language, random)
 
     def _epsilons(self, count: int) -> Tensor:
         """(count,) evenly from none to `epsilon`: some programs stay close to the policy, some wander off."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 
 import numpy
@@ -33,8 +34,8 @@ class ValueTypes:
             return torch.from_numpy(part[:, :, columns].reshape(-1, len(tokens)).astype(kind)).to(device)
 
         self.misfit = on_device(misfit, "f4")  # (rows, V)
-        self._next_row = on_device(next_mode * len(brackets), "i8").flatten()
-        self._change, self._top = on_device(change, "i8").flatten(), on_device(top, "i8").flatten()
+        self._next_row = on_device(next_mode * len(brackets), "i4").flatten()
+        self._change, self._top = on_device(change, "i1").flatten(), on_device(top, "i4").flatten()
         self._vocabulary = len(tokens)
 
     def begin(self, batch_size: int, max_length: int) -> "TypeState":
@@ -52,6 +53,13 @@ class ValueTypes:
         top = torch.where(change < 0, below, self._top.index_select(0, at))
         state.stack.scatter_(1, place, top.unsqueeze(1))
         state.row = self._next_row.index_select(0, at) + top
+
+
+@lru_cache(maxsize=32)
+def value_types(rules: Rules, tokens: tuple[str, ...], device: torch.device) -> ValueTypes:
+    """The tables of these rules. They take most of a second to make, and tasks and questions of the same types share
+    them."""
+    return ValueTypes(rules, tokens, device)
 
 
 @dataclass

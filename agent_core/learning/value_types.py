@@ -58,7 +58,10 @@ def _fits(types: int, wanted: Mode) -> float:
 
 
 class Rules:
-    """What each token does, of one task: the types of the names that exist from the start, and of the answer."""
+    """What each token does, of one task: the types of the names that exist from the start, and of the answer.
+
+    Two that say the same are equal.
+    """
 
     def __init__(self, names: dict[str, int], elements: int, answer: int):
         """names: types of parameters; elements: of the elements of lists among the arguments."""
@@ -68,10 +71,14 @@ class Rules:
             given |= types & (NUMBER | TEXT)
         self._bound = elements if elements == ANY else elements | given
 
-    @property
-    def key(self) -> tuple:
-        """Rules of one key are alike."""
+    def _key(self) -> tuple:
         return tuple(self._names.items()), self._elements, self._answer
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Rules) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
 
     def effect(self, mode: Mode, bracket: Bracket, token: str) -> Effect:
         return getattr(self, f"_{mode.phase}")(mode, bracket, token)

@@ -9,6 +9,7 @@ from agent_core.grammar.legal_tokens import LegalTokens
 from agent_core.learning.language import Language
 from agent_core.learning.program_prior import ProgramPrior
 from agent_core.learning.shown_types import rules_shown_by
+from agent_core.learning.value_types import Rules
 from agent_core.play.questions import Questions
 from agent_core.settings.config import LearningConfig
 from agent_core.tasks.task import FUNCTION
@@ -30,7 +31,7 @@ class Languages:
         self._questions, self._learning = questions, learning
         prior = ProgramPrior(legal_tokens, tokenizer.tokens, learning)
         self.plain = Language(tokenizer, legal_tokens, longest, True, prior)
-        self._known: dict[tuple, Language] = {}  # by types: making one takes a second
+        self._known: dict[Rules, Language] = {}
 
     def of(self, number: int) -> Language:
         """That of a question."""
@@ -38,8 +39,8 @@ class Languages:
         if not (question.kinds and self._learning.type_weight):
             return self.plain
         rules = rules_shown_by(FUNCTION, self._questions.parameters_of(number), question.inputs(0))
-        if rules.key not in self._known:
+        if rules not in self._known:
             tokens = self.plain.tokenizer.tokens
             prior = ProgramPrior(self.plain.legal_tokens, tokens, self._learning, rules)
-            self._known[rules.key] = replace(self.plain, prior=prior)
-        return self._known[rules.key]
+            self._known[rules] = replace(self.plain, prior=prior)
+        return self._known[rules]

@@ -11,13 +11,13 @@ from torch import Tensor
 from agent_core.grammar.legal_tokens import Prompt
 from agent_core.learning.language import Language, TokenIds
 from agent_core.learning.length_budget import draw_length_budget
-from agent_core.learning.objectives import draw
 from agent_core.learning.operators import mutation, recall
 from agent_core.learning.operators.parents import KnownPrograms, ParentCache
 from agent_core.learning.operators.proposal import Request
 from agent_core.learning.plan import RolloutPlan, join
 from agent_core.learning.randomness import Randomness
 from agent_core.learning.rollout import OpenRollouts
+from agent_core.learning.sampler import write_all
 from agent_core.model import CodePolicy
 from agent_core.settings.config import LearningConfig
 
@@ -88,17 +88,7 @@ class Proposer:
         budgets[sources.chance :] = language.max_length
         rollouts = OpenRollouts(language, [asked.prompt] * count, epsilons, budgets, plan, None)
         reader = policy.reader(count, contexts)
-        prior = language.prior
-        while not rollouts.ended:
-            legal = rollouts.legal()  # (R, V)
-            log_prior = rollouts.log_prior()  # (R, V)
-            scores = reader.read(rollouts.token) / self._temperature
-            probs = prior.probs(scores, legal, rollouts.epsilon, log_prior)
-            token = draw(probs, torch.rand(len(probs), generator=random, device=device))  # (R,)
-            left = rollouts.take(token, legal, probs.gather(1, token.unsqueeze(1)).squeeze(1))
-            if left is not None:
-                reader.select(left)
-        return rollouts.programs().rows()
+        return write_all(rollouts, reader, language, random, self._temperature).rows()
 
     def _plan(
         self, asked: Asked, sources: Sources, parents: Sequence[TokenIds], transferred: Sequence[TokenIds]

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 from tqdm import tqdm
 
@@ -20,36 +20,51 @@ from utils import printable
 QUIET_SECONDS = 10.0  # between two lines of progress where there is no terminal
 
 
-class Bar:
+class ProgressBar:
     """Progress at a glance: one bar on a terminal, a plain line now and then elsewhere."""
 
-    def __init__(self, agent: Agent):
-        self._agent = agent
-        self._spoken = time.monotonic()
+    def __init__(self, most: int, done: int, unit: str = "attempts", visible: bool = True):
+        """done: programs so far, of `most`; visible: not on a rank that does not lead."""
+        self._unit, self._visible, self._spoken = unit, visible, time.monotonic()
         self._bar = tqdm(
-            total=agent.config.run.max_attempts,
-            initial=agent.progress.attempts,
-            unit=" attempts",
-            disable=not sys.stderr.isatty(),
+            total=most,
+            initial=done,
+            unit=f" {unit}",
+            disable=not (visible and sys.stderr.isatty()),
             dynamic_ncols=True,
         )
 
-    def __enter__(self) -> "Bar":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._bar.close()
+
+    def advance(self, done: int, line: str) -> None:
+        """line: how it goes."""
+        self._bar.set_postfix_str(line, refresh=False)
+        self._bar.update(done - self._bar.n)
+        if self._visible and self._bar.disable and time.monotonic() - self._spoken >= QUIET_SECONDS:
+            say(f"{done:,} {self._unit}: {line}")
+            self.spoke()
+
+    def spoke(self) -> None:
+        """Something else was said: the next line may wait."""
+        self._spoken = time.monotonic()
+
+
+class Bar(ProgressBar):
+    """That of one task, and what comes up above it."""
+
+    def __init__(self, agent: Agent):
+        super().__init__(agent.config.run.max_attempts, agent.progress.attempts)
 
     def update(self, figures: Mapping[str, float]) -> None:
         line = (
             f"best {figures['best_reward']:.3f}, mean {figures['mean_reward']:.3f}, "
             f"{figures['distinct_programs']} distinct"
         )
-        self._bar.set_postfix_str(line, refresh=False)
-        self._bar.update(figures["attempts"] - self._bar.n)
-        if self._bar.disable and time.monotonic() - self._spoken >= QUIET_SECONDS:
-            say(f"{figures['attempts']:,} attempts: {line}")
-            self._spoken = time.monotonic()
+        self.advance(int(figures["attempts"]), line)
 
     def show_best(self, found: Improvement, departure: str) -> None:
         """departure: where it differs from what is wanted, safe to show; empty where it does not."""

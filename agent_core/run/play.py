@@ -5,7 +5,6 @@ The three states of a run are left as they are: whoever plays between two starts
 
 import argparse
 import contextlib
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from agent_core.distributed.ranks import Ranks
 from agent_core.play.player import Player
@@ -21,16 +19,16 @@ from agent_core.play.progress import PLAY_FIGURES
 from agent_core.play.saved import load as load_mind
 from agent_core.play.saved import state_of
 from agent_core.play.summary import summary_of
-from agent_core.run.console import QUIET_SECONDS, indented, say
+from agent_core.run.console import ProgressBar, indented, say
 from agent_core.run.parts import Parts
-from agent_core.run.training import Stop, load, where_it_is
-from agent_core.sandbox.executor import Executor, JailError
+from agent_core.run.recorder import PatientStore
+from agent_core.run.session import Stop, session, where_it_is
+from agent_core.sandbox.executor import JailError
 from agent_core.settings.config import Config, differences
 from agent_core.tasks.selection import PLAY
 from memory.history.many_folder import ABILITIES
 from memory.history.run_log import RunLog, new_run_folder, write_json
 from memory.state.checkpoint import Checkpoint, CheckpointStore
-from memory.state.lock import MemoryLock
 from utils import DiskFull, UserError, seed_everything
 
 _COLUMNS = (*PLAY_FIGURES, "elapsed_seconds", "attempts_per_second")
@@ -45,14 +43,8 @@ def play(config: Config, options: argparse.Namespace, ranks: Ranks) -> int:
     parts = Parts.of(config, ranks)
     seed_everything(ranks.seed(config.run.seed))
     ranks.settle(parts.device, parts.facts(config))
-    store = CheckpointStore(config.paths.model_state, config.paths.optimizer_state, config.paths.run_state)
     jail = replace(config.executor, max_steps=config.play.max_steps)
-    with (
-        Stop() as stop,
-        MemoryLock(store.folders) if ranks.leads else contextlib.nullcontext(),
-        Executor(jail, ranks.local_count) as executor,
-    ):
-        saved = load(store, options.fresh, ranks)
+    with session(config, jail, options.fresh, ranks) as (stop, executor, store, saved):
         mind = saved.mind if saved else None
         seed = mind["seed"] if mind else config.run.seed
         player = Player(config, parts.tokenizer, parts.legal_tokens, executor, ranks, seed)
@@ -76,7 +68,8 @@ class PlayRun:
 
     def __init__(self, player: Player, store: CheckpointStore, saved: Checkpoint | None, folder: Path | None):
         """saved: what was there; folder: where curves go, None on a rank that does not lead."""
-        self._player, self._store, self.folder = player, store, folder
+        self._player, self.folder = player, folder
+        self._store = PatientStore(store, player.config.run.save_every, player.progress.programs)
         self._others: tuple[Mapping, Mapping, Mapping] = ({}, {}, {"agent": None})
         if saved:
             self._others = saved.model_state, saved.optimizer_state, saved.run_state
@@ -99,7 +92,8 @@ class PlayRun:
             if self.folder is not None:
                 log = opened.enter_context(RunLog(self.folder, _COLUMNS, player.progress.programs))
                 log.settings(player.config.plain())
-            bar = opened.enter_context(_PlayBar(player, shown=ranks.leads))
+            bar = ProgressBar(player.config.run.max_attempts, player.progress.programs, "programs", ranks.leads)
+            opened.enter_context(bar)
             while not player.finished and not ranks.stopping(stop.signal):
                 looks = player.progress.looks
                 row = self._step() | self._speed()
@@ -109,7 +103,7 @@ class PlayRun:
                         say(f"note: {note}")
                     if player.progress.looks > looks:
                         self._tell(log)
-                bar.update(row)
+                self._show(bar, row)
                 if player.progress.programs - self._saved_at >= player.config.run.save_every and not player.finished:
                     self._save(log, must=False)
             if log is not None:
@@ -117,6 +111,15 @@ class PlayRun:
                 log.result(self.result())
             self._save(log)
         return ranks.stopping(stop.signal)
+
+    def _show(self, bar: ProgressBar, row: Mapping[str, float]) -> None:
+        """How it goes, and now and then a program that did something new."""
+        known, new = row["behaviours"], row["new_per_thousand"]
+        bar.advance(int(row["attempts"]), f"{known:,} behaviours, {new:.0f} of a thousand programs new")
+        show_every = self._player.config.run.show_every
+        if self._player.ranks.leads and show_every and row["step"] % show_every == 0:
+            for text in self._player.latest():
+                say(f"program {row['attempts']:,}: something new", *indented(text))
 
     def _tell(self, log: RunLog) -> None:
         """What it can do by now, for the report."""
@@ -157,48 +160,13 @@ class PlayRun:
         self._saved_at = self._player.progress.programs
         if not self._player.ranks.leads:
             return
-        try:
+
+        def write(store: CheckpointStore) -> None:
             if log is not None:
                 log.sync()  # first the rows: play that is killed resumes with all of them
-            self._store.save(*self._others, mind=state)
-        except DiskFull as error:
-            if must:
-                raise
-            say(f"note: {error.problem}; play goes on, and saving is tried again later")
+            store.save(*self._others, mind=state)
 
-
-class _PlayBar:
-    """Progress at a glance: one bar on a terminal, a plain line now and then elsewhere."""
-
-    def __init__(self, player: Player, shown: bool):
-        self._player, self._shown, self._spoken = player, shown, time.monotonic()
-        self._bar = tqdm(
-            total=player.config.run.max_attempts,
-            initial=player.progress.programs,
-            unit=" programs",
-            disable=not (shown and sys.stderr.isatty()),
-            dynamic_ncols=True,
-        )
-
-    def __enter__(self) -> "_PlayBar":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._bar.close()
-
-    def update(self, figures: Mapping[str, float]) -> None:
-        line = f"{figures['behaviours']:,} behaviours, {figures['new_per_thousand']:.0f} of a thousand programs new"
-        self._bar.set_postfix_str(line, refresh=False)
-        self._bar.update(figures["attempts"] - self._bar.n)
-        if not self._shown:
-            return
-        if self._bar.disable and time.monotonic() - self._spoken >= QUIET_SECONDS:
-            say(f"{figures['attempts']:,} programs: {line}")
-            self._spoken = time.monotonic()
-        show_every = self._player.config.run.show_every
-        if show_every and figures["step"] % show_every == 0:
-            for text in self._player.latest():
-                say(f"program {figures['attempts']:,}: something new", *indented(text))
+        self._store.save(write, self._saved_at, must)
 
 
 def _folder(config: Config, mind: Mapping[str, Any] | None, ranks: Ranks) -> Path | None:

@@ -1,11 +1,8 @@
 """Learning, from the settings to the verdict: what is saved is gone on with, what is in the way is said."""
 
 import argparse
-import contextlib
-import signal
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from agent_core.agent import Agent
@@ -20,11 +17,11 @@ from agent_core.run.console import say, show_banner, show_verdict
 from agent_core.run.loop import TrainingRun
 from agent_core.run.parts import Parts
 from agent_core.run.recorder import NullRecorder, RunRecorder
+from agent_core.run.session import session, where_it_is
 from agent_core.sandbox.executor import Executor
 from agent_core.settings.config import Config, differences
 from memory.history.run_log import new_run_folder, read_settings
-from memory.state.checkpoint import Checkpoint, CheckpointStore
-from memory.state.lock import MemoryLock
+from memory.state.checkpoint import Checkpoint
 from tokenizer import Tokenizer
 from utils import UserError, seed_everything
 
@@ -36,13 +33,7 @@ def train(config: Config, options: argparse.Namespace, ranks: Ranks) -> int:
     parts = Parts.of(config, ranks)
     seed_everything(ranks.seed(config.run.seed))
     ranks.settle(parts.device, parts.facts(config))
-    store = CheckpointStore(config.paths.model_state, config.paths.optimizer_state, config.paths.run_state)
-    with (
-        Stop() as stop,
-        MemoryLock(store.folders) if ranks.leads else contextlib.nullcontext(),
-        Executor(config.executor, ranks.local_count) as executor,
-    ):
-        saved = load(store, options.fresh, ranks)
+    with session(config, config.executor, options.fresh, ranks) as (stop, executor, store, saved):
         start = start_of(config, parts, saved)
         agent = Agent(config, parts.task, parts.tokenizer, parts.legal_tokens, executor, ranks, start)
         begun = Begun.of(agent, saved)
@@ -166,48 +157,8 @@ def behind(mind: dict[str, Any]) -> str:
     return f"mind: {programs:,} programs played, {behaviours:,} behaviours known, {solved:,} tasks solved"
 
 
-def where_it_is(folder: Path, runs: Path) -> Path:
-    """The run's folder, which lies in another place now if the whole memory was moved."""
-    return folder if folder.is_dir() else runs / folder.name
-
-
 def _noted_seed(folder: Path) -> int | None:
     """The seed that an older version noted among the settings at the run's start, if it did."""
     first: dict[str, Any] = next((entry["config"] for entry in read_settings(folder) if entry["attempts"] == 0), {})
     seed = first.get("run", {}).get("seed")
     return seed if isinstance(seed, int) else None
-
-
-def load(store: CheckpointStore, fresh: bool, ranks: Ranks) -> Checkpoint | None:
-    """What is saved, on all ranks; fresh: to be set aside."""
-    saved = None
-    if ranks.leads:
-        if fresh and not ranks.restarted and (moved := store.set_aside()):
-            say(f"set aside: {', '.join(map(str, moved))}")
-        saved = store.load()
-    fields = ranks.broadcast(saved and vars(saved))
-    return fields and Checkpoint(**fields)
-
-
-class Stop:
-    """Ctrl-C, SIGTERM and a terminal that goes away finish the step and save; a second Ctrl-C leaves at once, the last
-    save being whole."""
-
-    def __init__(self) -> None:
-        self.signal = 0
-
-    def __enter__(self) -> "Stop":
-        asked = [signal.SIGINT, signal.SIGTERM]
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` leaves it: such a run is to go on
-            asked.append(signal.SIGHUP)
-        self._previous = {number: signal.signal(number, self._ask) for number in asked}
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.signal and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.signal = number

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from agent_core.run.training import Stop
+from agent_core.run.session import Stop
 from agent_core.tasks.task import RUNGS, Task, builtin_tasks
 from tests.benchmarks import figures
 from tests.benchmarks.cells import (

@@ -28,7 +28,7 @@ from agent_core.agent import Agent
 from agent_core.run.loop import TrainingRun
 from agent_core.run.parts import Parts
 from agent_core.run.recorder import NullRecorder
-from agent_core.run.training import Stop
+from agent_core.run.session import Stop
 from agent_core.sandbox.executor import Executor
 from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config, load_config

@@ -22,6 +22,7 @@ from agent_core.play.mind.features import features_of
 from agent_core.play.mind.learner import MindLearner
 from agent_core.play.mind.network import MindNetwork
 from agent_core.settings.config import Config
+from agent_core.tasks.task import Case
 from tokenizer import Tokenizer
 
 Cases = Sequence[tuple[Sequence[Any], Any]]  # arguments and answer of each; of a text, no arguments and the text
@@ -40,6 +41,9 @@ class TaskStart:
         self._mind: MindLearner | None = None
         self._to_recall: Callable[[Cases], list[TokenIds]] = lambda cases: []
         self._recalls: list[TokenIds] | None = None
+        self._cases: Cases = ()
+        self._seen: Tensor | None = None  # (C,) the context of these cases
+        self._version = -1  # of the cases that are seen
         self._share, self._device = sizes.blind_share, device
         self.context_dim = sizes.context_dim
         model = replace(
@@ -58,10 +62,16 @@ class TaskStart:
         """
         self._mind, self._to_recall = mind, to_recall
 
-    def recall(self, count: int, cases: Cases) -> list[TokenIds]:
-        """The next programs to try as they are; fewer where there are no more of them. cases: the paid ones."""
+    def look_at(self, paid: Sequence[Case], version: int) -> None:
+        """Sees a task's paid cases from now on. version: a new number where they have changed."""
+        if version != self._version:
+            self._cases = [(case.arguments, case.expected) for case in paid]
+            self._seen, self._version = self.context(self._cases), version
+
+    def recall(self, count: int) -> list[TokenIds]:
+        """The next programs to try as they are; fewer where there are no more of them."""
         if self._recalls is None and count:
-            self._recalls = self._to_recall(cases)
+            self._recalls = self._to_recall(self._cases)
         return (self._recalls or [])[:count]
 
     def forget(self, count: int) -> None:
@@ -74,7 +84,7 @@ class TaskStart:
             network, self._tokens = self._mind.network, self._mind.tokens
             self._weights = network.policy.state_dict()
             self._encoder.load_state_dict(network.encoder.state_dict())
-        self._recalls = None
+        self._recalls, self._version = None, -1
         ids = match_tokens(self._tokens, self._tokenizer.tokens)
         policy.load_state_dict(carry_policy(self._weights, policy.state_dict(), ids))
 
@@ -84,10 +94,15 @@ class TaskStart:
         features = [numpy.array(features_of(arguments, answer), numpy.int16) for arguments, answer in cases]
         return self._encoder(Bags.of([features], self._device))[0]
 
-    def contexts(self, policy: CodePolicy, context: Tensor, count: int) -> Tensor:
+    def seeing(self, count: int) -> Tensor:
+        """(count, C) the context of so many programs that see the cases."""
+        assert self._seen is not None, "nothing to see: `look_at` comes first"
+        return self._seen.expand(count, -1)
+
+    def contexts(self, policy: CodePolicy, count: int) -> Tensor:
         """(count, C) of a batch, with gradients to what stands for no context: evenly spread over it, a share of the
         programs goes without, so that a misleading context costs at most a constant."""
-        return policy.hide(context.expand(count, -1), self.blind(count))
+        return policy.hide(self.seeing(count), self.blind(count))
 
     def groups(self, mutated: Tensor, sizes: Sequence[int], recalled: Sequence[int]) -> Tensor:
         """(B,) which programs of a batch are compared with one another: those with a parent and those without, each
@@ -110,7 +125,7 @@ class TaskStart:
         """Takes back what was saved; nothing where an older version saved nothing."""
         if state:
             self._encoder.load_state_dict(state["encoder"])
-            self._recalls = state["recalls"]
+            self._recalls, self._version = state["recalls"], -1
 
     def blind(self, count: int) -> Tensor:
         """(count,) bool: the programs of a batch that go without the context."""

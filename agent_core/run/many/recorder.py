@@ -1,16 +1,12 @@
-"""What a visit leaves in the folder of its task, and the bar over all visits."""
+"""What a visit leaves in the folder of its task."""
 
 import contextlib
-import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from agent_core.agent import Agent
-from agent_core.run.console import QUIET_SECONDS, say
+from agent_core.run.console import say
 from agent_core.run.many.schedule import Visit
 from agent_core.run.many.state import Current
 from agent_core.run.recorder import COLUMNS, NullRecorder
@@ -18,38 +14,6 @@ from agent_core.settings.config import Config
 from memory.history.run_log import BestRecord, RunLog
 
 Save = Callable[[Current, Mapping | None, bool, Callable[[], None]], None]  # visit, mind, whether it must, rows first
-
-
-class TotalBar:
-    """Progress at a glance: one bar on a terminal, a plain line now and then elsewhere."""
-
-    def __init__(self, most: int, attempts: int, shown: bool):
-        self._shown, self._spoken = shown, time.monotonic()
-        self._bar = tqdm(
-            total=most,
-            initial=attempts,
-            unit=" attempts",
-            disable=not (shown and sys.stderr.isatty()),
-            dynamic_ncols=True,
-        )
-
-    def __enter__(self) -> "TotalBar":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._bar.close()
-
-    def update(self, attempts: int, line: str) -> None:
-        """attempts: of all tasks; line: how it goes with the one that is visited."""
-        self._bar.set_postfix_str(line, refresh=False)
-        self._bar.update(attempts - self._bar.n)
-        if self._shown and self._bar.disable and time.monotonic() - self._spoken >= QUIET_SECONDS:
-            say(f"{attempts:,} attempts: {line}")
-            self.spoke()
-
-    def spoke(self) -> None:
-        """Something else was said: the next line may wait."""
-        self._spoken = time.monotonic()
 
 
 class VisitRecorder(NullRecorder):

@@ -7,11 +7,11 @@ from typing import Any
 
 from agent_core.agent import Agent
 from agent_core.distributed.ranks import Ranks
-from agent_core.run.console import say
+from agent_core.run.console import ProgressBar, say
 from agent_core.run.loop import TrainingRun
 from agent_core.run.many.files import NullFiles
 from agent_core.run.many.mind import Mind
-from agent_core.run.many.recorder import TotalBar, VisitRecorder
+from agent_core.run.many.recorder import VisitRecorder
 from agent_core.run.many.schedule import Again, Plan, Standing, Visit, learned, left_to_learn, next_visit, total
 from agent_core.run.many.show import visit_line
 from agent_core.run.many.state import Current, ManyState, VisitRow
@@ -60,7 +60,7 @@ class ManyRun:
         ranks, self._files = self._ranks, files
         ranks.watch()
         self._save(self._state.current)
-        with TotalBar(self.plan.max_attempts, total(self.standings), shown=ranks.leads) as bar:
+        with ProgressBar(self.plan.max_attempts, total(self.standings), visible=ranks.leads) as bar:
             whole = True
             while whole and not self.finished and not ranks.stopping(signalled()):
                 visit = self._state.current.visit if self._state.current else next_visit(self.standings, self.plan)
@@ -73,7 +73,7 @@ class ManyRun:
             files.write_abilities(self.mind.abilities())
         return ranks.stopping(signalled())
 
-    def _visit(self, visit: Visit, signalled: Callable[[], int], bar: TotalBar) -> bool:
+    def _visit(self, visit: Visit, signalled: Callable[[], int], bar: ProgressBar) -> bool:
         """Begins a visit or goes on with it. Returns whether it is over; if not, it is saved."""
         parts, standing = self._parts[visit.task], self._state.standings[visit.task]
         config = self._config_of(visit)
@@ -105,7 +105,7 @@ class ManyRun:
         bar.spoke()
         return True
 
-    def _recorder(self, visit: Visit, agent: Agent, began: int, bar: TotalBar) -> VisitRecorder:
+    def _recorder(self, visit: Visit, agent: Agent, began: int, bar: ProgressBar) -> VisitRecorder:
         """What the rank that leads writes and shows of a visit."""
 
         def save(current: Current, mind: Mapping | None, must: bool, sync: Callable[[], None]) -> None:
@@ -114,7 +114,7 @@ class ManyRun:
 
         def show(row: Mapping[str, float]) -> None:
             line = f"{visit.task}: best {row['best_reward']:.3f}, mean {row['mean_reward']:.3f}"
-            bar.update(total(self.standings) + int(row["attempts"]) - began, line)
+            bar.advance(total(self.standings) + int(row["attempts"]) - began, line)
 
         books = VisitRecorder(agent, visit, began, save, show)
         if not visit.again and (folder := self._files.folder_of(visit.task)):
@@ -179,7 +179,8 @@ class ManyRun:
         if self.mind is None:
             generator = agent.generator
             weights = {"policy": generator.policy.state_dict(), "optimizer": generator.optimizer.state_dict()}
-        self._state.keep(agent.task.name, self._ranks.broadcast(agent.state()), weights)
+        state = agent.state() | {"start": {}}  # what a life goes on with that began from the mind: the next begins anew
+        self._state.keep(agent.task.name, self._ranks.broadcast(state), weights)
 
     def _save(self, current: Current | None) -> None:
         """Between two visits. All ranks take part."""

@@ -56,9 +56,9 @@ def remembered(standings: Mapping[str, Standing]) -> list[str]:
     tried = [(each.again[-1].solved_at, each.solved_at) for each in standings.values() if each.again and each.solved_at]
     if not tried:
         return []
-    shares = [again / first for again, first in tried if again is not None]
-    line = f"{len(shares)} of {len(tried)} solved again from the mind"
-    return [f"{line}, in a median of {median(shares):.2f} of the attempts that they took at first" if shares else line]
+    times = [again / first for again, first in tried if again is not None]
+    median_times = f", in a median of {median(times):.2f} times the attempts that they took at first" if times else ""
+    return [f"{len(times)} of {len(tried)} solved again from the mind{median_times}"]
 
 
 def summary(standings: Mapping[str, Standing]) -> str:

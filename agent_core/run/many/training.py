@@ -1,7 +1,6 @@
 """Learning many tasks, from the settings to the table: what is saved is gone on with, what is in the way is said."""
 
 import argparse
-import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +15,13 @@ from agent_core.run.many.show import summary, table
 from agent_core.run.many.state import KEY, ManyState
 from agent_core.run.parts import Parts
 from agent_core.run.recorder import PatientStore
-from agent_core.run.training import Stop, behind, load, player_of, where_it_is
+from agent_core.run.session import session, where_it_is
+from agent_core.run.training import behind, player_of
 from agent_core.sandbox.executor import Executor
 from agent_core.settings.config import Config, differences
 from agent_core.tasks.selection import LADDER
 from memory.history.run_log import new_run_folder
-from memory.state.checkpoint import Checkpoint, CheckpointStore
-from memory.state.lock import MemoryLock
+from memory.state.checkpoint import Checkpoint
 from utils import printable, seed_everything
 
 
@@ -31,13 +30,7 @@ def train_many(config: Config, options: argparse.Namespace, ranks: Ranks) -> int
     parts = Parts.of_all(config, ranks)
     seed_everything(ranks.seed(config.run.seed))
     ranks.settle(parts[0].device, parts[0].facts(config) | {"task": " ".join(each.task.digest for each in parts)})
-    store = CheckpointStore(config.paths.model_state, config.paths.optimizer_state, config.paths.run_state)
-    with (
-        Stop() as stop,
-        MemoryLock(store.folders) if ranks.leads else contextlib.nullcontext(),
-        Executor(config.executor, ranks.local_count) as executor,
-    ):
-        saved = load(store, options.fresh, ranks)
+    with session(config, config.executor, options.fresh, ranks) as (stop, executor, store, saved):
         state = _state_of(config, saved)
         known = any(each.task.name in state.standings for each in parts)
         notes = [*config.notes, *(saved.notes if saved else ()), *state.fit(parts), *_other_seed(config, state)]
