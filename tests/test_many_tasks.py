@@ -28,6 +28,7 @@ SETTINGS = {
     "mind.context_dim": "8",
     "mind.batch_size": "16",
     "play.signatures": "3",
+    "play.batch_size": "32",
     "run.threads": "1",
     "run.save_every": "100",
     "run.visit_attempts": "64",

@@ -32,7 +32,7 @@ def settings(**mind):
         config,
         mind=replace(config.mind, **sizes | {"task_learn_every": 128, "recall": 40} | mind),
         learning=replace(config.learning, restart_after=320),
-        play=replace(config.play, print_share=0.0, learn_every=256),
+        play=replace(config.play, print_share=0.0, learn_every=256, batch_size=64),
     )
 
 

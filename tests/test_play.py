@@ -26,10 +26,9 @@ def small_player(config, **play):
     """Settings of a small mind that plays in small batches. play: those of [play]."""
     return replace(
         config,
-        generator=replace(config.generator, batch_size=64),
         executor=replace(config.executor, workers=1, max_steps=500),
         mind=replace(config.mind, hidden_dim=24, encoder_dim=24, context_dim=12, batch_size=16, behaviours=400),
-        play=replace(config.play, **play),
+        play=replace(config.play, **{"batch_size": 64} | play),
     )
 
 
@@ -248,7 +247,7 @@ def test_a_step_reports_its_figures_and_keeps_within_the_limit(player):
         assert row["behaviours"] == len(player.repertoire) <= 400
     assert row["behaviours"] > 0
     assert row["loss"] > 0
-    assert all(0 < len(each.program) <= 32 for each in player.repertoire.behaviours.values())
+    assert all(0 < len(each.program) <= 48 for each in player.repertoire.behaviours.values())
 
 
 def test_every_kept_program_does_what_is_kept_of_it(player, executor):

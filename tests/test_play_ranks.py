@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(
 
 def play_for_a_while(steps, state=None):
     """What each rank holds in the end, and the state that is saved."""
-    config = load_config(ROOT / "config.ini", ["generator.batch_size=65", "play.signatures=2", "executor.workers=1"])
+    config = load_config(ROOT / "config.ini", ["play.batch_size=65", "play.signatures=2", "executor.workers=1"])
     config = replace(
         config,
         mind=replace(config.mind, hidden_dim=16, encoder_dim=16, context_dim=8, batch_size=17),

@@ -19,8 +19,6 @@ max_attempts = {programs}
 save_every = 128
 show_every = 0
 threads = 1
-[generator]
-batch_size = 64
 [executor]
 workers = 1
 [mind]
@@ -29,6 +27,7 @@ encoder_dim = 24
 context_dim = 12
 batch_size = 16
 [play]
+batch_size = 64
 signatures = 3
 learn_every = 128
 look_every = 256

@@ -29,7 +29,7 @@ from memory.repertoire.places import Places
 from memory.repertoire.repertoire import Behaviour, Repertoire
 from tokenizer import Tokenizer
 
-_MUTATED = 24  # different parents in a batch
+_MUTANTS = 4  # of each parent in a batch, about
 _BUILTINS: tuple[str, ...] = (
     "range",
     "len",
@@ -95,7 +95,7 @@ class Player:
         """Asks, writes, runs, keeps, and learns when it is time to. Returns the figures of the step for the log."""
         progress, config = self.progress, self.config
         number = self._draw_question()
-        count = min(config.generator.batch_size, config.run.max_attempts - progress.programs)
+        count = min(config.play.batch_size, config.run.max_attempts - progress.programs)
         found, tried = self._try(number, count)
         new: Counter[str] = Counter()
         for each, source in found:
@@ -167,7 +167,7 @@ class Player:
     def _try(self, number: int, count: int) -> tuple[list[tuple[Found, str]], dict[str, int]]:
         """A batch for the question: what of it is worth keeping, each with its source, and how many came from each.
         Each rank writes and runs its share; what comes back is of all of it."""
-        parents = self._parents(number)
+        parents = self._parents(number, 2 + int(count * self.config.play.mutation_share) // _MUTANTS)
         conditions = self.lessons.draw(2 * count, self.draws, number)
         shown = self.draws.randint(1, SETS)
         own = self.ranks.sizes(count)[self.ranks.rank]
@@ -197,10 +197,10 @@ class Player:
         chance = min(int(count * play.chance_share), rest) if conditions else rest
         return Sources(chance, rest - chance, mutated, transferred)
 
-    def _parents(self, number: int) -> list[TokenIds]:
-        """Programs to mutate: of this question, and of others with as many arguments."""
-        keys = self.lessons.draw(_MUTATED // 2, self.draws, number)
-        keys += self.lessons.draw(_MUTATED // 2, self.draws, self.draws.choice(self.questions.alike(number)))
+    def _parents(self, number: int, count: int) -> list[TokenIds]:
+        """Programs to mutate: of this question, and of another with as many arguments."""
+        keys = self.lessons.draw(count // 2, self.draws, number)
+        keys += self.lessons.draw(count // 2, self.draws, self.draws.choice(self.questions.alike(number)))
         return [self.repertoire.behaviours[key].program for key in keys]
 
     def _transferred(self, number: int, count: int) -> list[TokenIds]:

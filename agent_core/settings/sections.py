@@ -31,7 +31,7 @@ class ModelConfig:
 @dataclass(frozen=True)
 class GeneratorConfig:
     batch_size: int = number(256, 1, 1_000_000)
-    max_length: int = number(32, 1, 4_096)
+    max_length: int = number(48, 1, 4_096)
     legal_tokens_only: bool = True
 
 
@@ -108,7 +108,8 @@ class MindConfig:
 
 @dataclass(frozen=True)
 class PlayConfig:
-    signatures: int = number(32, 1, 10_000)
+    signatures: int = number(64, 1, 10_000)
+    batch_size: int = number(1_024, 1, 1_000_000)
     chance_share: float = number(0.1, 0, 1)
     mutation_share: float = number(0.4, 0, 1)
     transfer_share: float = number(0.1, 0, 1)

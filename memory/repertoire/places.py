@@ -31,12 +31,12 @@ class Places:
         return self.construct_of(row) * _LONGEST + min(len(row) // _LENGTHS, _LONGEST - 1)
 
     def construct_of(self, row: Sequence[int]) -> int:
-        """An index into `names`."""
-        return self._numbers[self._construct([self._tokens[i] for i in row])]
+        """An index into `names`. Only what can be reached counts."""
+        return self._numbers[self._construct(_reached([self._tokens[i] for i in row]))]
 
     def _construct(self, texts: Sequence[str]) -> str:
         present = set(texts)
-        if "def" not in present and any(text.startswith("func_") for text in present):
+        if "def" not in present and _calls_itself(texts):
             return "calls itself"
         for word, construct in _WORDS.items():
             if word in present:
@@ -49,6 +49,25 @@ class Places:
             return max(called, key=self._numbers.__getitem__)
         kinds = zip(_COMMONER, (_BITS, _LOGIC, _COMPARISONS), strict=False)
         return next((construct for construct, words in kinds if present & words), "plain")
+
+
+def _reached(texts: Sequence[str]) -> Sequence[str]:
+    """A function's body up to the first `return` that nothing leads around."""
+    depth, returns = 0, False
+    for place, text in enumerate(texts):
+        depth += (text == "INDENT") - (text == "DEDENT")
+        if text == "return" and not depth:
+            returns = True
+        elif text == "NEWLINE" and returns:
+            return texts[: place + 1]
+    return texts
+
+
+def _calls_itself(texts: Sequence[str]) -> bool:
+    """Whether a function is called that the program does not define, with arguments: without any, it could not come to
+    an end."""
+    calls = zip(texts, texts[1:], texts[2:], strict=False)
+    return any(text.startswith("func_") and argument != ")" for text, _, argument in calls)
 
 
 def _subscript(texts: Sequence[str]) -> str:

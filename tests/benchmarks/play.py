@@ -24,10 +24,7 @@ from typing import Any, NamedTuple
 import torch
 
 from agent_core.agent import Agent
-from agent_core.grammar.legal_tokens import LegalTokens
-from agent_core.grammar.rules import read_grammar
 from agent_core.learning.language import TokenIds
-from agent_core.play.mind.start import TaskStart
 from agent_core.play.player import Player
 from agent_core.play.saved import load, state_of
 from agent_core.run.parts import Parts
@@ -35,6 +32,7 @@ from agent_core.sandbox.executor import Executor
 from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config, load_config
 from agent_core.tasks.task import Task, builtin_tasks, load_task
+from tests.benchmarks.beginning import begin, read_mind
 from tests.benchmarks.cells import CONFIG, code_digest
 from tokenizer import Tokenizer
 from utils import seed_everything
@@ -136,31 +134,17 @@ def keep(state: dict[str, Any], path: Path) -> None:
 # --- measuring ------------------------------------------------------------------------------------------------------
 
 
-def agent_of(cell: Cell, folder: Path, more: Sequence[str], executor: Executor) -> Agent:
-    """The agent that begins the cell's task from the cell's mind."""
-    config = settings(cell.task, cell.seed, more)
-    tokens = Tokenizer.from_file(config.paths.vocabulary).tokens
-    task = load_task(cell.task, tokens)
-    tokenizer = Tokenizer([*tokens, *task.words])
-    legal = LegalTokens(read_grammar(config.paths.grammar, tokenizer.tokens), tokenizer.tokens, torch.device("cpu"))
-    start = None
-    if cell.size:
-        state = torch.load(mind_file(folder, cell.mind, cell.size, cell.left_out), weights_only=True)
-        start = TaskStart(state["learner"], config, tokenizer, torch.device("cpu"))
-    seed_everything(cell.seed)
-    return Agent(config, task, tokenizer, legal, executor, start=start)
-
-
 def measure(cell: Cell, folder: Path, more: Sequence[str]) -> dict[str, Any]:
     """Returns what the results file holds of the cell, besides the cell itself."""
     torch.set_num_threads(1)
-    with Executor(settings(cell.task, cell.seed, more).executor) as executor:
-        agent = agent_of(cell, folder, more, executor)
+    config = settings(cell.task, cell.seed, more)
+    mind = read_mind(mind_file(folder, cell.mind, cell.size, cell.left_out)) if cell.size else None
+    with Executor(config.executor) as executor:
+        agent, run = begin(config, mind, executor)
         if cell.kind != "learned":
             return {"hits": sum(hits(agent, cell.kind == "hidden"))}
         cap = CAPS.get(agent.task.rung, CAP)
-        while not agent.solved and agent.progress.attempts < cap:
-            agent.step()
+        run.go_on(lambda: 0, lambda: agent.solved or agent.progress.attempts >= cap)
         best = agent.memory.best
         attempts = agent.progress.solved_at if agent.solved else cap
         return {"solved": agent.solved, "attempts": attempts, "program": agent.best_program, "reward": best.reward}

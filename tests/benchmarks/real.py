@@ -1,6 +1,7 @@
 """Real problems: how many of a set of task files the agent solves, and how many of its solutions are right.
 
     python -m tests.benchmarks.real FOLDER_OR_FILE [--cap 100000] [--seeds 1] [--only 1-100:3] [--set section.key=value]
+        [--mind FILE]
 
 A folder of task files (.json, or .py with asserts), or JSON lines of {"task": ..., "fresh_cases": [[inputs, answer],
 ...]}: fresh cases are shown to no search, and say whether what counts as solved is right. A run that is finished is a
@@ -24,20 +25,17 @@ from statistics import median
 
 import torch
 
-from agent_core.agent import Agent
-from agent_core.run.loop import TrainingRun
-from agent_core.run.parts import Parts
-from agent_core.run.recorder import NullRecorder
 from agent_core.run.session import Stop
 from agent_core.sandbox.executor import Executor
 from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config, load_config
 from agent_core.tasks.task import Case, Task
+from tests.benchmarks.beginning import begin, digest_of, read_mind
 from tests.benchmarks.cells import CONFIG, ROOT, code_digest, load_tasks, settings_digest
 from tests.benchmarks.figures import Table
 from tests.benchmarks.ladder import positive, say, seeds_of
 from tests.benchmarks.parallel import Broken, cores, in_parallel
-from utils import UserError, seed_everything, write_atomically
+from utils import UserError, write_atomically
 
 RESULTS = ROOT / "memory" / "runs" / "real"
 RIGHT = 0.95  # of the fresh cases, from which on a solution counts as right
@@ -60,6 +58,7 @@ class Item:
     seed: int
     cap: int
     settings: tuple[str, ...]
+    mind: Path | None = None  # that the task begins from; None: cold
 
     def config(self) -> Config:
         own = (f"run.task={self.problem.file}", f"run.seed={self.seed}", f"run.max_attempts={self.cap}")
@@ -74,10 +73,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         problems = read_problems(options.problems, options.results / "tasks")
         if options.only:
             problems = [problems[i - 1] for i in options.only if i <= len(problems)]
-        items = [Item(p, seed, options.cap, tuple(options.set)) for seed in options.seeds for p in problems]
+        own = options.cap, tuple(options.set), options.mind
+        items = [Item(p, seed, *own) for seed in options.seeds for p in problems]
+        mind = ""
+        if options.mind:
+            read_mind(options.mind)
+            mind = digest_of(options.mind)
         file = options.results / "results.jsonl"
         known = read_results(file)
-        keys = {item: key_of(item) for item in items}
+        keys = {item: key_of(item, mind) for item in items}
         missing = [item for item in items if keys[item] not in known]
         say(f"{len(items) - len(missing)} of {len(items)} runs are there already: {file}")
         code = make_runs(missing, keys, options.jobs, file, known)
@@ -95,6 +99,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--cap", type=positive, default=100_000, metavar="N", help="attempts until a run has failed")
     parser.add_argument("--seeds", type=seeds_of, default=[0], metavar="N", help="how many seeds, or which: 3 or 0,2")
     parser.add_argument("--only", type=places, metavar="A-B:STEP", help="these problems only, counted from 1")
+    parser.add_argument("--mind", type=Path, metavar="FILE", help="a saved mind to begin each problem from; else cold")
     parser.add_argument("--set", action="append", default=[], metavar="section.key=value", help="may be repeated")
     parser.add_argument("--jobs", type=positive, default=cores(), metavar="N", help="runs at a time")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER", help=f"default: {RESULTS}")
@@ -135,11 +140,12 @@ def read_problems(path: Path, folder: Path) -> list[Problem]:
     return problems
 
 
-def key_of(item: Item) -> str:
-    """Tells runs apart: problem, seed, cap, settings, and the code that they go through. Raises UserError."""
+def key_of(item: Item, mind: str) -> str:
+    """Tells runs apart: problem, seed, cap, settings, the mind, and the code that they go through. Raises UserError."""
     config = item.config()
     (task,) = load_tasks([str(item.problem.file)])
-    return json.dumps((item.problem.name, item.seed, item.cap, settings_digest(config, task), code_digest()))
+    parts = item.problem.name, item.seed, item.cap, settings_digest(config, task), mind, code_digest()
+    return json.dumps(parts)
 
 
 def read_results(file: Path) -> dict[str, dict]:
@@ -173,13 +179,11 @@ def run_item(item: Item) -> dict:
     """Learns one problem, polishing included, and judges what came of it by the fresh cases."""
     torch.set_num_threads(1)
     config = item.config()
-    parts = Parts.of(config)
-    seed_everything(item.seed)
     with Executor(config.executor) as executor:
-        run = TrainingRun(Agent(config, parts.task, parts.tokenizer, parts.legal_tokens, executor), NullRecorder(), 0.0)
+        agent, run = begin(config, read_mind(item.mind) if item.mind else None, executor)
         run.learn(lambda: 0)
         result = run.result()
-        right = fresh_right(config, parts.task, item.problem.fresh, result["program"], executor)
+        right = fresh_right(config, agent.task, item.problem.fresh, result["program"], executor)
     return {
         "problem": item.problem.name,
         "seed": item.seed,
