@@ -17,6 +17,9 @@ class InProcessExecutor:
     def __init__(self):
         self.calls: list[tuple[int, int, bool]] = []
 
+    def start(self, call: Call | None = None, alone: bool = False) -> "FakeRun":
+        return FakeRun(self, call, alone)
+
     def run(self, sources, call: Call | None = None, alone: bool = False) -> list[RunResult]:
         self.calls.append((len(sources), len(call.arguments) if call else 0, alone))
         return [self._one(source, call) for source in sources]
@@ -36,6 +39,20 @@ class InProcessExecutor:
                 cases.append(_caught(lambda fresh=fresh: names[call.function](*fresh)))
         status = max((case.status for case in cases), key=("finished", "crashed", "endless").index)
         return RunResult(status, printed.getvalue(), tuple(cases))
+
+
+class FakeRun:
+    """Programs that an `InProcessExecutor` runs when all of them are there."""
+
+    def __init__(self, executor: InProcessExecutor, call: Call | None, alone: bool):
+        self._executor, self._call, self._alone = executor, call, alone
+        self._sources: list[str] = []
+
+    def add(self, sources, last: bool = False) -> None:
+        self._sources += sources
+
+    def finish(self, last=()) -> list[RunResult]:
+        return self._executor.run([*self._sources, *last], self._call, self._alone)
 
 
 def _caught(work) -> CaseResult:

@@ -32,6 +32,10 @@ def small_player(config, **play):
     )
 
 
+def run(trial, signature, number, programs, modules, shown):
+    return trial.finish(trial.start(signature, number, programs, modules), shown)
+
+
 @pytest.fixture(scope="module")
 def small(config):
     return small_player(config, signatures=3, learn_every=128, look_every=200, print_share=0.3)
@@ -131,7 +135,7 @@ def run_trial(tokenizer, texts, repertoire=None, kind="list"):
     task = questions.task_of(number)
     rows = [tuple(tokenizer.encode(text).tolist()) for text in texts]
     modules = [task.module(text) for text in texts]
-    found = Trial(InProcessExecutor(), repertoire).run(questions[number], number, rows, modules, 3)
+    found = run(Trial(InProcessExecutor(), repertoire), questions[number], number, rows, modules, 3)
     for each in found:
         repertoire.add(each.key, each.behaviour)
     return [texts[each.place] for each in found], found, questions[number], repertoire
@@ -173,11 +177,11 @@ def test_a_shorter_program_must_agree_on_more_than_the_first_inputs(tokenizer):
     shorter = "return var_a + 1\n"
     task, repertoire = questions.task_of(number), Repertoire(100, len, 0.9)
     trial = Trial(InProcessExecutor(), repertoire)
-    (found,) = trial.run(questions[number], number, [(1, 2, 3)], [task.module(longer)], 3)
+    (found,) = run(trial, questions[number], number, [(1, 2, 3)], [task.module(longer)], 3)
     repertoire.add(found.key, found.behaviour)
     assert apart + 1 != 7
-    assert trial.run(questions[number], number, [(1, 2)], [task.module(shorter)], 4) == []
-    (same,) = trial.run(questions[number], number, [(1, 2)], [task.module(longer)], 4)
+    assert run(trial, questions[number], number, [(1, 2)], [task.module(shorter)], 4) == []
+    (same,) = run(trial, questions[number], number, [(1, 2)], [task.module(longer)], 4)
     assert same.key == found.key
     assert same.behaviour.shown == 3
 
@@ -186,7 +190,7 @@ def test_programs_that_print_are_known_by_their_output(tokenizer):
     questions = Questions(3, 0, tokenizer)
     texts = ['print("hello")\n', 'print("hel" + "lo")\n', "pass\n", 'print("no")\n']
     rows = [(1,) * len(text) for text in texts]
-    found = Trial(InProcessExecutor(), Repertoire(9, len, 0.9)).run(questions[0], 0, rows, texts, 1)
+    found = run(Trial(InProcessExecutor(), Repertoire(9, len, 0.9)), questions[0], 0, rows, texts, 1)
     assert [texts[each.place] for each in found] == [texts[0], texts[3]]
     assert examples(questions[0], found[0].behaviour) == [((), "hello")]
 

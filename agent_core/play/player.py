@@ -8,6 +8,7 @@ examples) from what is kept. Hindsight relabelling (Andrychowicz et al. 2017) an
 from collections import Counter
 from collections.abc import Callable, Sequence
 from random import Random
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -22,33 +23,29 @@ from agent_core.play.progress import PlayProgress
 from agent_core.play.proposer import Asked, Proposer, Sources
 from agent_core.play.questions import Questions
 from agent_core.play.signatures import SETS
-from agent_core.play.trial import Found, Trial
+from agent_core.play.trial import Found, Trial, Tried
 from agent_core.sandbox.executor import Executor
 from agent_core.settings.config import Config
 from memory.repertoire.places import Places
 from memory.repertoire.repertoire import Behaviour, Repertoire
 from tokenizer import Tokenizer
 
-_MUTANTS = 4  # of each parent in a batch, about
-_BUILTINS: tuple[str, ...] = (
-    "range",
-    "len",
-    "sum",
-    "max",
-    "min",
-    "abs",
-    "sorted",
-    "str",
-    "int",
-    "list",
-    "set",
-    "round",
-)
-_BUILTINS += ("reversed", "enumerate", "zip", "any", "all", "floor", "ceil", "sqrt", "filter", "map")
+_MUTANTS = 8  # of each parent in a batch, about
+_BUILTINS = ["range", "len", "sum", "max", "min", "abs", "sorted", "str", "int", "list", "set", "round", "reversed"]
+_BUILTINS += ["enumerate", "zip", "any", "all", "floor", "ceil", "sqrt", "filter", "map"]
 _LOOK = 256  # behaviours that a look compares losses of
 _HELD_BACK = 32  # held back behaviours that a look tries to write
 _TRIES = 100  # programs written for each of them
 _SHORT = 12  # tokens of the programs whose losses are compared
+
+
+class _Batch(NamedTuple):
+    """What was written for a question, and is being run."""
+
+    tried: Tried
+    shown: int  # the set of inputs that a new behaviour is shown on
+    sources: Sources
+    worth: list[int]  # the place among all that were written, of each that is run
 
 
 class Player:
@@ -96,7 +93,12 @@ class Player:
         progress, config = self.progress, self.config
         number = self._draw_question()
         count = min(config.play.batch_size, config.run.max_attempts - progress.programs)
-        found, tried = self._try(number, count)
+        batch = self._begin(number, count)
+        figures: dict[str, float] = {}
+        while progress.untaught >= config.play.learn_every:  # while the programs are run
+            progress.untaught -= config.play.learn_every
+            figures = self.learn() or figures
+        found, tried = self._end(batch)
         new: Counter[str] = Counter()
         for each, source in found:
             known = each.key in self.repertoire
@@ -106,10 +108,6 @@ class Player:
         self.repertoire.dropped.clear()
         self._latest = [self.present(each.behaviour) for each, _ in found[-3:]]
         progress.note(count, tried, new)
-        figures: dict[str, float] = {}
-        while progress.untaught >= config.play.learn_every:
-            progress.untaught -= config.play.learn_every
-            figures = self.learn() or figures
         progress.figures |= figures
         if config.play.look_every and progress.programs // config.play.look_every > progress.looks:
             progress.looks = progress.programs // config.play.look_every
@@ -164,9 +162,8 @@ class Player:
             return self.questions.printing
         return self.draws.choice(self.questions.functions)
 
-    def _try(self, number: int, count: int) -> tuple[list[tuple[Found, str]], dict[str, int]]:
-        """A batch for the question: what of it is worth keeping, each with its source, and how many came from each.
-        Each rank writes and runs its share; what comes back is of all of it."""
+    def _begin(self, number: int, count: int) -> _Batch:
+        """Writes a batch for the question, and has the workers begin with it. Each rank does so with its share."""
         parents = self._parents(number, 2 + int(count * self.config.play.mutation_share) // _MUTANTS)
         conditions = self.lessons.draw(2 * count, self.draws, number)
         shown = self.draws.randint(1, SETS)
@@ -178,11 +175,16 @@ class Player:
         worth = self._worth_running(number, rows)
         task, programs = self.questions.task_of(number), [rows[i] for i in worth]
         modules = [task.module(self.tokenizer.decode(row)) for row in programs]
-        found = self.trial.run(self.questions.signature(number), number, programs, modules, shown)
+        tried = self.trial.start(self.questions.signature(number), number, programs, modules)
+        return _Batch(tried, shown, sources, worth)
+
+    def _end(self, batch: _Batch) -> tuple[list[tuple[Found, str]], dict[str, int]]:
+        """What of a batch is worth keeping, each with its source, and how many came from each, from all ranks."""
+        sources, found = batch.sources, self.trial.finish(batch.tried, batch.shown)
         if self._leave_out is not None:
-            without = self._leave_out(number, [each.behaviour.program for each in found])
+            without = self._leave_out(batch.tried.number, [each.behaviour.program for each in found])
             found = [each for each, out in zip(found, without, strict=True) if not out]
-        told = [(each.key, tuple(each.behaviour), sources.source_of(worth[each.place])) for each in found]
+        told = [(each.key, tuple(each.behaviour), sources.source_of(batch.worth[each.place])) for each in found]
         shares = self.ranks.gather([told, sources.counts()])
         tried: Counter[str] = Counter()
         for _, counts in shares:

@@ -6,11 +6,13 @@ behaviour must stand as well. So most programs cost little.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from agent_core.play.answers import answers_of, is_dull, key_of, pack
 from agent_core.play.signatures import CASES, GivenCalls, Signature
+from agent_core.sandbox.dispatch import BatchRun
 from agent_core.sandbox.executor import Call, Executor
+from agent_core.sandbox.results import RunResult
 from agent_core.tasks.task import FUNCTION
 from memory.repertoire.repertoire import Behaviour, Repertoire, TokenIds
 
@@ -27,24 +29,43 @@ class Found:
     place: int = -1  # of the program among those that were tried
 
 
+class Tried(NamedTuple):
+    """Programs of one signature that are under way in the jail."""
+
+    signature: Signature
+    number: int
+    programs: Sequence[TokenIds]
+    modules: Sequence[str]
+    run: BatchRun
+
+
 class Trial:
     """Programs of one signature in the jail."""
 
     def __init__(self, executor: Executor, repertoire: Repertoire):
         self._executor, self._repertoire = executor, repertoire
 
-    def run(
-        self, signature: Signature, number: int, programs: Sequence[TokenIds], modules: Sequence[str], shown: int
-    ) -> list[Found]:
-        """What is worth keeping of the programs, all different, in their order. Changes no repertoire.
+    def start(self, signature: Signature, number: int, programs: Sequence[TokenIds], modules: Sequence[str]) -> Tried:
+        """Has the workers begin with the programs, all different, while others go on with something else.
 
-        number: of the signature; modules: what is run for each program; shown: the set of inputs that a new behaviour
-        is shown on.
+        number: of the signature; modules: what is run for each program.
         """
+        call = Call(FUNCTION, tuple(signature.inputs(0)[:FIRST_CASES])) if signature.kinds else None
+        run = self._executor.start(call)
+        run.add(modules, last=True)
+        return Tried(signature, number, programs, modules, run)
+
+    def finish(self, tried: Tried, shown: int) -> list[Found]:
+        """What is worth keeping of the programs, in their order. Changes no repertoire.
+
+        shown: the set of inputs that a new behaviour is shown on.
+        """
+        signature, number, programs, modules, run = tried
+        first = run.finish()
         if not signature.kinds:
-            return self._printed(signature, number, programs, modules)
+            return self._printed(signature, number, programs, first)
         calls = signature.inputs(0)
-        alive = self._alive(modules, range(len(modules)), calls[:FIRST_CASES], FIRST_CASES // 2)
+        alive = _alive(range(len(modules)), first, calls[:FIRST_CASES], FIRST_CASES // 2)
         alive = self._alive(modules, list(alive), calls, CASES // 2)
         candidates: dict[int, tuple[int, bool]] = {}  # by key: the program, and whether its answers depend on all
         for i, answers in alive.items():
@@ -102,19 +123,14 @@ class Trial:
         if not which:
             return {}
         results = self._executor.run([modules[i] for i in which], Call(FUNCTION, tuple(calls)))
-        alive = {}
-        for i, result in zip(which, results, strict=True):
-            answers = answers_of(result.cases) if result.cases else None
-            if answers is not None and not is_dull(calls, answers, least):
-                alive[i] = answers
-        return alive
+        return _alive(which, results, calls, least)
 
     def _printed(
-        self, signature: Signature, number: int, programs: Sequence[TokenIds], modules: Sequence[str]
+        self, signature: Signature, number: int, programs: Sequence[TokenIds], results: Sequence[RunResult]
     ) -> list[Found]:
         """Programs that print: their output is their behaviour."""
         found: dict[int, Found] = {}
-        for i, result in enumerate(self._executor.run(modules)):
+        for i, result in enumerate(results):
             text = printed(result.status, result.stdout)
             if not text:
                 continue
@@ -123,6 +139,18 @@ class Trial:
             if known is None or len(programs[i]) < len(known.program):
                 found[key] = Found(key, Behaviour(number, programs[i], 0, pack([text]), True), i)
         return sorted(found.values(), key=lambda each: each.place)
+
+
+def _alive(
+    which: Sequence[int], results: Sequence[RunResult], calls: Sequence[tuple], least: int
+) -> dict[int, list[Any]]:
+    """The answers of those programs, by index, that did something on these calls."""
+    alive = {}
+    for i, result in zip(which, results, strict=True):
+        answers = answers_of(result.cases) if result.cases else None
+        if answers is not None and not is_dull(calls, answers, least):
+            alive[i] = answers
+    return alive
 
 
 def printed(status: str, stdout: str) -> str:
