@@ -190,7 +190,7 @@ def test_the_tables_do_what_the_rules_say(tokenizer, legal_tokens, task):
     columns = []
     for place in range(max(map(len, programs))):
         token = torch.tensor([row[place] if place < len(row) else tokenizer.pad for row in programs])
-        columns.append(tables.misfit[state.row, token])
+        columns.append(tables.misfits[state.row, token] / 2)
         tables.advance(state, token)
     found = torch.stack(columns, dim=1)
     for row, own in zip(programs, found, strict=True):

@@ -35,9 +35,9 @@ class ProgramPrior:
         even = self.even.log().unsqueeze(0)
         self._log_weights = legal_tokens.log_weights if self._weighted else even  # (states, V) or (1, V)
         self._types: ValueTypes | None = None
+        self._type_weight = learning.type_weight
         if learning.type_weight and types is not None:
             self._types = value_types(types, tuple(tokens), legal_tokens.device)
-            self._penalties = -learning.type_weight * self._types.misfit  # (rows, V)
 
     def probs(self, logits: Tensor, legal: Tensor, epsilon: Tensor, log_prior: Tensor | None) -> Tensor:
         """(R, V) the policy's probabilities. log_prior: (R, V) what is added to the logits; None where `is_even`."""
@@ -53,7 +53,10 @@ class ProgramPrior:
         """(B, V): of the tokens that may come next; those of other tokens mean nothing."""
         state_of_grammar = stacks.top if self._weighted else torch.zeros_like(stacks.top)
         weights = self._log_weights.index_select(0, state_of_grammar)
-        return weights if state.types is None else weights + self._penalties.index_select(0, state.types.row)
+        if self._types is None or state.types is None:
+            return weights
+        misfits = self._types.misfits.index_select(0, state.types.row)  # in halves
+        return torch.add(weights, misfits, alpha=-self._type_weight / 2)
 
     def advance(self, state: PriorState, token: Tensor) -> None:
         """Takes one token a program, (B,) ids."""

@@ -33,9 +33,10 @@ class ValueTypes:
         def on_device(part: numpy.ndarray, kind: str) -> Tensor:
             return torch.from_numpy(part[:, :, columns].reshape(-1, len(tokens)).astype(kind)).to(device)
 
-        self.misfit = on_device(misfit, "f4")  # (rows, V)
-        self._next_row = on_device(next_mode * len(brackets), "i4").flatten()
-        self._change, self._top = on_device(change, "i1").flatten(), on_device(top, "i4").flatten()
+        # Narrow types: play holds the tables of all its signatures, some 10,000 rows each.
+        self.misfits = on_device(2 * misfit, "i1")  # (rows, V) in halves
+        self._next_mode = on_device(next_mode, "i2").flatten()
+        self._change, self._top = on_device(change, "i1").flatten(), on_device(top, "i2").flatten()
         self._vocabulary = len(tokens)
 
     def begin(self, batch_size: int, max_length: int) -> "TypeState":
@@ -52,7 +53,7 @@ class ValueTypes:
         below = state.stack.gather(1, place).squeeze(1)
         top = torch.where(change < 0, below, self._top.index_select(0, at))
         state.stack.scatter_(1, place, top.unsqueeze(1))
-        state.row = self._next_row.index_select(0, at) + top
+        state.row = torch.add(top, self._next_mode.index_select(0, at), alpha=self.brackets)
 
 
 @lru_cache(maxsize=32)
