@@ -103,6 +103,22 @@ def test_a_full_repertoire_never_exceeds_its_limit_and_keeps_what_is_rare():
     assert all(one.places[short_place(one.get(key).program)] for key in one.keys)
 
 
+def test_a_place_has_more_room_where_more_is_found_and_where_programs_are_shorter():
+    def counts(finds, shortest):
+        one = Repertoire(300, short_place, 0.9, shortest.__getitem__)
+        for key in range(4_000):
+            place = 1 if key % (1 + finds) else 2  # so many finds in place 1 for each in place 2
+            one.add(key, behaviour((place, 4, 5)))
+        return one.places
+
+    alike = counts(1, [0, 0, 0])
+    assert abs(alike[1] - alike[2]) <= 2
+    more = counts(9, [0, 0, 0])
+    assert more[1] / more[2] == pytest.approx(9**0.75, rel=0.1)
+    shorter = counts(1, [0, 8, 16])
+    assert shorter[1] / shorter[2] == pytest.approx(0.9 ** (-8 * 0.75), rel=0.05)
+
+
 def test_chances_favour_the_short_and_give_every_place_its_share():
     one = repertoire(limit=100)
     for key in range(50):

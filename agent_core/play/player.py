@@ -68,7 +68,8 @@ class Player:
         self.device, self.seed = legal_tokens.device, config.run.seed if seed is None else seed
         self.questions = Questions(config.play.signatures, self.seed, tokenizer)
         self.places = Places(tokenizer.tokens, _BUILTINS)
-        self.repertoire = Repertoire(config.mind.behaviours, self.places.place_of, config.mind.length_weight)
+        limit, places = config.mind.behaviours, self.places
+        self.repertoire = Repertoire(limit, places.place_of, config.mind.length_weight, places.shortest_of)
         self.lessons = Lessons(self.questions, self.repertoire)
         self.trial = Trial(executor, self.repertoire)
         longest = config.generator.max_length

@@ -97,7 +97,7 @@ class MindConfig:
     hidden_share: float = number(0.08, 0, 1)
     length_weight: float = number(0.88, above=0, high=1)
     places_share: float = number(0.1, 0, 1)
-    behaviours: int = number(60_000, 100, 10**7)
+    behaviours: int = number(100_000, 100, 10**7)
     start_tasks: bool = True
     blind_share: float = number(0.25, 0, 1)
     task_learning_rate: float = number(1e-3, above=0, high=10)

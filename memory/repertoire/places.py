@@ -30,6 +30,11 @@ class Places:
         """row: token ids up to <EOS>."""
         return self.construct_of(row) * _LONGEST + min(len(row) // _LENGTHS, _LONGEST - 1)
 
+    @staticmethod
+    def shortest_of(place: int) -> int:
+        """The fewest tokens that programs of a place have."""
+        return place % _LONGEST * _LENGTHS
+
     def construct_of(self, row: Sequence[int]) -> int:
         """An index into `names`. Only what can be reached counts."""
         return self._numbers[self._construct(_reached([self._tokens[i] for i in row]))]

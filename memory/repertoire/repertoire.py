@@ -3,17 +3,19 @@
 A behaviour is a question (a signature, or the inputs of a task) and what a program answered. Behaviours stand in places
 (see places.py). When there are more than the limit, the least useful one of the fullest place goes: first those whose
 answers do not depend on all inputs, of these the longest program, of these the oldest. So rare constructs keep their
-places while common ones compete among themselves, as in MAP-Elites (Mouret and Clune 2015).
+places while common ones compete among themselves, as in MAP-Elites (Mouret and Clune 2015). But places are not alike:
+with the same room for each, what there is most of, short arithmetic, was left with a hundredth of a full repertoire, and
+tasks gained nothing from more play. So a place has more room where more was found, and where programs are shorter.
 """
 
 import heapq
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy
 
 TokenIds = tuple[int, ...]
+_ROOM = 0.75  # of a place: this power of what was ever found there, weighted by length; 0 would be the same for all
 
 
 class Behaviour(NamedTuple):
@@ -29,15 +31,24 @@ class Behaviour(NamedTuple):
 class Repertoire:
     """Behaviours by key, a whole number below 2**63 that says question and answers."""
 
-    def __init__(self, limit: int, place_of: Callable[[TokenIds], int], length_weight: float):
-        """length_weight: what each token of a program takes of its chance to be drawn, in (0, 1]."""
+    def __init__(
+        self,
+        limit: int,
+        place_of: Callable[[TokenIds], int],
+        length_weight: float,
+        shortest_of: Callable[[int], int] = lambda place: 0,
+    ):
+        """length_weight: what each token of a program takes of its chance to be drawn, in (0, 1]. shortest_of: the
+        fewest tokens that programs of a place have."""
         self.limit = limit
-        self._place_of, self._length_weight = place_of, length_weight
+        self._place_of, self._length_weight, self._shortest_of = place_of, length_weight, shortest_of
         self.behaviours: dict[int, Behaviour] = {}
         self._order: dict[int, int] = {}  # when each came; tells an entry of a heap that no longer holds
         self._came = 0
         self._heaps: dict[int, list[tuple[bool, int, int, int]]] = {}  # by place: the least useful first
-        self._counts: Counter[int] = Counter()  # by place
+        # By place: how many there are, how many ever came, and what the latter are weighted by for their length.
+        self._counts, self._found = numpy.zeros((2, 0), numpy.int64)
+        self._worth = numpy.zeros(0)
         self._keys: list[int] = []
         self._slot: dict[int, int] = {}
         self._make_columns(limit + 1)
@@ -59,7 +70,12 @@ class Repertoire:
     @property
     def places(self) -> dict[int, int]:
         """How many behaviours are in each place."""
-        return {place: count for place, count in sorted(self._counts.items()) if count}
+        return {place: count for place, count in enumerate(self._counts.tolist()) if count}
+
+    @property
+    def found(self) -> dict[int, int]:
+        """How many behaviours ever came to each place."""
+        return {place: count for place, count in enumerate(self._found.tolist()) if count}
 
     def add(self, key: int, found: Behaviour) -> bool:
         """Keeps a behaviour that is new, or whose program is shorter than the known one. Returns whether it did."""
@@ -70,10 +86,12 @@ class Repertoire:
             self._remove(key)
         self.behaviours[key] = found
         place = self._place_of(found.program)
+        self._make_room(place)
         self._order[key] = self._came
         heap = self._heaps.setdefault(place, [])
         heapq.heappush(heap, (found.whole, -len(found.program), self._came, key))
         self._came += 1
+        self._found[place] += known is None
         self._counts[place] += 1
         if len(heap) > 2 * self._counts[place] + 100:  # many of its entries no longer hold
             heap[:] = [entry for entry in heap if self._order.get(entry[3]) == entry[2]]
@@ -96,15 +114,18 @@ class Repertoire:
         """When a behaviour came: a number that is larger for every later one."""
         return self._order[key]
 
-    def restore(self, rows: Sequence[tuple[int, int, Behaviour]]) -> int:
+    def restore(self, rows: Sequence[tuple[int, int, Behaviour]], found: Mapping[int, int]) -> int:
         """Fills an empty repertoire with what another one held: key, when it came, and the behaviour, in the order of
-        its keys. Returns how many of these were beyond the limit, and went."""
+        its keys. found: as the other one had it. Returns how many of these were beyond the limit, and went."""
         limit, self.limit = self.limit, max(self.limit, len(rows))
         self._make_columns(self.limit + 1)
         for key, came, behaviour in rows:
             self._came = came
             self.add(key, behaviour)
         self._came = 1 + max((came for _, came, _ in rows), default=-1)
+        for place, count in found.items():
+            self._make_room(place)
+            self._found[place] = max(count, self._found[place])
         self.limit = limit
         while len(self._keys) > self.limit:
             self._drop_least_useful()
@@ -132,8 +153,23 @@ class Repertoire:
         shared = weight / numpy.where(of_place > 0, of_place, 1.0)[place] / filled
         return (1 - even) * weight / total + even * shared
 
+    def _make_room(self, place: int) -> None:
+        """Counts for a place that has none yet."""
+        if (more := place + 1 - len(self._counts)) > 0:
+            worth = [self._length_weight ** self._shortest_of(place + 1 - more + i) for i in range(more)]
+            self._worth = numpy.append(self._worth, worth)
+            self._counts, self._found = (numpy.pad(column, (0, more)) for column in (self._counts, self._found))
+
+    def _fullest(self) -> int:
+        """The place that has the most behaviours for its room; none that has less than a quarter of an even share."""
+        counts = self._counts
+        room = (numpy.maximum(self._found, counts) * self._worth) ** _ROOM
+        fullness = numpy.divide(counts, room, out=numpy.zeros(len(counts)), where=counts > 0)
+        fullness[4 * counts * numpy.count_nonzero(counts) < self.limit] = 0.0
+        return int(fullness.argmax())  # the first of those that are as full
+
     def _drop_least_useful(self) -> None:
-        place = max(self._counts, key=lambda place: (self._counts[place], -place))
+        place = self._fullest()
         heap = self._heaps[place]
         while True:
             _, _, came, key = heapq.heappop(heap)
@@ -146,7 +182,7 @@ class Repertoire:
         """Takes a behaviour out; what its heap says of it no longer holds."""
         del self.behaviours[key], self._order[key]
         slot, last = self._slot.pop(key), len(self._keys) - 1
-        self._counts[int(self._place[slot])] -= 1
+        self._counts[self._place[slot]] -= 1
         moved = self._keys.pop()
         if slot != last:
             self._keys[slot] = moved
