@@ -4,7 +4,7 @@ A behaviour is a question (a signature, or the inputs of a task) and what a prog
 (see places.py). When there are more than the limit, the least useful one of the fullest place goes: first those whose
 answers do not depend on all inputs, of these the longest program, of these the oldest. So rare constructs keep their
 places while common ones compete among themselves, as in MAP-Elites (Mouret and Clune 2015). But places are not alike:
-with the same room for each, what there is most of, short arithmetic, was left with a hundredth of a full repertoire, and
+with the same room for each, what there is most of, short arithmetic, was left with a hundredth of it, and
 tasks gained nothing from more play. So a place has more room where more was found, and where programs are shorter.
 """
 
