@@ -1,5 +1,6 @@
 """Play: what it asks, what it keeps, that it goes on exactly where it stopped, and that it learns."""
 
+import copy
 from dataclasses import replace
 from random import Random
 
@@ -206,7 +207,7 @@ def test_the_likelihood_is_what_the_definition_says(player, tokenizer, legal_tok
     programs = [tokenizer.encode(text).tolist() for _, text in texts]
     prompts = [player.questions.prompt_of(number) for number, _ in texts]
     replayed = replay(programs, prompts, player.language)
-    policy = player.learner.network.policy.double()
+    policy = copy.deepcopy(player.learner.network.policy).double().requires_grad_()
     contexts = torch.randn(len(programs), policy.context_dim, dtype=torch.double, requires_grad=True)
     found = log_likelihood(policy, replayed, contexts, tokenizer.sos)
     wanted = []
@@ -228,6 +229,19 @@ def test_the_likelihood_is_what_the_definition_says(player, tokenizer, legal_tok
         assert (one is None) == (other is None)
         if one is not None:
             torch.testing.assert_close(one, other)
+
+
+def test_what_writes_is_the_mean_of_the_latest_weights(player):
+    while len(player.repertoire) < 20:
+        player.step()
+    before, steps = player.learner.state(), player.learner.steps
+    before = {name: tensor.clone() for name, tensor in before["network"].items()}
+    player.learn()
+    after = player.learner.state()
+    kept = (1 + steps) / (10 + steps)
+    for name, tensor in after["network"].items():
+        torch.testing.assert_close(tensor, kept * before[name] + (1 - kept) * after["trained"][name])
+    assert any(not torch.equal(before[name], tensor) for name, tensor in after["network"].items())
 
 
 def test_it_learns_which_program_belongs_to_which_examples(player):

@@ -67,7 +67,7 @@ def is_the_mind(agent, mind):
 
 
 def test_it_begins_with_the_weights_of_the_mind_and_goes_back_to_them(new_agent, mind):
-    agent = new_agent()
+    agent = new_agent("gcd")
     assert is_the_mind(agent, mind)
     agent.step()
     assert not is_the_mind(agent, mind)
@@ -116,11 +116,11 @@ def test_what_stands_for_no_context_learns_too(new_agent):
 
 
 def test_it_resumes_exactly_across_a_restart(new_agent):
-    straight, stopped = new_agent(), new_agent()
+    straight, stopped = new_agent("gcd"), new_agent("gcd")
     for _ in range(3):
         straight.step()
         stopped.step()
-    resumed = new_agent()
+    resumed = new_agent("gcd")
     generator = stopped.generator
     assert resumed.load(generator.policy.state_dict(), generator.optimizer.state_dict(), stopped.state()) == []
     for _ in range(5):

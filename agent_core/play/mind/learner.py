@@ -1,5 +1,10 @@
-"""Learns p(program | examples): the network, its optimizer, and one step of maximum likelihood."""
+"""Learns p(program | examples): the network, its optimizer, and one step of maximum likelihood.
 
+Two networks of the same form: Adam trains one, and the mean of its latest weights is the other, which writes, sees and
+begins tasks. The mean is without the noise of single steps (Polyak and Juditsky 1992).
+"""
+
+import copy
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -19,6 +24,7 @@ from agent_core.settings.config import MindConfig
 from utils import UserError
 
 _SIZES = ("embedding_dim", "hidden_dim", "num_layers", "feature_dim", "encoder_dim", "context_dim")
+_AVERAGED = 0.998  # what the mean keeps of itself at each step, after the first some thousand; less before
 _SLOWER_AFTER = 10_000  # steps: the learning rate falls with the square root of 1 + steps / this
 _GRADIENT_CLIP = 1.0
 
@@ -38,7 +44,9 @@ class MindLearner:
             with torch.no_grad():
                 self.network.policy.head.bias.add_(language.prior.even.log())
         ranks.spread(self.network.parameters())
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=sizes.learning_rate)
+        self._trained = copy.deepcopy(self.network)
+        self.network.requires_grad_(False)
+        self.optimizer = torch.optim.Adam(self._trained.parameters(), lr=sizes.learning_rate)
         self.steps = 0
 
     @property
@@ -54,16 +62,17 @@ class MindLearner:
         loss, varied = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
         self.optimizer.zero_grad(set_to_none=True)
         if own:
-            contexts = self.network.contexts(self._bags(own), without)
+            contexts = self._trained.contexts(self._bags(own), without)
             varied = torch.tensor(spread(contexts.detach()[~without]), device=self.device)
-            loss = -self.score(own, contexts).sum() / len(lessons)
+            loss = -self._score(self._trained, own, contexts).sum() / len(lessons)
             loss.backward()
-        loss, varied = self._ranks.add_up(self.network.parameters(), loss, varied)
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), _GRADIENT_CLIP)
+        loss, varied = self._ranks.add_up(self._trained.parameters(), loss, varied)
+        norm = nn.utils.clip_grad_norm_(self._trained.parameters(), _GRADIENT_CLIP)
         for group in self.optimizer.param_groups:
             group["lr"] = self._sizes.learning_rate / (1 + self.steps / _SLOWER_AFTER) ** 0.5
         if torch.isfinite(loss) and torch.isfinite(norm):
             self.optimizer.step()
+            self._average()
         self.steps += 1
         return {"loss": loss.item(), "gradient_norm": norm.item(), "spread": varied.item() / self._ranks.count}
 
@@ -75,10 +84,20 @@ class MindLearner:
         return own, other
 
     def score(self, lessons: Sequence[Lesson], contexts: Tensor | None) -> Tensor:
-        """(B,) log-probabilities of the programs, with gradients."""
+        """(B,) log-probabilities of the programs."""
+        return self._score(self.network, lessons, contexts)
+
+    def _score(self, network: MindNetwork, lessons: Sequence[Lesson], contexts: Tensor | None) -> Tensor:
+        """With gradients where the network has them."""
         programs, prompts = [program for program, _, _ in lessons], [prompt for _, prompt, _ in lessons]
         replayed = replay(programs, prompts, self._language)
-        return log_likelihood(self.network.policy, replayed, contexts, self._tokenizer.sos)
+        return log_likelihood(network.policy, replayed, contexts, self._tokenizer.sos)
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        kept = min(_AVERAGED, (1 + self.steps) / (10 + self.steps))
+        for mean, latest in zip(self.network.parameters(), self._trained.parameters(), strict=True):
+            mean.lerp_(latest, 1 - kept)
 
     @torch.no_grad()
     def contexts(self, questions: Sequence[Sequence[numpy.ndarray]]) -> Tensor:
@@ -90,6 +109,7 @@ class MindLearner:
             "sizes": {name: value for name, value in asdict(self._sizes).items() if name in _SIZES},
             "tokens": self._tokenizer.tokens,
             "network": self.network.state_dict(),
+            "trained": self._trained.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "steps": self.steps,
         }
@@ -103,13 +123,15 @@ class MindLearner:
                     f"set mind.{name} = {value} to go on with it, or start anew with --fresh"
                 )
         weights, optimizer, notes = state["network"], state["optimizer"], []
+        trained = state.get("trained", weights)  # an older version had no mean
         if state["tokens"] != self._tokenizer.tokens:
             ids, fresh = match_tokens(state["tokens"], self._tokenizer.tokens), self.network.state_dict()
-            weights = carry_policy(weights, fresh, ids, "policy.")
+            weights, trained = (carry_policy(each, fresh, ids, "policy.") for each in (weights, trained))
             names = [name for name, _ in self.network.named_parameters()]
             optimizer = carry_optimizer(optimizer, names, fresh, ids, "policy.")
             notes.append(f"the vocabulary changed: {len(ids)} tokens keep what the mind has learned of them")
         self.network.load_state_dict(weights)
+        self._trained.load_state_dict(trained)
         self.optimizer.load_state_dict(optimizer)
         self.steps = state["steps"]
         return notes
