@@ -116,7 +116,7 @@ class PlayConfig:
     print_share: float = number(0.05, 0, 1)
     temperature: float = number(1.2, above=0, high=100)
     max_steps: int = number(1_500, 1, 10**9)
-    learn_every: int = number(512, 1, 10**9)
+    learn_every: int = number(256, 1, 10**9)
     look_every: int = number(200_000, 0, 10**12)
 
 
