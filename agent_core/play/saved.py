@@ -1,8 +1,10 @@
 """The mind as it is saved: network, repertoire and what it has behind it, and the randomness that play goes on with."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from agent_core.learning.language import TokenIds
 from agent_core.learning.vocabulary_change import carry_program, match_tokens
 from agent_core.play.player import Player
 from agent_core.play.progress import PlayProgress
@@ -18,6 +20,7 @@ def state_of(player: Player) -> dict[str, Any]:
         "seed": player.seed,
         "learner": player.learner.state(),
         "repertoire": pack(player.repertoire),
+        "language": _language(player),
         "questions": player.questions.names,
         "given": player.questions.given,
         "progress": asdict(player.progress),
@@ -37,14 +40,13 @@ def load(player: Player, state: dict[str, Any]) -> list[str]:
     for parameters, calls in state["given"]:
         player.questions.give(parameters, calls)
     numbers = {name: number for number, name in enumerate(player.questions.names)}
+    same = state.get("language") == _language(player)  # then what could be written can be, which takes long to see
     loaded = unpack(
         state["repertoire"],
         player.repertoire,
         lambda program: carry_program(program, ids),
         lambda number: numbers.get(state["questions"][number]),
-        lambda rows: player.language.accepts(
-            [program for program, _ in rows], [player.questions.prompt_of(number) for _, number in rows]
-        ),
+        lambda rows: [True] * len(rows) if same else _accepts(player, rows),
     )
     if loaded.dropped:
         notes.append(
@@ -61,6 +63,18 @@ def load(player: Player, state: dict[str, Any]) -> list[str]:
     if player.ranks.rank < len(state["own_draws"]):
         player.own_draws.setstate(_as_random(state["own_draws"][player.ranks.rank]))
     return notes
+
+
+def _language(player: Player) -> list[Any]:
+    """What decides which programs can be written."""
+    language = player.language
+    return [language.tokenizer.tokens, language.legal_tokens.grammar.digest, language.max_length]
+
+
+def _accepts(player: Player, rows: Sequence[tuple[TokenIds, int]]) -> list[bool]:
+    """Which programs can be written, each for the question with its number."""
+    prompts = [player.questions.prompt_of(number) for _, number in rows]
+    return player.language.accepts([program for program, _ in rows], prompts)
 
 
 def _as_random(state: Any) -> tuple:
