@@ -222,3 +222,8 @@ def not_written(path: Path | str, error: OSError) -> UserError:
     else:
         way_out = "mend it, or choose another path under [paths]"
     return UserError(f"{path} cannot be written: {error.strerror or error}; {way_out}")
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 attempt`, `2 attempts`, `1,000 attempts`."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"

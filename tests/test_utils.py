@@ -166,3 +166,10 @@ def test_an_unwritable_folder_is_one_line(tmp_path):
 def test_new_folders_never_meet(tmp_path):
     names = [make_new_folder(tmp_path / "runs" / "x").name for _ in range(3)]
     assert names == ["x", "x-2", "x-3"]
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 attempts"), (1, "1 attempt"), (2, "2 attempts"), (1_000, "1,000 attempts")]
+)
+def test_one_is_not_many(count, text):
+    assert utils.counted(count, "attempt") == text

@@ -15,7 +15,7 @@ from agent_core.progress import Improvement
 from agent_core.run.streams import shown
 from agent_core.scoring.disputes import Dispute
 from agent_core.tasks.task import Task
-from utils import printable
+from utils import counted, printable
 
 QUIET_SECONDS = 10.0  # between two lines of progress where there is no terminal
 
@@ -123,7 +123,7 @@ def show_verdict(result: Mapping[str, Any], folder: Path, stopped: bool, fresh: 
     first, disputed = result["first_solution"], len(result["disputes"])
     if result["solved"]:
         verdict = [
-            f"solved {result['task']} in {result['attempts']:,} attempts; after {result['seconds']:.1f} s "
+            f"solved {result['task']} in {counted(result['attempts'], 'attempt')}; after {result['seconds']:.1f} s "
             f"its shortest solution has {result['tokens']} tokens and {_known(result)}:"
         ]
     else:

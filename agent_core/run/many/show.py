@@ -10,7 +10,7 @@ from typing import Any
 from agent_core.run.many.schedule import Standing, repeated, total
 from agent_core.run.many.state import VisitRow
 from memory.history.many_folder import TASKS
-from utils import write_atomically
+from utils import counted, write_atomically
 
 VISITS = "visits.csv"
 _HEADS = ("task", "solved in", "again in", "tokens", "visits", "attempts", "best reward")
@@ -31,10 +31,11 @@ COLUMNS = (
 def visit_line(row: VisitRow, standing: Standing, standings: Mapping[str, Standing]) -> str:
     """How a visit went. standing: of its task; standings: of all tasks."""
     if row.again:
-        how = f"solved again in {row.solved_at:,}" if row.solved_at else f"not solved again in {row.attempts:,}"
-        return f"{row.task}: {how} attempts, after {standing.solved_at:,} at first; {row.total:,} attempts in all"
+        how = "solved again in" if row.solved_at else "not solved again in"
+        how += f" {counted(row.solved_at or row.attempts, 'attempt')}"
+        return f"{row.task}: {how}, after {standing.solved_at:,} at first; {row.total:,} attempts in all"
     if row.solved_at:
-        how = f"solved in {row.solved_at:,} attempts, {standing.tokens} tokens"
+        how = f"solved in {counted(row.solved_at, 'attempt')}, {standing.tokens} tokens"
     else:
         how = f"not solved in {standing.attempts:,} attempts, best reward {row.best_reward:.3f}"
     return f"{row.task}: {how}; {_solved(standings)} of {len(standings)} solved, {row.total:,} attempts in all"
