@@ -14,6 +14,7 @@ Results are lines of JSON beside this file; the table is made from them. It take
 import argparse
 import json
 import statistics
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -208,7 +209,7 @@ def table(found: dict[Cell, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="*", default=[300_000, 1_000_000, 3_000_000, 10_000_000])
     parser.add_argument("--minds", type=int, default=2, help="minds of each size, by seed")
@@ -218,7 +219,11 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=1e6, help="stop after so long; the same command goes on")
     parser.add_argument("--set", action="append", default=[], help="a setting, as runner.py takes it")
     parser.add_argument("--folder", type=Path, default=HERE / "minds", help="where minds and results are kept")
-    options = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    options = parse(sys.argv[1:])
     results, until = options.folder / "results.jsonl", time.monotonic() + 3_600 * options.hours
     options.folder.mkdir(parents=True, exist_ok=True)
     found = known(results)
