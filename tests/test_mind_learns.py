@@ -39,7 +39,7 @@ def settings(**mind):
 class Learning:
     """An agent and the mind that it feeds, as a run has them."""
 
-    def __init__(self, config, executor, ranks=None, mind=None, name="maximum"):
+    def __init__(self, config, executor, ranks=None, mind=None, name="gcd"):
         """mind: what was saved; None: one that has played a little."""
         tokenizer = Tokenizer.from_file(config.paths.vocabulary)
         legal = LegalTokens(read_grammar(config.paths.grammar, tokenizer.tokens), tokenizer.tokens, torch.device("cpu"))
