@@ -166,8 +166,7 @@ class _Found(NamedTuple):
 def _python_tokens(text: str) -> list[_Found]:
     """The Python tokens of `text`, lines and columns from 1; where Python's tokenizer gives up, a key that no
     vocabulary holds."""
-    found: list[_Found] = []
-    line, column = 1, 1
+    found, line, column = list[_Found](), 1, 1
     try:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
             line, column = token.start[0], token.start[1] + 1
@@ -243,9 +242,8 @@ def _problems(tokens: Sequence[str]) -> Iterable[str]:
     for i, token in enumerate(tokens):
         if token not in _NOT_PYTHON:
             keys = [key for key, *_ in _python_tokens(token)]
-            if token != COMPREHENSION and (
-                len(keys) != 2 or keys[0] != _key(token) or "\n" in token
-            ):  # the token itself, then NEWLINE
+            one = len(keys) == 2 and keys[0] == _key(token) and "\n" not in token  # and then NEWLINE
+            if not one and token != COMPREHENSION:
                 yield f"entry {i}, {token!r}, is not one Python token; split it or quote it"
         if _key(token) in seen:
             yield f"entries {seen[_key(token)]} and {i} are the same token, {token}; remove one"

@@ -10,7 +10,8 @@ from memory.state.sealed import check_plain
 
 BUILTINS = ("len", "sum")
 TOKENS = ["<PAD>", "return", "var_a", "1", "+", "if", "while", "for", "func_a", "(", ")", "[", "]", ":", "len", "sum",
-          "def", "and", "<", "NEWLINE", "<EOS>", "[for", "lambda", "key=", "{", "}", ".upper", "&"]  # fmt: skip
+          "def", "and", "<", "NEWLINE", "<EOS>", "[for", "lambda", "key=", "{", "}", ".upper", "&",
+          "INDENT", "DEDENT"]  # fmt: skip
 
 
 def row(text):
@@ -50,6 +51,10 @@ def repertoire(limit=10, place_of=short_place):
         ("return { 1 : var_a } [ 1 ] <EOS>", "dict"),
         ("return len ( var_a .upper ( ) ) <EOS>", "method"),
         ("return var_a & 1 < 1 <EOS>", "bits"),
+        ("return var_a NEWLINE while var_a : NEWLINE INDENT return 1 NEWLINE DEDENT <EOS>", "plain"),
+        ("if var_a : NEWLINE INDENT return 1 NEWLINE DEDENT return len ( var_a ) NEWLINE <EOS>", "if"),
+        ("while var_a : NEWLINE INDENT return 1 NEWLINE DEDENT return func_a ( 1 ) NEWLINE <EOS>", "calls itself"),
+        ("return [ var_a and func_a ( ) ] NEWLINE <EOS>", "logic"),
         ("return var_a + 1 <EOS>", "plain"),
         ("def func_a ( ) : NEWLINE func_a ( ) <EOS>", "def"),
     ],

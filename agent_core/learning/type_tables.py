@@ -10,7 +10,11 @@ import torch
 from torch import Tensor
 
 from agent_core.learning.type_states import ROOT, STATEMENT, Bracket, Effect, Mode
-from agent_core.learning.value_types import Rules, hangs_on_bracket
+from agent_core.learning.value_types import HANGING, Rules
+from agent_core.learning.word_types import OPERATORS, UPDATES, WORDS
+from tokenizer import token_class
+
+_BINDS_TIGHTLY = frozenset(("[", *OPERATORS, *UPDATES, *WORDS))
 
 
 class ValueTypes:
@@ -89,7 +93,7 @@ def _every_effect(
     while todo := [pair for pair in product(modes, brackets) if pair not in rows]:
         for mode, bracket in todo:
             if mode not in hanging:
-                hanging[mode] = [i for i, token in enumerate(tokens) if hangs_on_bracket(mode, token)]
+                hanging[mode] = [i for i, token in enumerate(tokens) if _hangs_on_bracket(mode, token)]
             row = list(rows.get((mode, ROOT), ())) or [0] * len(tokens)
             for i in hanging[mode] if (mode, ROOT) in rows else range(len(tokens)):
                 effect = rules.effect(mode, bracket, tokens[i])
@@ -99,3 +103,10 @@ def _every_effect(
                     brackets.setdefault(effect.bracket, len(brackets))
             rows[mode, bracket] = row
     return rows, effects, modes, brackets
+
+
+def _hangs_on_bracket(mode: Mode, token: str) -> bool:
+    """Whether what a token does may be another thing under another bracket."""
+    if mode.phase == "operand":
+        return token in HANGING or token_class(token) == "VARIABLE"
+    return mode.phase in ("call", "function") or mode.phase == "after" and token not in _BINDS_TIGHTLY

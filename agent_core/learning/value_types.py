@@ -35,7 +35,6 @@ from agent_core.learning.word_types import (
 from tokenizer import COMPREHENSION, token_class
 
 _SUBSCRIPTED = TEXT | LIST | DICT
-_BINDS_TIGHTLY = frozenset(("[", *OPERATORS, *UPDATES, *WORDS))
 _MENDABLE = 0.5
 _BITS = ((bool, BOOL), (int | float, NUMBER), (str, TEXT), (list | tuple, LIST), (dict, DICT), (set, SET))
 
@@ -136,7 +135,7 @@ class Rules:
             return Effect(0.0, Mode("function"))
         if token == "if":  # the condition of a comprehension
             return Effect(0.0, Mode("operand"), 0, Bracket("kept", ANY, bracket.compared))
-        if token in _HANGING:  # nothing was written where something may be
+        if token in HANGING:  # nothing was written where something may be
             return self._left_out(mode, bracket, token)
         types = {"NUMBER": NUMBER, "TEXT": TEXT}.get(kind, 0)
         if kind == "VARIABLE":
@@ -245,11 +244,4 @@ class Rules:
         return ANY if bracket.kind in ("list", "dict", "item") else bracket.types
 
 
-_HANGING = frozenset((")", "]", "}", ":", "NEWLINE", "if", "key="))
-
-
-def hangs_on_bracket(mode: Mode, token: str) -> bool:
-    """Whether what a token does may be another thing under another bracket."""
-    if mode.phase == "operand":
-        return token in _HANGING or token_class(token) == "VARIABLE"
-    return mode.phase in ("call", "function") or mode.phase == "after" and token not in _BINDS_TIGHTLY
+HANGING = frozenset((")", "]", "}", ":", "NEWLINE", "if", "key="))

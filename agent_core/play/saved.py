@@ -40,7 +40,8 @@ def load(player: Player, state: dict[str, Any]) -> list[str]:
     for parameters, calls in state["given"]:
         player.questions.give(parameters, calls)
     numbers = {name: number for number, name in enumerate(player.questions.names)}
-    same = state.get("language") == _language(player)  # then what could be written can be, which takes long to see
+    # What could be written can be, then; to ask for each takes long.
+    same = state.get("language") == _language(player) and state["learner"]["tokens"] == player.tokenizer.tokens
     loaded = unpack(
         state["repertoire"],
         player.repertoire,
@@ -66,9 +67,8 @@ def load(player: Player, state: dict[str, Any]) -> list[str]:
 
 
 def _language(player: Player) -> list[Any]:
-    """What decides which programs can be written."""
-    language = player.language
-    return [language.tokenizer.tokens, language.legal_tokens.grammar.digest, language.max_length]
+    """What decides which programs can be written, besides the vocabulary."""
+    return [player.legal_tokens.grammar.digest, player.language.max_length]
 
 
 def _accepts(player: Player, rows: Sequence[tuple[TokenIds, int]]) -> list[bool]:

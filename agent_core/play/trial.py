@@ -65,7 +65,7 @@ class Trial:
         if not signature.kinds:
             return self._printed(signature, number, programs, first)
         calls = signature.inputs(0)
-        alive = _alive(range(len(modules)), first, calls[:FIRST_CASES], FIRST_CASES // 2)
+        alive = _that_did_something(range(len(modules)), first, calls[:FIRST_CASES], FIRST_CASES // 2)
         alive = self._alive(modules, list(alive), calls, CASES // 2)
         candidates: dict[int, tuple[int, bool]] = {}  # by key: the program, and whether its answers depend on all
         for i, answers in alive.items():
@@ -123,7 +123,7 @@ class Trial:
         if not which:
             return {}
         results = self._executor.run([modules[i] for i in which], Call(FUNCTION, tuple(calls)))
-        return _alive(which, results, calls, least)
+        return _that_did_something(which, results, calls, least)
 
     def _printed(
         self, signature: Signature, number: int, programs: Sequence[TokenIds], results: Sequence[RunResult]
@@ -141,7 +141,7 @@ class Trial:
         return sorted(found.values(), key=lambda each: each.place)
 
 
-def _alive(
+def _that_did_something(
     which: Sequence[int], results: Sequence[RunResult], calls: Sequence[tuple], least: int
 ) -> dict[int, list[Any]]:
     """The answers of those programs, by index, that did something on these calls."""

@@ -37,7 +37,7 @@ def pack(repertoire: Repertoire) -> dict[str, Any]:
         "shown": column([each.shown for each in found], numpy.int32),
         "whole": column([each.whole for each in found], numpy.bool_),
         "answers": torch.frombuffer(bytearray(answers), dtype=torch.uint8) if answers else torch.zeros(0).byte(),
-        "found": column(list(repertoire.found.items()), numpy.int64),
+        "found": column(list(repertoire.finds.items()), numpy.int64),
         "sizes": column([len(each.answers) for each in found], numpy.int64),
     }
 
@@ -68,6 +68,6 @@ def unpack(
     ]
     legal = accepts([(found.program, found.question) for _, _, found in rows])
     usable = [row for row, allowed in zip(rows, legal, strict=True) if allowed]
-    ever = packed["found"].tolist() if "found" in packed else []  # an older version did not count
-    trimmed = repertoire.restore(usable, {place: count for place, count in ever})
+    finds = dict(packed["found"].tolist() if "found" in packed else [])  # an older version did not count
+    trimmed = repertoire.restore(usable, finds)
     return Loaded(len(repertoire), len(packed["keys"]) - len(usable), trimmed)

@@ -3,9 +3,11 @@
 A behaviour is a question (a signature, or the inputs of a task) and what a program answered. Behaviours stand in places
 (see places.py). When there are more than the limit, the least useful one of the fullest place goes: first those whose
 answers do not depend on all inputs, of these the longest program, of these the oldest. So rare constructs keep their
-places while common ones compete among themselves, as in MAP-Elites (Mouret and Clune 2015). But places are not alike:
-with the same room for each, what there is most of, short arithmetic, was left with a hundredth of it, and
-tasks gained nothing from more play. So a place has more room where more was found, and where programs are shorter.
+places while common ones compete among themselves, as in MAP-Elites (Mouret and Clune 2015).
+
+Places are not alike, though. With the same room for each, what there is most of, short arithmetic, was left with a
+hundredth of a full repertoire, and tasks gained nothing from more play. So a place has more room where more was found,
+and where programs are shorter.
 """
 
 import heapq
@@ -47,7 +49,7 @@ class Repertoire:
         self._came = 0
         self._heaps: dict[int, list[tuple[bool, int, int, int]]] = {}  # by place: the least useful first
         # By place: how many there are, how many ever came, and what the latter are weighted by for their length.
-        self._counts, self._found = numpy.zeros((2, 0), numpy.int64)
+        self._counts, self._finds = numpy.zeros((2, 0), numpy.int64)
         self._worth = numpy.zeros(0)
         self._keys: list[int] = []
         self._slot: dict[int, int] = {}
@@ -73,9 +75,9 @@ class Repertoire:
         return {place: count for place, count in enumerate(self._counts.tolist()) if count}
 
     @property
-    def found(self) -> dict[int, int]:
+    def finds(self) -> dict[int, int]:
         """How many behaviours ever came to each place."""
-        return {place: count for place, count in enumerate(self._found.tolist()) if count}
+        return {place: count for place, count in enumerate(self._finds.tolist()) if count}
 
     def add(self, key: int, found: Behaviour) -> bool:
         """Keeps a behaviour that is new, or whose program is shorter than the known one. Returns whether it did."""
@@ -91,7 +93,7 @@ class Repertoire:
         heap = self._heaps.setdefault(place, [])
         heapq.heappush(heap, (found.whole, -len(found.program), self._came, key))
         self._came += 1
-        self._found[place] += known is None
+        self._finds[place] += known is None
         self._counts[place] += 1
         if len(heap) > 2 * self._counts[place] + 100:  # many of its entries no longer hold
             heap[:] = [entry for entry in heap if self._order.get(entry[3]) == entry[2]]
@@ -114,18 +116,18 @@ class Repertoire:
         """When a behaviour came: a number that is larger for every later one."""
         return self._order[key]
 
-    def restore(self, rows: Sequence[tuple[int, int, Behaviour]], found: Mapping[int, int]) -> int:
+    def restore(self, rows: Sequence[tuple[int, int, Behaviour]], finds: Mapping[int, int]) -> int:
         """Fills an empty repertoire with what another one held: key, when it came, and the behaviour, in the order of
-        its keys. found: as the other one had it. Returns how many of these were beyond the limit, and went."""
+        its keys. finds: as the other one had them. Returns how many of these were beyond the limit, and went."""
         limit, self.limit = self.limit, max(self.limit, len(rows))
         self._make_columns(self.limit + 1)
         for key, came, behaviour in rows:
             self._came = came
             self.add(key, behaviour)
         self._came = 1 + max((came for _, came, _ in rows), default=-1)
-        for place, count in found.items():
+        for place, count in finds.items():
             self._make_room(place)
-            self._found[place] = max(count, self._found[place])
+            self._finds[place] = max(count, self._finds[place])
         self.limit = limit
         while len(self._keys) > self.limit:
             self._drop_least_useful()
@@ -155,15 +157,15 @@ class Repertoire:
 
     def _make_room(self, place: int) -> None:
         """Counts for a place that has none yet."""
-        if (more := place + 1 - len(self._counts)) > 0:
-            worth = [self._length_weight ** self._shortest_of(place + 1 - more + i) for i in range(more)]
-            self._worth = numpy.append(self._worth, worth)
-            self._counts, self._found = (numpy.pad(column, (0, more)) for column in (self._counts, self._found))
+        new = range(len(self._counts), place + 1)
+        if new:
+            self._worth = numpy.append(self._worth, [self._length_weight ** self._shortest_of(each) for each in new])
+            self._counts, self._finds = (numpy.pad(column, (0, len(new))) for column in (self._counts, self._finds))
 
     def _fullest(self) -> int:
         """The place that has the most behaviours for its room; none that has less than a quarter of an even share."""
         counts = self._counts
-        room = (numpy.maximum(self._found, counts) * self._worth) ** _ROOM
+        room = (numpy.maximum(self._finds, counts) * self._worth) ** _ROOM
         fullness = numpy.divide(counts, room, out=numpy.zeros(len(counts)), where=counts > 0)
         fullness[4 * counts * numpy.count_nonzero(counts) < self.limit] = 0.0
         return int(fullness.argmax())  # the first of those that are as full

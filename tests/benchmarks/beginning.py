@@ -9,11 +9,11 @@ import torch
 
 from agent_core.agent import Agent
 from agent_core.distributed.ranks import Ranks
-from agent_core.play.mind.start import TaskStart
 from agent_core.run.loop import TrainingRun
+from agent_core.run.many.mind import Mind
 from agent_core.run.parts import Parts
 from agent_core.run.recorder import NullRecorder
-from agent_core.run.training import lessons_of
+from agent_core.run.training import player_of
 from agent_core.sandbox.executor import Executor
 from agent_core.settings.config import Config
 from utils import UserError, seed_everything
@@ -22,14 +22,12 @@ from utils import UserError, seed_everything
 def begin(config: Config, mind: dict[str, Any] | None, executor: Executor) -> tuple[Agent, TrainingRun]:
     """What a run with these settings begins with, recall and the mind's own learning included. mind: see `read_mind`;
     None: the task begins cold."""
-    parts = Parts.of(config)
+    parts, start, lessons = Parts.of(config), None, None
+    player = None if mind is None else player_of(config, parts, mind, executor, Ranks())
     seed_everything(config.run.seed)
-    start = None if mind is None else TaskStart(mind["learner"], config, parts.tokenizer, parts.device)
+    if player is not None:
+        start, lessons = Mind(player, {}).visit(config, parts)
     agent = Agent(config, parts.task, parts.tokenizer, parts.legal_tokens, executor, start=start)
-    lessons = None
-    if start is not None and mind is not None:
-        lessons = lessons_of(config, parts, {"seconds": 0.0, "folder": ""} | mind, executor, Ranks())
-        start.follow(lessons.learner, lessons.to_recall)
     return agent, TrainingRun(agent, NullRecorder(), 0.0, config.run.seed, lessons)
 
 

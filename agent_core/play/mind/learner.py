@@ -24,7 +24,7 @@ from agent_core.settings.config import MindConfig
 from utils import UserError
 
 _SIZES = ("embedding_dim", "hidden_dim", "num_layers", "feature_dim", "encoder_dim", "context_dim")
-_AVERAGED = 0.998  # what the mean keeps of itself at each step, after the first some thousand; less before
+_AVERAGED = 0.998  # what the mean keeps of itself at each step, after the first few thousand; less before
 _SLOWER_AFTER = 10_000  # steps: the learning rate falls with the square root of 1 + steps / this
 _GRADIENT_CLIP = 1.0
 
