@@ -163,6 +163,15 @@ def full(limit=50):
     return one
 
 
+def test_what_was_found_where_comes_back_even_of_a_behaviour_that_has_moved():
+    one = repertoire()
+    one.add(7, behaviour((1, 4, 5)))
+    one.add(7, behaviour((2, 4)))  # shorter, and in another place
+    assert (one.finds, one.places) == ({1: 1}, {2: 1})
+    other, _ = restored(one)
+    assert (other.finds, other.places) == (one.finds, one.places)
+
+
 def test_what_was_saved_comes_back_and_goes_on_the_same():
     one = full()
     other, loaded = restored(one)

@@ -118,16 +118,19 @@ class Repertoire:
 
     def restore(self, rows: Sequence[tuple[int, int, Behaviour]], finds: Mapping[int, int]) -> int:
         """Fills an empty repertoire with what another one held: key, when it came, and the behaviour, in the order of
-        its keys. finds: as the other one had them. Returns how many of these were beyond the limit, and went."""
+        its keys. finds: as the other one had them; empty where it had not counted. Returns how many of the rows were
+        beyond the limit, and went."""
         limit, self.limit = self.limit, max(self.limit, len(rows))
         self._make_columns(self.limit + 1)
         for key, came, behaviour in rows:
             self._came = came
             self.add(key, behaviour)
         self._came = 1 + max((came for _, came, _ in rows), default=-1)
+        if finds:  # not what was counted just now: a behaviour may have moved to where it was not found
+            self._finds[:] = 0
         for place, count in finds.items():
             self._make_room(place)
-            self._finds[place] = max(count, self._finds[place])
+            self._finds[place] = count
         self.limit = limit
         while len(self._keys) > self.limit:
             self._drop_least_useful()

@@ -20,9 +20,11 @@ PATIENCE = 120.0  # seconds until a life that neither ends nor gets to where it 
 class Life:
     """One process of a run, and what it said."""
 
-    def __init__(self, home: Path, arguments: Sequence[str], fork: bool):
-        """home: the run's folder; fork: from this process, which has PyTorch loaded, instead of a new interpreter."""
+    def __init__(self, home: Path, arguments: Sequence[str], fork: bool, mind: bool = False):
+        """home: the run's folder; fork: from this process, which has PyTorch loaded, instead of a new interpreter;
+        mind: whether it saves one."""
         self.home, self.memory, self.fork, self.code = home, home / "memory", fork, None
+        self.saves = ["model_state", "optimizer_state", "run_state", *["run_state_mind"] * mind]
         sys.stdout.flush()
         said = os.open(home / "said.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         self.pid = os.fork()
@@ -103,7 +105,7 @@ def anywhere(life: Life, chance: random.Random) -> bool:
 
 def in_a_save(life: Life, chance: random.Random) -> bool:
     """After the temporary file of a state has come up for the first to fifth time."""
-    new = life.memory / f"{chance.choice(['model', 'optimizer', 'run'])}_state.new.pth"
+    new = life.memory / f"{chance.choice(life.saves)}.new.pth"
     for _ in range(chance.randint(1, 5)):
         if not (life.comes_to(lambda: not new.exists()) and life.comes_to(new.exists)):
             return False

@@ -10,8 +10,9 @@ from tests.conftest import ROOT
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux")
-def test_a_run_that_is_killed_ten_times_ends_as_if_it_had_not_been():
-    command = [sys.executable, "-m", "tests.benchmarks.kill", "--kills", "10", "--attempts", "480", "--fork"]
+def test_runs_that_are_killed_end_as_if_they_had_not_been():
+    options = ["--kills", "10", "--each", "3", "--attempts", "480", "--fork"]
+    command = [sys.executable, "-m", "tests.benchmarks.kill", *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "10 of 10 kills" in done.stdout
@@ -24,6 +25,8 @@ def test_a_run_that_is_killed_ten_times_ends_as_if_it_had_not_been():
         ("from the first attempt", False),
         ("all 1,200 attempts are used up", True),
         ("resumed at 1,100 attempts", False),
+        ("mind: 1,200 programs behind it", True),
+        ("mind: new", False),
         ("", True),
     ],
 )
