@@ -169,7 +169,26 @@ def test_what_was_found_where_comes_back_even_of_a_behaviour_that_has_moved():
     one.add(7, behaviour((2, 4)))  # shorter, and in another place
     assert (one.finds, one.places) == ({1: 1}, {2: 1})
     other, _ = restored(one)
-    assert (other.finds, other.places) == (one.finds, one.places)
+    assert (other.finds, other.places, other.clock) == (one.finds, one.places, 2)
+
+
+def test_what_an_older_version_saved_without_finds_and_clock_comes_back():
+    one, other = full(), repertoire(50)
+    packed = pack(one)
+    del packed["found"], packed["clock"]
+    unpack(packed, other, lambda program: program, lambda number: number, every)
+    assert list(other.keys) == list(one.keys)
+    assert other.finds == one.places
+    assert other.clock > max(map(one.came, one.keys))
+
+
+def test_the_clock_goes_on_even_if_the_latest_behaviour_has_gone():
+    one = repertoire(limit=1)
+    one.add(1, behaviour((1, 4), whole=True))
+    one.add(2, behaviour((1, 4, 5)))  # goes at once
+    other, _ = restored(one, limit=1)
+    assert list(other.keys) == [1]
+    assert other.clock == one.clock == 2
 
 
 def test_what_was_saved_comes_back_and_goes_on_the_same():

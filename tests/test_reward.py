@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from agent_core.scoring.reward import NO_ANSWER, aligned, constrained, function_reward, function_target, output_reward
+from agent_core.scoring.reward import NO_ANSWER, constrained, function_reward, function_target, output_reward
 from agent_core.settings.config import ScorerConfig
 
 CONFIG = ScorerConfig()
@@ -114,6 +114,26 @@ def test_lists_are_graded_by_length_elements_and_beginning():
     assert reward_of(LISTS, longer) > reward_of(LISTS, other)
 
 
+def test_the_elements_of_lists_are_graded_like_answers():
+    """A list of as many elements pays the more, the nearer each is, the better they move, and for their types."""
+    doubled = [[2 * item for item in items] for items in LISTS]
+    as_they_are = reward_of(doubled, LISTS)
+    assert as_they_are > reward_of(doubled, [[-item for item in items] for items in LISTS])
+    assert as_they_are > reward_of(doubled, [[str(item) for item in items] for items in LISTS])
+    nearly = [[2 * item + 1 for item in items] for items in LISTS]
+    assert as_they_are < reward_of(doubled, nearly) < reward_of(doubled, [*doubled[:-1], nearly[-1]])
+
+
+def test_lists_of_lists_and_of_texts_are_graded_by_their_elements():
+    pairs = [[[1, 2], [3, 4]], [[5, 6]], [[7, 8], [9, 1], [2, 3]]]
+    flat = [[item for pair in pairs_of_one for item in pair] for pairs_of_one in pairs]
+    turned = [[pair[::-1] for pair in pairs_of_one] for pairs_of_one in pairs]
+    assert reward_of(pairs, turned) > reward_of(pairs, flat)
+    joined = [["ab", "bc"], ["xy"], ["no", "op", "pq"]]
+    firsts = [[text[0] for text in texts] for texts in joined]
+    assert reward_of(joined, firsts) > reward_of(joined, [["-" for _ in texts] for texts in joined])
+
+
 def test_the_right_type_earns_a_little():
     expected = [3, 8, 1, 9, 4]
     wrong = [["a"], ["b"], ["c"], ["d"], ["e"]]
@@ -197,4 +217,4 @@ def test_numbers_whose_sum_is_beyond_every_float_can_be_aimed_at():
     """They may be answers, and what a function is given, which its calls of itself are compared with."""
     target = function_target([1e308, -1e308, 0.5, 2.0])
     assert target.scale == 1.0
-    assert aligned(target, [3.0, 1.0, 2.0, 2.0], by_rank=True) > 0
+    assert target.direction.aligned([3.0, 1.0, 2.0, 2.0], by_rank=True) > 0

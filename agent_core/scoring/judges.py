@@ -9,10 +9,12 @@ another judge. For the task `double` (paid cases double(0) = 0, double(1) = 2, .
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from agent_core.sandbox.results import Call, CaseResult, RunResult
 from agent_core.scoring import reward
+from agent_core.scoring.nearness import partly_right
 from agent_core.scoring.score import Score, fingerprint
 from agent_core.scoring.self_calls import NO_SELF_CALLS, SelfCalls, self_calls
 from agent_core.settings.config import ScorerConfig
@@ -21,13 +23,16 @@ from agent_core.tasks.task import Case, Task
 from agent_core.tasks.values import as_text, same
 
 _JUST_BELOW_SOLVED = 0.999  # the most that a program is paid which is not a solution
+_WAYS = 3  # to be partly right, which `partly_right` tells apart
 
 
 class Judgement(NamedTuple):
     """What one run is worth, constraints left aside."""
 
     reward: float  # in [0, 1]; 1.0 only where all is right
-    solved: tuple[bool, ...]  # the paid cases, or the words of the expected text, each in its place
+    # What niches go by: the paid cases, and of lists and texts what each answer is partly right in; of a text to print
+    # its words, each in its place.
+    solved: tuple[bool, ...]
     exact: tuple[bool, ...]  # (C,) the paid cases; of a text the one case that it is
     answers: tuple[CaseResult, ...]  # (C,), or fewer where the program ended before
     self_calls: SelfCalls = NO_SELF_CALLS
@@ -145,28 +150,31 @@ class FunctionJudge(Judge):
         super().__init__(task, config, counterexamples)
         self.paid = (*task.test_cases, *counterexamples)
         self._loose = task.numeric == "loose"
-        self._target = reward.function_target(
-            [case.expected for case in self.paid],
-            self._loose,
-            config.constants_pay,
-            [1] * len(task.test_cases) + [reward.COUNTEREXAMPLE] * self.version,
-        )
+        answers = [case.expected for case in self.paid]
+        counts = [1] * len(task.test_cases) + [reward.COUNTEREXAMPLE] * self.version
+        self._target = reward.function_target(answers, self._loose, config.constants_pay, counts)
         arguments = zip(*(case.arguments for case in self.paid), strict=True)
-        self._reference_series = (self._target, *map(reward.function_target, arguments))
+        self._references = [self._target.direction, *map(reward.direction_of, arguments)]
+        # By the test cases alone: how many entries a score has must not hang on what a counterexample is.
+        self._sequences = all(type(case.expected) in (list, str) for case in task.test_cases)
 
     def _asked(self, version: int) -> int:
-        return len(self.task.test_cases) + version
+        return (len(self.task.test_cases) + version) * (1 + _WAYS * self._sequences)
 
     def judge(self, run: RunResult) -> Judgement:
         """An endless case earns nothing, and neither does a module that ended before all cases were called."""
         answers = run.cases[: len(self.paid)]
         if run.status in ("refused", "endless") or len(answers) < len(self.paid):
             nothing = (False,) * len(self.paid)
-            return Judgement(0.0, nothing, nothing, answers)
+            return Judgement(0.0, (False,) * self._asked(self.version), nothing, answers)
         values = [answer.value if answer.status == "finished" else reward.NO_ANSWER for answer in answers]
         earned, exact = reward.function_reward(self._target, values, self.config)
-        calls = self_calls(answers, self._reference_series) if earned else NO_SELF_CALLS
-        return Judgement(earned, exact, exact, answers, calls)
+        calls = self_calls(answers, self._references) if earned else NO_SELF_CALLS
+        solved = exact
+        if self._sequences:
+            pairs = zip(values, self.paid, strict=True)
+            solved += tuple(chain.from_iterable(partly_right(got, case.expected, self._loose) for got, case in pairs))
+        return Judgement(earned, solved, exact, answers, calls)
 
     def call(self, cases: Sequence[Case], function: str) -> Call | None:
         return Call(function, tuple(case.arguments for case in cases))

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from operator import mul
 from typing import Any
 
-from agent_core.scoring.nearness import MISSED, likeness, nearness, same_type, size
-from agent_core.scoring.similarity import alignment, centred, edit_similarity, prefix_similarity, ranks
+from agent_core.scoring.nearness import MISSED, likeness, nearness, numbers_in, size, typed
+from agent_core.scoring.similarity import Direction, edit_similarity, prefix_similarity
 from agent_core.settings.config import ScorerConfig
 from agent_core.tasks.values import is_number, same
 
@@ -44,8 +44,10 @@ class Target:
     varied: bool  # whether the right answers differ; where they do, constants are paid almost nothing
     scale: float  # numbers this far apart are half as near
     numeric: bool  # whether all are numbers
-    direction: list[float] | None  # the answers, or their sizes, centred
-    rank_direction: list[float] | None
+    direction: Direction  # of the answers, or of their sizes
+    elements: (
+        Direction | None
+    )  # of the numbers in the answers, one after the other; None where not all are lists of them
     floors: tuple[float, float, float]  # the best constant's mean nearness, share of elements, share of beginning
 
 
@@ -66,14 +68,14 @@ def function_target(
 
     most = max(map(gets, candidates), default=0)
     weights = [_UNDER_CONSTANT / most if most else 0.0] * most + [_FIRST] + [1.0] * (sum(counts) - most - 1)
-    numbers = [value for value in expected if is_number(value)]
+    numbers = numbers_in(expected)
     middle = statistics.median(numbers) if numbers else 0.0
     try:
         scale = statistics.fmean(abs(value - middle) for value in numbers) if numbers else 0.0
     except OverflowError:  # their sum is beyond every float
         scale = math.inf
     scale = scale if math.isfinite(scale) and scale > 0 else 1.0
-    sizes = [float(value) if len(numbers) == len(expected) else size(value) for value in expected]
+    lists = all(type(value) is list and all(map(is_number, value)) for value in expected)
 
     rows = [
         [(1.0, 1.0, 1.0) if same(value, right, loose) else likeness(value, right, scale, loose) for right in expected]
@@ -90,11 +92,17 @@ def function_target(
         (*(sum(weights[:n]) / sum(weights) for n in range(len(weights))), 1.0),
         varied,
         scale,
-        len(numbers) == len(expected),
-        centred(sizes),
-        centred(ranks(sizes)),
+        all(map(is_number, expected)),
+        direction_of(expected),
+        Direction.of(list(map(float, numbers))) if lists else None,
         (best_constant(0), best_constant(1), best_constant(2)),
     )
+
+
+def direction_of(values: Sequence[Any]) -> Direction:
+    """Of numbers; where not all are, of their sizes."""
+    numeric = all(map(is_number, values))
+    return Direction.of([float(value) if numeric else size(value) for value in values])
 
 
 def function_reward(target: Target, answers: Sequence[Any], config: ScorerConfig) -> tuple[float, tuple[bool, ...]]:
@@ -111,8 +119,8 @@ def function_reward(target: Target, answers: Sequence[Any], config: ScorerConfig
     if target.varied and _constant(given):
         return config.running, exact
     near, trend = _near_and_trend(target, answers, exact)
-    typed = sum(same_type(got, right, target.loose) for got, right in zip(answers, target.expected, strict=True))
-    room = config.trend * trend + config.closeness * near + config.right_type * typed / len(exact)
+    kinds = sum(typed(got, right, target.loose) for got, right in zip(answers, target.expected, strict=True))
+    room = config.trend * trend + config.closeness * near + config.right_type * kinds / len(exact)
     room = MISSED * room / max(1.0, config.trend + config.closeness + config.right_type)
     count = sum(map(mul, exact, target.counts))
     share = target.shares[count] + room * (target.shares[count + 1] - target.shares[count])
@@ -127,15 +135,28 @@ def _near_and_trend(target: Target, answers: Sequence[Any], exact: Sequence[bool
             1.0 if hit else nearness(got, right, target.scale, target.loose)
             for hit, got, right in zip(exact, answers, target.expected, strict=True)
         )
-        return _above(near / len(exact), target.floors[0]), aligned(target, figures, by_rank=True)
+        return _above(near / len(exact), target.floors[0]), target.direction.aligned(figures, by_rank=True)
     alike = [
         (1.0, 1.0, 1.0) if hit else likeness(got, right, target.scale, target.loose)
         for hit, got, right in zip(exact, answers, target.expected, strict=True)
     ]
     means = [sum(column) / len(exact) for column in zip(*alike, strict=True)]
     near, items, beginning = map(_above, means, target.floors)
-    sizes = aligned(target, [None if answer is NO_ANSWER else size(answer) for answer in answers], by_rank=False)
+    sizes = target.direction.aligned(
+        [None if answer is NO_ANSWER else size(answer) for answer in answers], by_rank=False
+    )
+    if target.elements is not None:
+        sizes = (sizes + target.elements.aligned(_elements(target.expected, answers), by_rank=True)) / 2
     return near, 0.5 * sizes + 0.25 * items + 0.25 * beginning
+
+
+def _elements(expected: Sequence[list], answers: Sequence[Any]) -> list[float | None]:
+    """The numbers in the answers, one after the other; None for each in an answer that is no list of as many."""
+    figures: list[float | None] = []
+    for got, right in zip(answers, expected, strict=True):
+        fits = type(got) is list and len(got) == len(right) and all(map(is_number, got))
+        figures += map(float, got) if fits else [None] * len(right)
+    return figures
 
 
 def output_reward(expected: str, output: str, config: ScorerConfig) -> float:
@@ -179,22 +200,6 @@ def _constant(answers: Sequence[Any]) -> bool:
 def _above(value: float, floor: float) -> float:
     """How far `value` is on the way from `floor` to 1, in [0, 1]."""
     return max(0.0, (value - floor) / (1.0 - floor)) if floor < 1.0 else 0.0
-
-
-def aligned(target: Target, series: Sequence[float | None], by_rank: bool) -> float:
-    """Alignment with the right answers, over the cases that have a figure and in proportion to their share."""
-    direction, rank_direction, share = target.direction, target.rank_direction, 1.0
-    figures = [value for value in series if value is not None]
-    if len(figures) < len(series):
-        if len(figures) < 2 or direction is None:
-            return 0.0
-        share = len(figures) / len(series)
-        left = [right for right, value in zip(direction, series, strict=True) if value is not None]
-        direction, rank_direction = centred(left), centred(ranks(left))
-    value = alignment(direction, centred(figures))
-    if not by_rank or not value:
-        return share * value
-    return share * (value + alignment(rank_direction, centred(ranks(figures)))) / 2
 
 
 def _number_distance(expected: str, output: str) -> float | None:

@@ -32,7 +32,7 @@ class Score:
     message: str
     stdout: str
     behaviour: int  # the same for programs that did the same, in every process; 63 bits
-    solved_cases: tuple[bool, ...]  # the paid cases, or the words of the expected text; then the constraints
+    solved_cases: tuple[bool, ...]  # as `Judgement.solved`; then the constraints
     version: int  # how many counterexamples were known
     self_calls: SelfCalls = NO_SELF_CALLS
     paid: tuple[Case, ...] = ()

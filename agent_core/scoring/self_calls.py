@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from agent_core.interpreter.wire_format import TOO_DEEP
 from agent_core.sandbox.results import CaseResult, RunResult
-from agent_core.scoring.reward import Target, aligned
+from agent_core.scoring.similarity import Direction
 from agent_core.tasks.values import as_text
 
 _MANY = 7  # different numbers of calls, more are not told apart: on ten inputs halving shows some five, counting ten
@@ -31,7 +31,7 @@ class SelfCalls(NamedTuple):
 NO_SELF_CALLS = SelfCalls(0, 0)
 
 
-def self_calls(answers: Sequence[CaseResult], references: Sequence[Target]) -> SelfCalls:
+def self_calls(answers: Sequence[CaseResult], references: Sequence[Direction]) -> SelfCalls:
     """How often a function calls itself on its cases, and in step with what.
 
     references: the right answers, and the values of each parameter. Calls without end are one more number.
@@ -40,7 +40,7 @@ def self_calls(answers: Sequence[CaseResult], references: Sequence[Target]) -> S
     numbers = len(set(calls) - {None}) + any(answer.message == TOO_DEEP for answer in answers)
     if numbers < 2:
         return NO_SELF_CALLS
-    closeness = max(0.0, *(aligned(reference, calls, by_rank=True) for reference in references))
+    closeness = max(0.0, *(reference.aligned(calls, by_rank=True) for reference in references))
     return SelfCalls(math.ceil(_SEVENTHS * closeness), min(numbers, _MANY))
 
 

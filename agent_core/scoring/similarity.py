@@ -7,6 +7,7 @@ row costs a few operations however long the other side is.
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from math import acos, pi, sqrt
+from typing import NamedTuple
 
 LONGEST = 500  # items of either side that are looked at; beyond them only the lengths count
 
@@ -93,3 +94,30 @@ def alignment(a: Sequence[float] | None, b: Sequence[float] | None) -> float:
         return 0.0
     correlation = sum(x * y for x, y in zip(a, b, strict=True))
     return 1.0 - acos(min(1.0, correlation)) * 2 / pi if correlation > 0 else 0.0
+
+
+class Direction(NamedTuple):
+    """A series that others are aligned with."""
+
+    values: list[float] | None  # centred
+    ranks: list[float] | None  # centred
+
+    @classmethod
+    def of(cls, series: Sequence[float]) -> "Direction":
+        return cls(centred(series), centred(ranks(series)))
+
+    def aligned(self, series: Sequence[float | None], by_rank: bool) -> float:
+        """Alignment of a series of as many figures, over those that are there and in proportion to their share.
+        by_rank: the mean of the alignments by value and by rank, instead of the former."""
+        values, by_order, share = self.values, self.ranks, 1.0
+        figures = [value for value in series if value is not None]
+        if len(figures) < len(series):
+            if len(figures) < 2 or values is None:
+                return 0.0
+            share = len(figures) / len(series)
+            left = [right for right, value in zip(values, series, strict=True) if value is not None]
+            values, by_order = Direction.of(left)
+        value = alignment(values, centred(figures))
+        if not by_rank or not value:
+            return share * value
+        return share * (value + alignment(by_order, centred(ranks(figures)))) / 2

@@ -6,6 +6,7 @@ from typing import Any
 
 _CONTAINERS = frozenset((list, tuple, dict, set, frozenset))
 MOST_LEVELS, MOST_ITEMS = 20, 10_000  # of an answer; an element and a letter of a text are an item each
+_BEYOND = 2**1000  # a name, because Python would compute it anew each time
 _SIMPLE = frozenset((int, bool, float, str, type(None)))  # whose repr is the same in every process
 
 
@@ -67,7 +68,7 @@ def is_number(value: Any) -> bool:
     """Whether it is a finite number that fits a float; `True` counts as 1, as it does in Python's arithmetic."""
     kind = type(value)
     if kind is int:
-        return -(2**1000) < value < 2**1000
+        return -_BEYOND < value < _BEYOND
     return kind is bool or (kind is float and math.isfinite(value))
 
 

@@ -23,7 +23,7 @@ class Elite(NamedTuple):
 
     row: TokenIds
     reward: float
-    solved: tuple[bool, ...]  # of each case, then of each constraint: what lexicase selection would look at
+    solved: tuple[bool, ...]  # see `Niche`: what lexicase selection would look at
 
 
 class Contents(NamedTuple):
@@ -40,7 +40,7 @@ class Contents(NamedTuple):
 
 
 class Archive:
-    """The best programs of each niche. A niche is the set of cases that a program solves, and how it calls itself.
+    """The best programs of each niche. A niche is what a program has right, and how it calls itself.
 
     Two cases, f(1, 5) = 2 and f(3, 4) = 4; niches of one program each, two elites, one place for a recursive program:
 

@@ -30,6 +30,7 @@ def pack(repertoire: Repertoire) -> dict[str, Any]:
     answers = b"".join(each.answers for each in found)
     return {
         "keys": column(list(repertoire.keys), numpy.int64),
+        "clock": repertoire.clock,
         "came": column([repertoire.came(key) for key in repertoire.keys], numpy.int64),
         "tokens": column([token for each in found for token in each.program], numpy.int16),
         "lengths": column([len(each.program) for each in found], numpy.int32),
@@ -68,6 +69,8 @@ def unpack(
     ]
     legal = accepts([(found.program, found.question) for _, _, found in rows])
     usable = [row for row, allowed in zip(rows, legal, strict=True) if allowed]
-    finds = dict(packed["found"].tolist() if "found" in packed else [])  # an older version did not count
-    trimmed = repertoire.restore(usable, finds)
+    # An older version saved neither of these.
+    finds = dict(packed["found"].tolist() if "found" in packed else [])
+    clock = packed.get("clock", 1 + max(packed["came"].tolist(), default=-1))
+    trimmed = repertoire.restore(usable, finds, clock)
     return Loaded(len(repertoire), len(packed["keys"]) - len(usable), trimmed)

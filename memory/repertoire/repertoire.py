@@ -112,20 +112,25 @@ class Repertoire:
         slots = numpy.flatnonzero(self._question[: len(self._keys)] == question)
         return {self.behaviours[self._keys[slot]].program for slot in slots}
 
+    @property
+    def clock(self) -> int:
+        """What the next behaviour will have as `came`."""
+        return self._came
+
     def came(self, key: int) -> int:
         """When a behaviour came: a number that is larger for every later one."""
         return self._order[key]
 
-    def restore(self, rows: Sequence[tuple[int, int, Behaviour]], finds: Mapping[int, int]) -> int:
+    def restore(self, rows: Sequence[tuple[int, int, Behaviour]], finds: Mapping[int, int], clock: int) -> int:
         """Fills an empty repertoire with what another one held: key, when it came, and the behaviour, in the order of
-        its keys. finds: as the other one had them; empty where it had not counted. Returns how many of the rows were
-        beyond the limit, and went."""
+        its keys. finds, clock: as the other one had them; an older version had not counted the former. Returns how many
+        of the rows were beyond the limit, and went."""
         limit, self.limit = self.limit, max(self.limit, len(rows))
         self._make_columns(self.limit + 1)
         for key, came, behaviour in rows:
             self._came = came
             self.add(key, behaviour)
-        self._came = 1 + max((came for _, came, _ in rows), default=-1)
+        self._came = clock
         if finds:  # not what was counted just now: a behaviour may have moved to where it was not found
             self._finds[:] = 0
         for place, count in finds.items():

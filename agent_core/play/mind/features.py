@@ -19,6 +19,7 @@ BUCKETS = 8_192  # of the hash, 0 being left to "nothing"
 MOST_FEATURES = 160  # of one case
 _FROM_START, _FROM_END = 6, 4  # places of a sequence that are looked at
 _WORDS = 8  # of a text, by place
+_HUGE = 2**1_000  # from here on a number is only that; a name, because Python would compute it anew each time
 _COMPARED = 3  # arguments that are compared with one another, too
 
 
@@ -178,7 +179,7 @@ def _order(value: int | float, other: int | float) -> int:
 
 def _is_moderate(value: int | float) -> bool:
     """Whether it can be taken from any other such number: an integer that is no float cannot be taken from one."""
-    return -(2**1_000) < value < 2**1_000
+    return -_HUGE < value < _HUGE
 
 
 def _size(value: int | float) -> str:
@@ -187,7 +188,7 @@ def _size(value: int | float) -> str:
         return f"{value:.3g}"
     sign = "-" if value < 0 else ""
     magnitude = abs(value)
-    if magnitude >= 2**1_000:
+    if magnitude >= _HUGE:
         return f"{sign}huge"
     whole = int(magnitude)
     bits = whole.bit_length()
