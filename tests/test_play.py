@@ -61,8 +61,22 @@ def test_signatures_follow_from_the_seed_and_more_of_them_change_none():
     assert names[:10] == [signature.name for signature in draw_signatures(10, 3, 5)]
     assert names != [signature.name for signature in draw_signatures(40, 4, 5)]
     assert len(set(names)) == 40
-    assert {signature.arity for signature in draw_signatures(40, 3, 5)} == {1, 2, 3, 4, 5}
+    assert {signature.arity for signature in draw_signatures(64, 3, 5)} == {1, 2, 3, 4, 5}
     assert {signature.arity for signature in draw_signatures(20, 3, 2)} == {1, 2}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_seed_leaves_out_what_many_tasks_ask_for(seed):
+    def types(signature):
+        call = max(signature.inputs(0), key=lambda call: sum(bool(value) for value in call))
+        return tuple(f"list of {type(value[0]).__name__}" if type(value) is list else type(value).__name__
+                     for value in call)  # fmt: skip
+
+    asked = {types(signature) for signature in draw_signatures(64, seed, 5)}
+    numbers = "list of int"
+    assert {("int",), ("str",), (numbers,), ("list of str",), ("list of list",)} <= asked
+    assert {("int", "int"), (numbers, "int"), ("int", numbers), (numbers, numbers), ("str", "int")} <= asked
+    assert {("str", "str"), ("list of str", "str"), ("int", "int", "int"), (numbers, "int", "int")} <= asked
 
 
 def test_signatures_are_of_numbers_truth_values_texts_and_lists_of_these():

@@ -33,6 +33,14 @@ def draw_kind(random: Random, depth: int = 0) -> Kind:
     return _list(draw_kind(random, depth + 1), random.choice((4, 8, 12)) if depth == 0 else 4)
 
 
+def common_kinds(random: Random) -> list[Kind]:
+    """The kinds that most tasks are about, the simplest first: numbers, lists of them, texts, lists of these, and lists
+    of lists."""
+    number, text = _whole(*random.choice(_RANGES)), _text(random)
+    longest = random.choice((4, 8, 12))
+    return [number, _list(number, longest), text, _list(text, longest), _list(_list(number, 4), longest)]
+
+
 def _whole(low: int, high: int) -> Kind:
     def draw(random: Random) -> int:
         near = random.random() < 0.3  # small numbers are met often, whatever the range

@@ -1,8 +1,8 @@
 """Which known programs a task tries as they are: those that were written for arguments and answers of its types.
 
 Nothing is run for this, and nothing that a program did is compared with what the task wants, but the types of values.
-Those that did something for many questions, and short ones, are chosen; the mind says which of these come first, by how
-likely it would write them for the task's examples.
+The mind says which come first, by how likely it would write them for the task's examples. Where there are too many for
+it to look at, those that did something for many questions, and short ones, are chosen.
 """
 
 from collections import defaultdict

@@ -18,6 +18,8 @@ from agent_core.scoring.score import Score
 from agent_core.tasks.task import Task
 from memory.repertoire.repertoire import Behaviour
 
+_CONSIDERED = 20_000  # programs that the mind puts in order, some 10,000 a second, of which a task tries the first
+
 
 class TaskLessons:
     """The mind while a task is learned: its repertoire takes in what the task's programs do, its network learns of
@@ -49,8 +51,9 @@ class TaskLessons:
     def to_recall(self, cases: Sequence[tuple[Sequence[Any], Any]]) -> list[TokenIds]:
         """Known programs that the task may try as they are, the first to be tried first. cases: the paid ones."""
         player, task = self._player, self._task
-        rows = programs_to_recall(task, player.questions, player.repertoire, player.config.mind.recall)
-        return player.ranks.broadcast(in_order_of_the_mind(rows, player.learner, task, cases))
+        rows = programs_to_recall(task, player.questions, player.repertoire, _CONSIDERED)
+        ordered = in_order_of_the_mind(rows, player.learner, task, cases)[: player.config.mind.recall]
+        return player.ranks.broadcast(ordered)
 
     def keep(self, attempts: int) -> None:
         """Takes into the repertoire what all ranks have noted, and has the mind learn when it is time to.

@@ -12,13 +12,13 @@ from functools import cached_property
 from random import Random
 from typing import Any
 
-from agent_core.play.kinds import Kind, draw_kind
+from agent_core.play.kinds import Kind, common_kinds, draw_kind
 from agent_core.tasks.values import as_text
 
 CASES = 16  # calls in a set
 SETS = 64  # beyond set 0
 PRINTS = "prints"  # the name of the signature of programs that print: no arguments, and one set of one case
-_ARITIES = (1, 2, 1, 2, 3, 1, 2, 3, 1, 2, 4, 1, 2, 3, 1, 5)
+_ARITIES = (1, 2, 1, 3, 1, 2, 1, 4, 1, 2, 1, 3, 1, 2, 1, 5)  # of the signatures that are drawn by chance
 
 
 @dataclass(frozen=True)
@@ -106,21 +106,47 @@ class GivenCalls:
 
 
 def draw_signatures(count: int, seed: int, most_arguments: int) -> list[Signature]:
-    """That many signatures, no two alike, from a stream of random numbers of their own."""
+    """That many signatures, no two alike, from a stream of random numbers of their own.
+
+    The first are combinations of the common kinds, so that no seed leaves out what many tasks ask for. The rest is by
+    chance.
+    """
     random = Random(int.from_bytes(hashlib.blake2b(f"signatures {seed}".encode(), digest_size=8).digest()))
+    forms = [form for form in _common_forms() if len(form) <= most_arguments]
     found: dict[str, Signature] = {}
     place = 0
     while len(found) < count:
-        arity = min(_ARITIES[place % len(_ARITIES)], most_arguments)
+        if place < len(forms):
+            common = common_kinds(random)
+            kinds = [common[index] for index in forms[place]]
+        else:
+            kinds = _draw_kinds(random, min(_ARITIES[place % len(_ARITIES)], most_arguments))
         place += 1
-        kinds = [draw_kind(random) for _ in range(arity)]
-        for i in range(1, arity):  # arguments that have to do with one another are what most tasks have
-            earlier = random.choice(kinds[:i])
-            choice = random.random()
-            if choice < 0.35:
-                kinds[i] = earlier
-            elif choice < 0.6 and earlier.element and not earlier.name.startswith("text"):
-                kinds[i] = earlier.element
         signature = Signature(tuple(kinds), seed)
         found.setdefault(signature.name, signature)
     return list(found.values())
+
+
+def _common_forms() -> list[tuple[int, ...]]:
+    """Combinations of the common kinds, each by its number there: numbers and lists of them with everything, lists of
+    texts with texts, and so on; the simplest first, and those of most tasks twice."""
+    forms: list[tuple[int, ...]] = []
+    for new, beside in enumerate(((), (0,), (0, 1), (0, 2), (0, 1))):
+        forms += [(new,), (new, new)]
+        for known in beside:
+            forms += [(new, known), (known, new)]
+        if new < 3:
+            forms += dict.fromkeys([(new,), (new, 0, 0), (new, new, new)])
+    return forms
+
+
+def _draw_kinds(random: Random, arity: int) -> list[Kind]:
+    kinds = [draw_kind(random) for _ in range(arity)]
+    for i in range(1, arity):  # arguments that have to do with one another are what most tasks have
+        earlier = random.choice(kinds[:i])
+        choice = random.random()
+        if choice < 0.35:
+            kinds[i] = earlier
+        elif choice < 0.6 and earlier.element and not earlier.name.startswith("text"):
+            kinds[i] = earlier.element
+    return kinds
