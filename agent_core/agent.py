@@ -73,7 +73,7 @@ class Agent:
         known = KnownPrograms(elites, self._contexts(len(elites)), recalled=own)
         modules: dict[TokenIds, str] = {}
         programs = generator.generate(count, known, lambda rows: run.add(task_run.new_modules(rows, modules)), context)
-        self._latest = rows = programs.rows()
+        self._latest = (rows := programs.rows())[len(own) :]
         run.add(task_run.new_modules(rows, modules), last=True)
         rescored = generator.rescore(programs, known, context)  # needs no rewards: meanwhile the jail gets on
         batch = task_run.score(Share(rows, programs.mutated, count, len(modules)), modules, run)

@@ -35,10 +35,10 @@ def test_they_are_written_as_they_are_and_the_policy_chooses_nothing_of_them(tok
     texts = "return len(var_a)\n", "return var_a[0]\n", "if var_a:\n    return 1\nreturn 0\n"
     rows = [ids(tokenizer, text) for text in texts]
     programs = generator.generate(8, KnownPrograms([rows[0]], recalled=rows))
-    assert programs.rows()[-3:] == rows
-    assert not programs.chosen[-3:].any()
-    assert programs.mutated.tolist() == [False, *[True] * 7]  # half of the batch is mutated
-    assert programs.chosen[:5].any(dim=1).all()
+    assert programs.rows()[:3] == rows
+    assert not programs.chosen[:3].any()
+    assert programs.mutated.tolist() == [*[True] * 3, False, *[True] * 4]  # half of the batch is mutated
+    assert programs.chosen[3:].any(dim=1).all()
 
 
 def test_where_one_is_not_legal_the_policy_writes_the_rest(tokenizer, legal_tokens):
@@ -93,23 +93,25 @@ def test_an_agent_tries_each_once_in_a_life_and_counts_them(executor):
     learning = Learning(settings(task_learn_every=0), executor)
     known = [ids(learning.player.tokenizer, f"return var_a + {i}\n") for i in range(10)]
     learning.start.follow(learning.player.learner, lambda cases: list(known))
-    tried = []
-    for count in (6, 4, 0, 0, 0):
+    generator, batches = learning.agent.generator, []
+    generate = generator.generate
+    generator.generate = lambda *given: batches.append(generate(*given)) or batches[-1]
+    for _ in range(5):
         row = learning.step()
-        latest = learning.agent._latest
-        tried += latest[len(latest) - count :]
     assert row["attempts"] == 320
-    assert tried == known
+    assert [row for batch, count in zip(batches, (6, 4, 0, 0, 0), strict=True) for row in batch.rows()[:count]] == known
     assert learning.start.recall(6) == []
+    assert not set(map(learning.agent.task_run.present, known)) & set(learning.agent.latest(64))
     while not learning.agent.progress.restarts:
         learning.step()
-    assert learning.agent._latest[-6:] == known[:6]
+    assert batches[-1].rows()[:6] == known[:6]
+    assert learning.agent.latest(1) == [learning.agent.task_run.present(batches[-1].rows()[6])]
 
 
 def test_programs_that_are_recalled_are_compared_with_nobody(executor):
     learning = Learning(settings(), executor)
     groups = learning.start.groups(torch.zeros(64, dtype=torch.bool), [32, 32], [2, 4])
-    assert (groups == 4).nonzero().squeeze(1).tolist() == [30, 31, 60, 61, 62, 63]
+    assert (groups == 4).nonzero().squeeze(1).tolist() == [0, 1, 32, 33, 34, 35]
     assert set(groups.tolist()) == {0, 2, 4}
 
 

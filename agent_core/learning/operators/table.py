@@ -46,7 +46,7 @@ def plan_batch(
 
     prompts: of each of them; a program's parents are those of the same prompt. Programs of one prompt are fresh ones
     first, then those of each operator. share: which of the whole batch they are. Everything is drawn on the CPU, where
-    `random` lives. recalled: not more than there are prompts, which are alike then; they come last.
+    `random` lives. recalled: not more than there are prompts, which are alike then; they come before all others.
     """
     places: dict[Prompt, list[int]] = {}  # of the programs of each prompt
     for place, prompt in enumerate(prompts):
@@ -69,6 +69,8 @@ def plan_batch(
     if not plans:
         return None
     plan = join(plans, len(prompts), language.tokenizer.pad)
+    if recalled:
+        plan = plan.select(torch.arange(len(prompts)).roll(len(recalled)))
     if len(places) > 1:
         plan = plan.select(torch.tensor(fresh + others).argsort())
     return plan.to(language.device)

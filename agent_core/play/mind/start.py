@@ -109,11 +109,11 @@ class TaskStart:
         with examples or without; and those that were recalled, which nothing is learned from.
 
         mutated: (B,) bool, those with a parent. sizes: programs of each rank. recalled: of these, as many
-        were recalled, the last ones.
+        were recalled, the first ones.
         """
         groups = mutated + 2 * self.blind(len(mutated)).to(mutated.device)
-        for end, last in zip(accumulate(sizes), recalled, strict=True):
-            groups[end - last : end] = 4
+        for end, size, first in zip(accumulate(sizes), sizes, recalled, strict=True):
+            groups[end - size : end - size + first] = 4
         return groups
 
     def state(self) -> dict[str, Any]:
