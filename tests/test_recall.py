@@ -75,6 +75,9 @@ def test_those_of_the_types_of_the_task_come_short_and_often_useful_ones_first(e
     assert programs_to_recall(task, player.questions, player.repertoire, 1) == [often]
     text_task = load_task("hello_world", tokenizer.tokens)
     assert programs_to_recall(text_task, player.questions, player.repertoire, 10) == []
+    printing = add("print(1 + 2)\n", player.questions.printing, ["3"])
+    assert programs_to_recall(text_task, player.questions, player.repertoire, 10) == [printing]
+    assert printing not in programs_to_recall(task, player.questions, player.repertoire, 10)
 
 
 def test_the_likeliest_for_the_examples_come_first(executor):

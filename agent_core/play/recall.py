@@ -28,19 +28,19 @@ _AT_ONCE = 256  # programs that the mind looks at
 
 
 def programs_to_recall(task: Task, questions: Questions, repertoire: Repertoire, most: int) -> list[TokenIds]:
-    """At most so many, in no order that matters."""
-    if task.kind != "function":
-        return []
-    arguments = _columns(case.arguments for case in task.test_cases)
-    answer = types_of(case.expected for case in task.test_cases)
-    numbers = range(1, len(questions.names))  # without the programs that print
-    fitting = {number for number in numbers if _asks_alike(questions, number, task, arguments)}
+    """At most so many, in no order that matters. For a text to print, any that print."""
+    fits = {questions.printing}
+    if task.kind == "function":
+        arguments = _columns(case.arguments for case in task.test_cases)
+        numbers = range(1, len(questions.names))  # without the programs that print
+        fits = {number for number in numbers if _asks_alike(questions, number, task, arguments)}
     known: dict[TokenIds, list[Behaviour]] = defaultdict(list)
     for behaviour in repertoire.behaviours.values():
-        if behaviour.question in fitting:
+        if behaviour.question in fits:
             known[behaviour.program].append(behaviour)
     ordered = sorted(known, key=lambda row: (len(row) - _PER_DOUBLING * len(known[row]).bit_length(), row))
-    answered = (row for row in ordered if any(_answers(behaviour) & answer for behaviour in known[row]))
+    wanted = types_of(case.expected for case in task.test_cases) if task.test_cases else types_of([""])
+    answered = (row for row in ordered if any(_answers(behaviour) & wanted for behaviour in known[row]))
     return list(islice(answered, most))
 
 
