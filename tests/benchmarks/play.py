@@ -8,7 +8,8 @@ and without (`hidden`), and begins the task from there (`learned`). Size 0 is a 
 --left-out there are minds, too, from whose play every program was left out that is right on one of the tasks, so that
 nobody can say that they look answers up.
 
-Results are lines of JSON beside this file; the table is made from them. It takes days on two cores for all sizes.
+Results are lines of JSON beside this file; table and curve are made from them. It takes
+days on two cores for all sizes.
 """
 
 import argparse
@@ -33,6 +34,7 @@ from agent_core.sandbox.executor import Executor
 from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config, load_config
 from agent_core.tasks.task import Task, builtin_tasks, load_task
+from tests.benchmarks import play_curve
 from tests.benchmarks.beginning import begin, read_mind
 from tests.benchmarks.cells import CONFIG, code_digest
 from tokenizer import Tokenizer
@@ -218,6 +220,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--left-out", action="store_true", help="also minds without dreams that are right on a task")
     parser.add_argument("--hours", type=float, default=1e6, help="stop after so long; the same command goes on")
     parser.add_argument("--set", action="append", default=[], help="a setting, as runner.py takes it")
+    parser.add_argument("--curve", type=Path, metavar="FILE.png", help="draw what grew, once it is measured")
     parser.add_argument("--folder", type=Path, default=HERE / "minds", help="where minds and results are kept")
     return parser.parse_args(arguments)
 
@@ -240,6 +243,8 @@ def main() -> None:
             file.write(json.dumps(entry) + "\n")
         print(json.dumps(entry), flush=True)
     print(table(found))
+    if options.curve:
+        play_curve.draw(found, options.curve)
 
 
 if __name__ == "__main__":
