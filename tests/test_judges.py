@@ -38,14 +38,15 @@ def test_answers_are_judged_case_by_case():
 def test_lists_and_texts_have_niches_for_what_they_are_partly_right_in():
     cases = Case(("ab",), "ba"), Case(("abc",), "cba")
     judge = judge_of(replace(DOUBLE, test_cases=cases, check_cases=()), CONFIG)
-    found = judge.judge(run_of("b", "xya"))
-    assert found.exact == (False, False)
-    assert found.solved == (False, False, False, True, False, True, False, True)  # as long, begins, ends; of each case
-    assert len(judge.judge(RunResult("refused")).solved) == len(found.solved) == judge.parts(0)
+    assert judge.judge(run_of("a", "xya")).solved == (False, False, False, False, True)  # both end as they should
+    assert judge.judge(run_of("bb", "cxx")).solved == (False, False, False, True, False)
+    assert judge.judge(run_of("xx", "xxa")).solved == (False, False, True, False, False)
+    assert judge.judge(run_of("ba", None)).solved == (True, False, False, False, False)
+    assert len(judge.judge(RunResult("refused")).solved) == judge.parts(0) == 5
     lists = replace(DOUBLE, test_cases=(Case((1,), [1, 2]), Case((2,), [])), check_cases=())
-    assert judge_of(lists, CONFIG).judge(run_of([1], 7)).solved == (False, False, False, True, *[False] * 4)
+    assert judge_of(lists, CONFIG).judge(run_of([1], [])).solved == (False, True, False, True, False)
     later = judge_of(lists, CONFIG, [Case((3,), None)])
-    assert len(later.judge(run_of([1], 7, None)).solved) == later.parts(1) == 12
+    assert len(later.judge(run_of([1], 7, None)).solved) == later.parts(1) == 6
 
 
 def test_a_counterexample_makes_another_judge_and_leaves_the_one_that_is():

@@ -9,7 +9,6 @@ another judge. For the task `double` (paid cases double(0) = 0, double(1) = 2, .
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from itertools import chain
 from typing import NamedTuple
 
 from agent_core.sandbox.results import Call, CaseResult, RunResult
@@ -23,14 +22,14 @@ from agent_core.tasks.task import Case, Task
 from agent_core.tasks.values import as_text, same
 
 _JUST_BELOW_SOLVED = 0.999  # the most that a program is paid which is not a solution
-_WAYS = 3  # to be partly right, which `partly_right` tells apart
+_WAYS = 3  # for all answers to be partly right, which `partly_right` tells apart
 
 
 class Judgement(NamedTuple):
     """What one run is worth, constraints left aside."""
 
     reward: float  # in [0, 1]; 1.0 only where all is right
-    # What niches go by: the paid cases, and of lists and texts what each answer is partly right in; of a text to print
+    # What niches go by: the paid cases, and of lists and texts what all answers are partly right in; of a text to print
     # its words, each in its place.
     solved: tuple[bool, ...]
     exact: tuple[bool, ...]  # (C,) the paid cases; of a text the one case that it is
@@ -155,11 +154,11 @@ class FunctionJudge(Judge):
         self._target = reward.function_target(answers, self._loose, config.constants_pay, counts)
         arguments = zip(*(case.arguments for case in self.paid), strict=True)
         self._references = [self._target.direction, *map(reward.direction_of, arguments)]
-        # By the test cases alone: how many entries a score has must not hang on what a counterexample is.
+        # By the test cases alone, so that this does not hang on what a counterexample is.
         self._sequences = all(type(case.expected) in (list, str) for case in task.test_cases)
 
     def _asked(self, version: int) -> int:
-        return (len(self.task.test_cases) + version) * (1 + _WAYS * self._sequences)
+        return len(self.task.test_cases) + version + _WAYS * self._sequences
 
     def judge(self, run: RunResult) -> Judgement:
         """An endless case earns nothing, and neither does a module that ended before all cases were called."""
@@ -173,7 +172,8 @@ class FunctionJudge(Judge):
         solved = exact
         if self._sequences:
             pairs = zip(values, self.paid, strict=True)
-            solved += tuple(chain.from_iterable(partly_right(got, case.expected, self._loose) for got, case in pairs))
+            ways = [partly_right(got, case.expected, self._loose) for got, case in pairs]
+            solved += tuple(map(all, zip(*ways, strict=True)))
         return Judgement(earned, solved, exact, answers, calls)
 
     def call(self, cases: Sequence[Case], function: str) -> Call | None:

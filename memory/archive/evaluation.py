@@ -18,7 +18,7 @@ class Niche(NamedTuple):
 
     closeness: int  # sevenths of the way that the numbers of calls go with the answers or with an argument, 0 to 7
     calls: int  # how many different numbers of calls of itself it takes, 2 to 7; 0 where all cases take as many
-    solved: tuple[bool, ...]  # of each case, part of a case, and constraint, whether it is right
+    solved: tuple[bool, ...]  # of each case, of what all answers share, and of each constraint, whether it is right
 
     @property
     def recursive(self) -> bool:
