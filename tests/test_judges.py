@@ -39,7 +39,7 @@ def test_lists_and_texts_have_niches_for_what_they_are_partly_right_in():
     cases = Case(("ab",), "ba"), Case(("abc",), "cba")
     judge = judge_of(replace(DOUBLE, test_cases=cases, check_cases=()), CONFIG)
     assert judge.judge(run_of("a", "xya")).solved == (False, False, False, False, True)  # both end as they should
-    assert judge.judge(run_of("bb", "cxx")).solved == (False, False, False, True, False)
+    assert judge.judge(run_of("bb", "cx")).solved == (False, False, False, True, False)
     assert judge.judge(run_of("xx", "xxa")).solved == (False, False, True, False, False)
     assert judge.judge(run_of("ba", None)).solved == (True, False, False, False, False)
     assert len(judge.judge(RunResult("refused")).solved) == judge.parts(0) == 5
