@@ -42,7 +42,10 @@ def draw(found: Mapping[Any, Mapping[str, Any]], path: Path) -> None:
     figure = Figure(figsize=(8, 3), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
-    panels = ((left, written(found), "tasks written within 1,000 samples"), (right, attempts(found), "attempts, mean"))
+    panels = (
+        (left, written(found), "tasks written within 1,000 samples"),
+        (right, attempts(found), "attempts to a solution, geometric mean"),
+    )
     for axes, values, label in panels:
         axes.plot(list(values), list(values.values()), marker="o", color=COLOUR)
         axes.set_xlabel("programs of play")
