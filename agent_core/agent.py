@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from agent_core.agent_state import SCORES, AgentState
+from agent_core.agent_state import AgentState, scores_of
 from agent_core.batch_exchange import Share
 from agent_core.distributed.ranks import Ranks
 from agent_core.grammar.legal_tokens import LegalTokens, Prompt
@@ -244,7 +244,7 @@ class Agent:
             "grammar": self._legal_tokens.grammar.digest,
             "scorer": scorer,
             "executor": executor,
-            "scores": SCORES,
+            "scores": scores_of(self.task),
             "max_length": generator.max_length,
             "legal_tokens_only": generator.legal_tokens_only,
         }

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent_core.settings.config import RENAMED
+from agent_core.tasks.task import Task
 from utils import UserError
 
 Plain = dict[str, Any]
 
 VERSION = 4  # of the layout: a change of it comes with an entry in `_UPGRADES`
-SCORES = 1  # what scores and niches are made of: raised where a program gets another one under the same settings
 
 # What scores were made of when there was no number for it.
 _NICHES_OF_VERSION_1 = "pace, calls that matter, cases"
@@ -23,6 +23,12 @@ _GRAMMARS_OF_VERSION_1 = dict.fromkeys(
     "e44656d4c3a222bf46ad921baf04c02c5ca509f19a5566e2ca59ba4ba181a430",
 )
 _CALLS_OF_VERSION_1 = 8  # in the first number of a niche: closeness times this, plus different numbers of calls
+
+
+def scores_of(task: Task) -> int:
+    """What scores and niches are made of: raised where a program gets another one under the same settings. With 2 came
+    slopes and niches for answers that are lists and texts; of other tasks nothing changed."""
+    return 2 if any(type(case.expected) in (list, str) for case in task.test_cases) else 1
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,16 @@ def test_scores_from_before_niches_were_what_they_are_count_no_more(executor, to
     assert resumed.memory.best == agent.memory.best
 
 
+def test_scores_from_before_lists_had_slopes_count_no_more(executor, tokenizer, legal_tokens):  # noqa: F811
+    agent = make_agent(executor, tokenizer, legal_tokens, "reverse", **SETTINGS)
+    steps(agent, 2)
+    model, optimizer, state = saved(agent)
+    resumed = make_agent(executor, tokenizer, legal_tokens, "reverse", **SETTINGS)
+    notes = resumed.load(model, optimizer, state | {"rules": state["rules"] | {"scores": 1}})
+    assert notes == ["what is legal or what is paid has changed: the best programs are scored anew"]
+    steps(resumed, 1)
+
+
 def test_the_grammar_of_that_version_is_known_by_its_rules_alone(executor, tokenizer, legal_tokens):  # noqa: F811
     agent = make_agent(executor, tokenizer, legal_tokens)
     state = as_version_1(saved(agent)[2])

@@ -119,7 +119,10 @@ def function_reward(target: Target, answers: Sequence[Any], config: ScorerConfig
     if target.varied and _constant(given):
         return config.running, exact
     near, trend = _near_and_trend(target, answers, exact)
-    kinds = sum(typed(got, right, target.loose) for got, right in zip(answers, target.expected, strict=True))
+    kinds = sum(
+        1.0 if hit else typed(got, right, target.loose)
+        for hit, got, right in zip(exact, answers, target.expected, strict=True)
+    )
     room = config.trend * trend + config.closeness * near + config.right_type * kinds / len(exact)
     room = MISSED * room / max(1.0, config.trend + config.closeness + config.right_type)
     count = sum(map(mul, exact, target.counts))
