@@ -124,6 +124,15 @@ def test_the_elements_of_lists_are_graded_like_answers():
     assert as_they_are < reward_of(doubled, nearly) < reward_of(doubled, [*doubled[:-1], nearly[-1]])
 
 
+def test_length_pays_in_full_where_no_element_says_anything():
+    config = ScorerConfig(closeness=0.0, right_type=0.0)
+    texts = ["a" * length for length in range(1, 5)]
+    as_texts, _ = function_reward(function_target(texts), ["bb" * len(text) for text in texts], config)
+    lists = [[1] * len(text) for text in texts]
+    as_lists, _ = function_reward(function_target(lists), [[7, 7] * len(text) for text in texts], config)
+    assert as_lists == as_texts > config.running
+
+
 def test_lists_of_lists_and_of_texts_are_graded_by_their_elements():
     pairs = [[[1, 2], [3, 4]], [[5, 6]], [[7, 8], [9, 1], [2, 3]]]
     flat = [[item for pair in pairs_of_one for item in pair] for pairs_of_one in pairs]

@@ -45,9 +45,7 @@ class Target:
     scale: float  # numbers this far apart are half as near
     numeric: bool  # whether all are numbers
     direction: Direction  # of the answers, or of their sizes
-    elements: (
-        Direction | None
-    )  # of the numbers in the answers, one after the other; None where not all are lists of them
+    elements: Direction  # of the numbers in the answers, one after the other; none where not all are lists of them
     floors: tuple[float, float, float]  # the best constant's mean nearness, share of elements, share of beginning
 
 
@@ -94,7 +92,7 @@ def function_target(
         scale,
         all(map(is_number, expected)),
         direction_of(expected),
-        Direction.of(list(map(float, numbers))) if lists else None,
+        Direction.of(list(map(float, numbers)) if lists else ()),
         (best_constant(0), best_constant(1), best_constant(2)),
     )
 
@@ -148,7 +146,7 @@ def _near_and_trend(target: Target, answers: Sequence[Any], exact: Sequence[bool
     sizes = target.direction.aligned(
         [None if answer is NO_ANSWER else size(answer) for answer in answers], by_rank=False
     )
-    if target.elements is not None:
+    if target.elements.values is not None:
         sizes = (sizes + target.elements.aligned(_elements(target.expected, answers), by_rank=True)) / 2
     return near, 0.5 * sizes + 0.25 * items + 0.25 * beginning
 
