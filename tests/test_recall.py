@@ -12,6 +12,8 @@ from agent_core.play.answers import pack
 from agent_core.play.mind.features import features_of
 from agent_core.play.recall import in_order_of_the_mind, programs_to_recall
 from agent_core.sandbox.executor import Executor
+from agent_core.sandbox.results import CaseResult
+from agent_core.scoring.score import Score
 from agent_core.tasks.task import load_task
 from memory.repertoire.repertoire import Behaviour
 from tests.test_generator import PLAIN, make_generator
@@ -90,6 +92,27 @@ def test_the_likeliest_for_the_examples_come_first(executor):
     prompt, shown = Prompt(*task.start), [numpy.array(features_of(*case), numpy.int16) for case in cases]
     scores = [learner.score([(row, prompt, shown)], learner.contexts([shown])).item() for row in ordered]
     assert scores == sorted(scores, reverse=True)
+
+
+def test_what_has_solved_a_task_comes_before_all_else(executor):
+    learning = Learning(settings(), executor, name="maximum")
+    player, lessons, task = learning.player, learning.lessons, learning.agent.task
+    player.repertoire = type(player.repertoire)(100, player.places.place_of, 0.88)
+    cases = [(case.arguments, case.expected) for case in learning.agent.scorer.judge.paid]
+    rows = [ids(player.tokenizer, f"return var_a {sign} var_b + 7 * var_a\n") for sign in "+-*"]
+    given = [case.arguments for case in task.test_cases]
+    answers = [[CaseResult("finished", a + i) for a, _ in given] for i in range(1, 4)]
+    scores = [Score(0.5, False, "finished", "", "", 0, (), 0, answers=tuple(each)) for each in answers]
+    lessons.note(rows, scores)
+    lessons.keep(3)
+    ordered = lessons.to_recall(cases)
+    assert sorted(ordered) == sorted(rows)
+    last = rows.index(ordered[-1])
+    lessons.note([ordered[-1]], [replace(scores[last], solved=True)])
+    lessons.keep(1)
+    assert lessons.to_recall(cases) == [ordered[-1], *ordered[:-1]]
+    found = programs_to_recall(task, player.questions, player.repertoire, 1, {ordered[-1]})
+    assert found == [ordered[-1]]
 
 
 def test_an_agent_tries_each_once_in_a_life_and_counts_them(executor):

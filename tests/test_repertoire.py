@@ -94,6 +94,24 @@ def test_the_least_useful_of_the_fullest_place_goes():
     assert sorted(one.keys) == [1, 4, 5, 6]
 
 
+def test_what_is_to_be_kept_goes_last_and_gives_way_only_to_a_shorter_one_of_its_kind():
+    one = repertoire(limit=3)
+    one.add(1, behaviour((1, 5)))
+    one.keep(1, behaviour((1, 5, 5, 5)))  # longer, but there is more to it
+    one.add(1, behaviour((1, 6)))
+    assert one.get(1).program == (1, 5, 5, 5)
+    one.keep(1, behaviour((1, 7, 7)))
+    one.keep(1, behaviour((1, 7, 7, 7)))
+    assert one.get(1).program == (1, 7, 7)
+    for key in range(2, 9):
+        one.add(key, behaviour((1, 8), whole=True))
+    assert 1 in one
+    assert len(one) == 3
+    for key in range(10, 13):
+        one.keep(key, behaviour((1, 8)))
+    assert one.kept == {10, 11, 12}
+
+
 def test_a_full_repertoire_never_exceeds_its_limit_and_keeps_what_is_rare():
     one, random = repertoire(limit=50), numpy.random.default_rng(0)
     one.add(10**6, behaviour((9, 9, 9, 9, 9, 9, 9)))
@@ -204,6 +222,18 @@ def test_what_was_saved_comes_back_and_goes_on_the_same():
             each.add(key, behaviour((1 + key % 3, *[4] * (key % 6))))
     assert one.dropped == other.dropped
     assert list(other.keys) == list(one.keys)
+
+
+def test_what_is_kept_comes_back_as_such():
+    one = full()
+    one.keep(777, behaviour((1, *[3] * 9)))
+    other, _ = restored(one)
+    assert other.kept == {777}
+    for key in range(1_000, 1_100):
+        other.add(key, behaviour((1, 4), whole=True))
+    assert 777 in other
+    gone, _ = restored(one, token_of=lambda program: None if len(program) > 9 else program)
+    assert gone.kept == set()
 
 
 def test_an_empty_repertoire_can_be_saved():

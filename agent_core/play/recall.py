@@ -6,7 +6,7 @@ it to look at, those that did something for many questions, and short ones, are 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -27,8 +27,11 @@ _PER_DOUBLING = 4  # tokens that a program may be longer for each doubling of th
 _AT_ONCE = 256  # programs that the mind looks at
 
 
-def programs_to_recall(task: Task, questions: Questions, repertoire: Repertoire, most: int) -> list[TokenIds]:
-    """At most so many, in no order that matters. For a text to print, any that print."""
+def programs_to_recall(
+    task: Task, questions: Questions, repertoire: Repertoire, most: int, first: Container[TokenIds] = ()
+) -> list[TokenIds]:
+    """At most so many, in no order that matters. For a text to print, any that print. first: what is not left out where
+    there are more."""
     fits = {questions.printing}
     if task.kind == "function":
         arguments = _columns(case.arguments for case in task.test_cases)
@@ -38,7 +41,11 @@ def programs_to_recall(task: Task, questions: Questions, repertoire: Repertoire,
     for behaviour in repertoire.behaviours.values():
         if behaviour.question in fits:
             known[behaviour.program].append(behaviour)
-    ordered = sorted(known, key=lambda row: (len(row) - _PER_DOUBLING * len(known[row]).bit_length(), row))
+
+    def order(row: TokenIds) -> tuple[bool, int, TokenIds]:
+        return row not in first, len(row) - _PER_DOUBLING * len(known[row]).bit_length(), row
+
+    ordered = sorted(known, key=order)
     wanted = types_of(case.expected for case in task.test_cases)  # any, where there are no cases
     answered = (row for row in ordered if any(_answers(behaviour) & wanted for behaviour in known[row]))
     return list(islice(answered, most))

@@ -1,7 +1,7 @@
 """What a task's programs did, relabelled: each is the right answer to the question that its own behaviour asks.
 
 The question is the inputs of the task's test cases, or what was printed. The expected answers play no part in it: the
-repertoire holds what programs did, never what was wanted.
+repertoire holds what programs did, never what was wanted. Only the programs that solved a task are kept as such.
 """
 
 from collections.abc import Sequence
@@ -36,24 +36,27 @@ class TaskLessons:
         if task.kind == "function":
             calls = [case.arguments for case in task.test_cases]
             self.question = player.questions.give(task.parameters, calls)
-        self._noted: list[tuple[int, tuple]] = []  # key, and the fields of the behaviour
+        self._noted: list[tuple[int, tuple, bool]] = []  # key, the fields of the behaviour, whether it solved the task
 
     def note(self, rows: Sequence[TokenIds], scores: Sequence[Score]) -> None:
         """What this rank's programs did, each with its score."""
         for row, score in zip(rows, scores, strict=True):
             if max(row) < self._known and (found := self._behaviour(row, score)):
-                self._noted.append(found)
+                self._noted.append((*found, score.solved))
 
     @property
     def learner(self) -> MindLearner:
         return self._player.learner
 
     def to_recall(self, cases: Sequence[tuple[Sequence[Any], Any]]) -> list[TokenIds]:
-        """Known programs that the task may try as they are, the first to be tried first. cases: the paid ones."""
+        """Known programs that the task may try as they are, the first to be tried first: those that have solved a task,
+        this one or another, come before all others. cases: the paid ones."""
         player, task = self._player, self._task
-        rows = programs_to_recall(task, player.questions, player.repertoire, _CONSIDERED)
-        ordered = in_order_of_the_mind(rows, player.learner, task, cases)[: player.config.mind.recall]
-        return player.ranks.broadcast(ordered)
+        solutions = {player.repertoire.behaviours[key].program for key in player.repertoire.kept}
+        rows = programs_to_recall(task, player.questions, player.repertoire, _CONSIDERED, solutions)
+        ordered = in_order_of_the_mind(rows, player.learner, task, cases)
+        ordered.sort(key=lambda row: row not in solutions)
+        return player.ranks.broadcast(ordered[: player.config.mind.recall])
 
     def keep(self, attempts: int) -> None:
         """Takes into the repertoire what all ranks have noted, and has the mind learn when it is time to.
@@ -62,8 +65,9 @@ class TaskLessons:
         """
         player = self._player
         for noted in player.ranks.gather(self._noted):
-            for key, fields in noted:
-                player.repertoire.add(key, Behaviour(*fields))
+            for key, fields, solution in noted:
+                take = player.repertoire.keep if solution else player.repertoire.add
+                take(key, Behaviour(*fields))
         player.lessons.forget(player.repertoire.dropped)
         player.repertoire.dropped.clear()
         self._noted = []

@@ -39,6 +39,7 @@ def pack(repertoire: Repertoire) -> dict[str, Any]:
         "whole": column([each.whole for each in found], numpy.bool_),
         "answers": torch.frombuffer(bytearray(answers), dtype=torch.uint8) if answers else torch.zeros(0).byte(),
         "found": column(list(repertoire.finds.items()), numpy.int64),
+        "kept": column(sorted(repertoire.kept), numpy.int64),
         "sizes": column([len(each.answers) for each in found], numpy.int64),
     }
 
@@ -69,8 +70,9 @@ def unpack(
     ]
     legal = accepts([(found.program, found.question) for _, _, found in rows])
     usable = [row for row, allowed in zip(rows, legal, strict=True) if allowed]
-    # An older version saved neither of these.
+    # An older version saved none of these.
     finds = dict(packed["found"].tolist() if "found" in packed else [])
     clock = packed.get("clock", 1 + max(packed["came"].tolist(), default=-1))
-    trimmed = repertoire.restore(usable, finds, clock)
+    kept = packed["kept"].tolist() if "kept" in packed else []
+    trimmed = repertoire.restore(usable, finds, clock, kept)
     return Loaded(len(repertoire), len(packed["keys"]) - len(usable), trimmed)

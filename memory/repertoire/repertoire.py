@@ -11,12 +11,13 @@ and where programs are shorter.
 """
 
 import heapq
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy
 
 TokenIds = tuple[int, ...]
+_KEPT = 2  # stands in a heap behind 0, answers that depend on a part of the inputs, and 1, on all of them
 _ROOM = 0.75  # of a place: this power of what was ever found there, weighted by length; 0 would be the same for all
 
 
@@ -47,7 +48,8 @@ class Repertoire:
         self.behaviours: dict[int, Behaviour] = {}
         self._order: dict[int, int] = {}  # when each came; tells an entry of a heap that no longer holds
         self._came = 0
-        self._heaps: dict[int, list[tuple[bool, int, int, int]]] = {}  # by place: the least useful first
+        self._heaps: dict[int, list[tuple[int, int, int, int]]] = {}  # by place: the least useful first
+        self.kept: set[int] = set()  # keys of those that `keep` has taken in
         # By place: how many there are, how many ever came, and what the latter are weighted by for their length.
         self._counts, self._finds = numpy.zeros((2, 0), numpy.int64)
         self._worth = numpy.zeros(0)
@@ -80,18 +82,31 @@ class Repertoire:
         return {place: count for place, count in enumerate(self._finds.tolist()) if count}
 
     def add(self, key: int, found: Behaviour) -> bool:
-        """Keeps a behaviour that is new, or whose program is shorter than the known one. Returns whether it did."""
+        """Takes in a behaviour that is new, or whose program is shorter than the known one. Returns whether it did."""
+        known = self.behaviours.get(key)
+        if known is not None and (key in self.kept or len(found.program) >= len(known.program)):
+            return False
+        return self._put(key, found)
+
+    def keep(self, key: int, found: Behaviour) -> None:
+        """Takes in a behaviour that goes only after all others of its place, with a program that gives way only to a
+        shorter one that is to be kept, too: there is more to it than what the behaviour tells."""
+        known = self.behaviours.get(key)
+        if known is None or key not in self.kept or len(found.program) < len(known.program):
+            self.kept.add(key)
+            self._put(key, found)
+
+    def _put(self, key: int, found: Behaviour) -> bool:
         known = self.behaviours.get(key)
         if known is not None:
-            if len(found.program) >= len(known.program):
-                return False
             self._remove(key)
         self.behaviours[key] = found
         place = self._place_of(found.program)
         self._make_room(place)
         self._order[key] = self._came
         heap = self._heaps.setdefault(place, [])
-        heapq.heappush(heap, (found.whole, -len(found.program), self._came, key))
+        use = _KEPT if key in self.kept else int(found.whole)
+        heapq.heappush(heap, (use, -len(found.program), self._came, key))
         self._came += 1
         self._finds[place] += known is None
         self._counts[place] += 1
@@ -121,10 +136,17 @@ class Repertoire:
         """When a behaviour came: a number that is larger for every later one."""
         return self._order[key]
 
-    def restore(self, rows: Sequence[tuple[int, int, Behaviour]], finds: Mapping[int, int], clock: int) -> int:
+    def restore(
+        self,
+        rows: Sequence[tuple[int, int, Behaviour]],
+        finds: Mapping[int, int],
+        clock: int,
+        kept: Iterable[int] = (),
+    ) -> int:
         """Fills an empty repertoire with what another one held: key, when it came, and the behaviour, in the order of
-        its keys. finds, clock: as the other one had them; an older version had not counted the former. Returns how many
-        of the rows were beyond the limit, and went."""
+        its keys. finds, clock, kept: as the other one had them; an older version had not counted the first. Returns how
+        many of the rows were beyond the limit, and went."""
+        self.kept = {key for key, _, _ in rows} & set(kept)
         limit, self.limit = self.limit, max(self.limit, len(rows))
         self._make_columns(self.limit + 1)
         for key, came, behaviour in rows:
@@ -185,6 +207,7 @@ class Repertoire:
             _, _, came, key = heapq.heappop(heap)
             if self._order.get(key) == came:
                 self._remove(key)
+                self.kept.discard(key)
                 self.dropped.append(key)
                 return
 
