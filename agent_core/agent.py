@@ -173,7 +173,6 @@ class Agent:
     def begin_anew(self) -> None:
         """A new life of the policy with all that is known of the task, elites among it: the mind may have grown."""
         self.generator.reset()
-        self._context = (-1, None)
         self.progress.restarted_at = self.progress.attempts
 
     def load(self, model_state: dict | None, optimizer_state: dict, state: dict[str, Any]) -> list[str]:
