@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from agent_core.agent_state import AgentState, scores_of
+from agent_core.agent_state import AgentState, rules_of
 from agent_core.batch_exchange import Share
 from agent_core.distributed.ranks import Ranks
 from agent_core.grammar.legal_tokens import LegalTokens, Prompt
@@ -51,10 +51,10 @@ class Agent:
         if start is None:
             self.generator = CodeGenerator(tokenizer, legal_tokens, prompt, config, ranks, types=types)
         else:
-            beginning = Beginning(start.context_dim, start.begin)
+            beginning = Beginning(start.context_dim, start.begin, start.learning_rate)
             self.generator = CodeGenerator(tokenizer, legal_tokens, prompt, start.config, ranks, beginning, types)
         self.ranks = ranks or Ranks()
-        self.task_run = TaskRun(task, tokenizer, executor, config, self.ranks)
+        self.task_run = TaskRun(task, tokenizer, executor, config, self.ranks, start.kinds if start else 1)
         self._latest: list[TokenIds] = []
 
     def step(self) -> dict[str, float]:
@@ -64,8 +64,10 @@ class Agent:
         """
         task_run, generator = self.task_run, self.generator
         if task_run.restart_due:
-            generator.reset()
             task_run.restart()
+            if self._start is not None:
+                self._start.restart(task_run.progress.restarts)
+            generator.reset()
         count = min(self.config.generator.batch_size, self.config.run.max_attempts - task_run.progress.attempts)
         elites, run = task_run.memory.elites, task_run.scorer.start()
         context, recalled = self._contexts(count), self._recalled(count)
@@ -158,6 +160,7 @@ class Agent:
 
     def samples(self, count: int, blind: bool = False) -> list[TokenIds]:
         """Programs of the policy as it is. blind: without the examples, even where the task began from the mind."""
+        blind = blind or (self._start is not None and self._start.cold)
         return self.generator.generate(count, context=None if blind else self._seeing(count)).rows()
 
     def state(self) -> dict[str, Any]:
@@ -196,6 +199,8 @@ class Agent:
                 f"solved before, in {progress.solved_at:,} attempts; going on from what it has learned, "
                 "attempts are counted anew"
             )
+        if same_run and self._start is not None:
+            self._start.load(saved.start)
         notes += self.generator.load(model_state, optimizer_state, saved.generator, same_run)
         before = saved.settings
         notes += [
@@ -210,8 +215,6 @@ class Agent:
                 "learned, so it writes other programs now than it did then"
             )
         if same_run:
-            if self._start is not None:
-                self._start.load(saved.start)
             self.task_run.load(saved)
             if saved.rules != self.rules:
                 notes.append("what is legal or what is paid has changed: the best programs are scored anew")
@@ -232,18 +235,5 @@ class Agent:
 
     @property
     def rules(self) -> dict:
-        """What decides which programs exist, what they earn and what is known of them; where it changes, remembered
-        scores are void.
-        """
-        config, generator = self.config.plain(), self.config.generator
-        scorer = {key: value for key, value in config["scorer"].items() if key != "memory_limit"}
-        executor = {key: config["executor"][key] for key in ("max_steps", "memory_mb", "max_output")}
-        return {
-            "tokens": self.tokenizer.tokens,
-            "grammar": self._legal_tokens.grammar.digest,
-            "scorer": scorer,
-            "executor": executor,
-            "scores": scores_of(self.task),
-            "max_length": generator.max_length,
-            "legal_tokens_only": generator.legal_tokens_only,
-        }
+        """See `rules_of`; where they change, remembered scores are void."""
+        return rules_of(self.config, self.task, self.tokenizer.tokens, self._legal_tokens.grammar.digest)

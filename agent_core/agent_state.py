@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent_core.settings.config import RENAMED
+from agent_core.settings.config import RENAMED, Config
 from agent_core.tasks.task import Task
 from utils import UserError
 
@@ -29,6 +29,20 @@ def scores_of(task: Task) -> int:
     """What scores and niches are made of: raised where a program gets another one under the same settings. With 2 came
     slopes and niches for answers that are lists and texts; of other tasks nothing changed."""
     return 2 if any(type(case.expected) in (list, str) for case in task.test_cases) else 1
+
+
+def rules_of(config: Config, task: Task, tokens: Sequence[str], grammar: str) -> Plain:
+    """What decides which programs exist, what they earn and what is known of them. grammar: its digest."""
+    plain, generator = config.plain(), config.generator
+    return {
+        "tokens": list(tokens),
+        "grammar": grammar,
+        "scorer": {key: value for key, value in plain["scorer"].items() if key != "memory_limit"},
+        "executor": {key: plain["executor"][key] for key in ("max_steps", "memory_mb", "max_output")},
+        "scores": scores_of(task),
+        "max_length": generator.max_length,
+        "legal_tokens_only": generator.legal_tokens_only,
+    }
 
 
 @dataclass(frozen=True)

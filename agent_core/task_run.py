@@ -34,8 +34,11 @@ class TaskRun:
     """The run of one task. What must survive a step is in `state()`. Where there are several ranks, what is called on
     one is called on all."""
 
-    def __init__(self, task: Task, tokenizer: Tokenizer, executor: Executor, config: Config, ranks: Ranks):
-        self.task = task
+    def __init__(
+        self, task: Task, tokenizer: Tokenizer, executor: Executor, config: Config, ranks: Ranks, kinds: int = 1
+    ):
+        """kinds: of lives of the policy, which take turns."""
+        self.task, self._kinds = task, kinds
         self._tokenizer, self._config, self._ranks = tokenizer, config, ranks
         self.scorer = Scorer(task, executor, config.scorer)
         remember = -(-config.scorer.memory_limit // ranks.count)  # each rank remembers its own programs
@@ -64,11 +67,11 @@ class TaskRun:
 
         What separates the runs that succeed is mostly luck early on, so many short lives beat one long one; but some
         tasks take long. The lives' lengths follow Luby, Sinclair and Zuckerman 1993, which is within a logarithm of the
-        best that could be done knowing how long a life takes to succeed.
+        best that could be done knowing how long a life takes to succeed. Each kind of life has that sequence.
         """
         unit, progress = self._config.learning.restart_after, self.progress
         time = progress.attempts - progress.restarted_at
-        return unit > 0 and not self.solved and time >= unit * luby(progress.restarts + 1)
+        return unit > 0 and not self.solved and time >= unit * self._length
 
     def restart(self) -> None:
         """A new life of the policy: elites and counts of behaviours go; scores, best and counterexamples stay.
@@ -77,7 +80,12 @@ class TaskRun:
         """
         self.progress.restarts += 1
         self.progress.restarted_at = self.progress.attempts
-        self.memory.restart(reserve=luby(self.progress.restarts + 1) > 1)
+        self.memory.restart(reserve=self._length > 1)
+
+    @property
+    def _length(self) -> int:
+        """Of this life, in units of the shortest."""
+        return luby(self.progress.restarts // self._kinds + 1)
 
     def module_of(self, row: TokenIds) -> str:
         return self.task.module(self._tokenizer.decode(row))

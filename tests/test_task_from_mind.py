@@ -49,9 +49,10 @@ def mind(small, tokenizer, legal_tokens):
 
 @pytest.fixture
 def new_agent(small, tokenizer, legal_tokens, executor, mind):
-    def new(name="maximum", learning=None):
+    def new(name="maximum", learning=None, **mind_settings):
         task = load_task(name, tokenizer.tokens)
         config = small if learning is None else replace(small, learning=replace(small.learning, **learning))
+        config = replace(config, mind=replace(config.mind, **mind_settings))
         start = TaskStart(mind, config, tokenizer, torch.device("cpu"))
         return Agent(config, task, tokenizer, legal_tokens, executor, start=start)
 
@@ -126,6 +127,45 @@ def test_it_resumes_exactly_across_a_restart(new_agent):
     for _ in range(5):
         assert straight.step() == resumed.step()
     assert straight.progress.restarts == resumed.progress.restarts > 0
+
+
+def test_every_second_life_does_without_the_mind(new_agent, mind):
+    agent, kinds = new_agent("gcd"), []
+    while agent.progress.restarts < 4:
+        before = agent.progress.restarts
+        agent.step()
+        if agent.progress.restarts > before:
+            (rate,) = {group["lr"] for group in agent.generator.optimizer.param_groups}
+            blind = bool(agent._start.blind(64).all())
+            kinds.append((agent._start.cold, blind, rate == agent.config.optimizer.learning_rate))
+    assert kinds == [(True,) * 3, (False,) * 3, (True,) * 3, (False,) * 3]
+    agent.generator.reset()
+    assert is_the_mind(agent, mind)
+    agent._start.restart(5)
+    agent.generator.reset()
+    assert not is_the_mind(agent, mind)
+    assert agent._recalled(64) == []
+
+
+def test_a_cold_life_resumes_exactly(new_agent):
+    straight, stopped = new_agent("gcd"), new_agent("gcd")
+    while stopped.progress.restarts < 1:
+        straight.step()
+        stopped.step()
+    assert stopped._start.cold
+    resumed = new_agent("gcd")
+    generator = stopped.generator
+    assert resumed.load(generator.policy.state_dict(), generator.optimizer.state_dict(), stopped.state()) == []
+    for _ in range(6):
+        assert straight.step() == resumed.step()
+    assert resumed.progress.restarts == straight.progress.restarts > 1
+
+
+def test_without_cold_restarts_each_life_begins_from_the_mind(new_agent):
+    agent = new_agent("gcd", cold_restarts=False)
+    while agent.progress.restarts < 2:
+        agent.step()
+        assert not agent._start.cold
 
 
 def test_another_task_begins_from_the_mind_and_not_from_the_last_task(new_agent, mind):

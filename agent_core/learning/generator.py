@@ -37,6 +37,7 @@ class Beginning:
 
     context_dim: int = 0  # numbers of the context that each program may be given, C; 0: programs depend on nothing
     initial: Callable[[CodePolicy], None] | None = None  # gives it its first weights; None: they are random
+    learning_rate: Callable[[], float] | None = None  # of what has begun; None: that of the settings
 
 
 class CodeGenerator:
@@ -98,6 +99,12 @@ class CodeGenerator:
             self._beginning.initial(policy)
         self._ranks.spread(policy.parameters())
         self._learner = Learner(policy, self._language, self._parents, self._config, self._ranks)
+        self._set_learning_rate()
+
+    def _set_learning_rate(self) -> None:
+        own = self._beginning.learning_rate
+        for group in self.optimizer.param_groups:
+            group["lr"] = own() if own else self._config.optimizer.learning_rate
 
     @property
     def policy(self) -> CodePolicy:
@@ -200,8 +207,7 @@ class CodeGenerator:
             )
         self.policy.load_state_dict(model_state)
         self.optimizer.load_state_dict(optimizer_state)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._config.optimizer.learning_rate
+        self._set_learning_rate()
         return [*notes, *self.randomness.load(run_state)] if same_run else notes
 
 

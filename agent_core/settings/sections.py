@@ -100,6 +100,7 @@ class MindConfig:
     behaviours: int = number(100_000, 100, 10**7)
     start_tasks: bool = True
     blind_share: float = number(0.25, 0, 1)
+    cold_restarts: bool = True
     task_learning_rate: float = number(1e-3, above=0, high=10)
     task_learn_every: int = number(1_024, 0, 10**12)
     recall: int = number(2_000, 0, 10**6)

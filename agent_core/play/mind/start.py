@@ -3,6 +3,10 @@
 The mind itself learns by likelihood alone (see relabel.py), and what reinforcement makes of the copy does not come back
 to it. The encoder is not trained by the task, so all programs of a batch that see the examples have one and the same
 context, and it is computed once for each set of paid cases.
+
+A mind may mislead: what it likes best is tried first, over and over. So every second life of the policy may be a cold
+one: it begins with random weights, sees no examples and recalls nothing, as if there were no mind. What the mind hides
+then takes about twice the attempts of a cold start.
 """
 
 from collections.abc import Callable, Sequence
@@ -45,6 +49,9 @@ class TaskStart:
         self._seen: Tensor | None = None  # (C,) the context of these cases
         self._version = -1  # of the cases that are seen
         self._share, self._device = sizes.blind_share, device
+        self.cold = False  # whether this life of the policy does without the mind
+        self.kinds = 1 + sizes.cold_restarts  # of lives
+        self._learning_rates = sizes.task_learning_rate, config.optimizer.learning_rate
         self.context_dim = sizes.context_dim
         model = replace(
             config.model,
@@ -52,8 +59,7 @@ class TaskStart:
             hidden_dim=sizes.hidden_dim,
             num_layers=sizes.num_layers,
         )
-        optimizer = replace(config.optimizer, learning_rate=sizes.task_learning_rate)
-        self.config = replace(config, model=model, optimizer=optimizer)  # as the task's generator is to be made
+        self.config = replace(config, model=model)  # as the task's generator is to be made
 
     def follow(self, mind: MindLearner, to_recall: Callable[[Cases], list[TokenIds]]) -> None:
         """The mind learns meanwhile: from now on, each life of the policy begins from it as it is then.
@@ -70,7 +76,7 @@ class TaskStart:
 
     def recall(self, count: int) -> list[TokenIds]:
         """The next programs to try as they are; fewer where there are no more of them."""
-        if self._recalls is None and count:
+        if self._recalls is None and count and not self.cold:
             self._recalls = self._to_recall(self._cases)
         return (self._recalls or [])[:count]
 
@@ -78,13 +84,24 @@ class TaskStart:
         """That many of them have been tried."""
         del (self._recalls or [])[:count]
 
+    def restart(self, restarts: int) -> None:
+        """The next policy is for the life after so many restarts, 1 for the first."""
+        self.cold = restarts % self.kinds == 1
+
+    def learning_rate(self) -> float:
+        """Of this life."""
+        return self._learning_rates[self.cold]
+
     def begin(self, policy: CodePolicy) -> None:
-        """Gives a fresh policy the mind's weights. Tokens that the mind does not know keep those that they have."""
+        """Gives a fresh policy the mind's weights, if this life is not a cold one. Tokens that the mind does not know
+        keep those that they have."""
+        self._recalls, self._version = None, -1
+        if self.cold:
+            return
         if self._mind is not None:
             network, self._tokens = self._mind.network, self._mind.tokens
             self._weights = network.policy.state_dict()
             self._encoder.load_state_dict(network.encoder.state_dict())
-        self._recalls, self._version = None, -1
         ids = match_tokens(self._tokens, self._tokenizer.tokens)
         policy.load_state_dict(carry_policy(self._weights, policy.state_dict(), ids))
 
@@ -118,16 +135,19 @@ class TaskStart:
 
     def state(self) -> dict[str, Any]:
         """What the policy's life goes on with, while the mind may learn: the encoder that it began with, and the
-        programs that are still to be recalled; None where nobody has asked for any."""
-        return {"encoder": self._encoder.state_dict(), "recalls": self._recalls}
+        programs that are still to be recalled; None where nobody has asked for any. And whether it is a cold life."""
+        return {"encoder": self._encoder.state_dict(), "recalls": self._recalls, "cold": self.cold}
 
     def load(self, state: dict[str, Any]) -> None:
         """Takes back what was saved; nothing where an older version saved nothing."""
         if state:
             self._encoder.load_state_dict(state["encoder"])
             self._recalls, self._version = state["recalls"], -1
+            self.cold = state.get("cold", False)  # an older version had no cold lives
 
     def blind(self, count: int) -> Tensor:
-        """(count,) bool: the programs of a batch that go without the context."""
+        """(count,) bool: the programs of a batch that go without the context; in a cold life, all."""
+        if self.cold:
+            return torch.ones(count, dtype=torch.bool, device=self._device)
         places = torch.arange(count + 1, device=self._device) * self._share
         return places.floor().diff() > 0
