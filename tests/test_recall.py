@@ -116,7 +116,7 @@ def test_what_has_solved_a_task_comes_before_all_else(executor):
 
 
 def test_an_agent_tries_each_once_in_a_life_and_counts_them(executor):
-    learning = Learning(settings(task_learn_every=0), executor)
+    learning = Learning(settings(task_learn_every=0, cold_restarts=False), executor)
     known = [ids(learning.player.tokenizer, f"return var_a + {i}\n") for i in range(10)]
     learning.start.follow(learning.player.learner, lambda cases: list(known))
     generator, batches = learning.agent.generator, []
