@@ -36,13 +36,16 @@ class TaskLessons:
         if task.kind == "function":
             calls = [case.arguments for case in task.test_cases]
             self.question = player.questions.give(task.parameters, calls)
-        self._noted: list[tuple[int, tuple, bool]] = []  # key, the fields of the behaviour, whether it solved the task
+        self._noted: list[tuple[int, tuple, bool]] = []  # key, the fields of the behaviour, whether as a solution
 
     def note(self, rows: Sequence[TokenIds], scores: Sequence[Score]) -> None:
         """What this rank's programs did, each with its score."""
         for row, score in zip(rows, scores, strict=True):
             if max(row) < self._known and (found := self._behaviour(row, score)):
-                self._noted.append((*found, score.solved))
+                key, fields = found
+                self._noted.append((key, fields, False))
+                if score.solved:  # once more: other programs may do the same and not have what the task demands
+                    self._noted.append((key_of(self._task.digest, [key]), fields, True))
 
     @property
     def learner(self) -> MindLearner:

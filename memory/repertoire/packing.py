@@ -38,7 +38,7 @@ def pack(repertoire: Repertoire) -> dict[str, Any]:
         "shown": column([each.shown for each in found], numpy.int32),
         "whole": column([each.whole for each in found], numpy.bool_),
         "answers": torch.frombuffer(bytearray(answers), dtype=torch.uint8) if answers else torch.zeros(0).byte(),
-        "found": column(list(repertoire.finds.items()), numpy.int64),
+        "finds": column(list(repertoire.finds.items()), numpy.int64),
         "kept": column(sorted(repertoire.kept), numpy.int64),
         "sizes": column([len(each.answers) for each in found], numpy.int64),
     }
@@ -70,8 +70,8 @@ def unpack(
     ]
     legal = accepts([(found.program, found.question) for _, _, found in rows])
     usable = [row for row, allowed in zip(rows, legal, strict=True) if allowed]
-    # An older version saved none of these.
-    finds = dict(packed["found"].tolist() if "found" in packed else [])
+    # An older version saved none of these, or had other places.
+    finds = dict(packed["finds"].tolist() if "finds" in packed else [])
     clock = packed.get("clock", 1 + max(packed["came"].tolist(), default=-1))
     kept = packed["kept"].tolist() if "kept" in packed else []
     trimmed = repertoire.restore(usable, finds, clock, kept)

@@ -84,21 +84,9 @@ class Repertoire:
     def add(self, key: int, found: Behaviour) -> bool:
         """Takes in a behaviour that is new, or whose program is shorter than the known one. Returns whether it did."""
         known = self.behaviours.get(key)
-        if known is not None and (key in self.kept or len(found.program) >= len(known.program)):
-            return False
-        return self._put(key, found)
-
-    def keep(self, key: int, found: Behaviour) -> None:
-        """Takes in a behaviour that goes only after all others of its place, with a program that gives way only to a
-        shorter one that is to be kept, too: there is more to it than what the behaviour tells."""
-        known = self.behaviours.get(key)
-        if known is None or key not in self.kept or len(found.program) < len(known.program):
-            self.kept.add(key)
-            self._put(key, found)
-
-    def _put(self, key: int, found: Behaviour) -> bool:
-        known = self.behaviours.get(key)
         if known is not None:
+            if len(found.program) >= len(known.program):
+                return False
             self._remove(key)
         self.behaviours[key] = found
         place = self._place_of(found.program)
@@ -121,6 +109,11 @@ class Repertoire:
         while len(self._keys) > self.limit:
             self._drop_least_useful()
         return key in self.behaviours
+
+    def keep(self, key: int, found: Behaviour) -> None:
+        """The same of one that goes only after all others of its place. key: which is for this method alone."""
+        self.kept.add(key)
+        self.add(key, found)
 
     def programs(self, question: int) -> set[TokenIds]:
         """Those of the behaviours of one question."""
