@@ -94,9 +94,9 @@ class Agent:
         return start.contexts(self.generator.policy, count) if start else None
 
     def _seeing(self, count: int) -> Tensor | None:
-        """(count, C) the same where none of them goes without."""
+        """(count, C) the same where none of them goes without; None in a cold life, too."""
         start = self._looking()
-        return start.seeing(count) if start else None
+        return start.seeing(count) if start and not start.cold else None
 
     def _recalled(self, count: int) -> list[TokenIds]:
         """The programs among so many that are known and tried as they are; none where the task began cold."""
@@ -160,7 +160,6 @@ class Agent:
 
     def samples(self, count: int, blind: bool = False) -> list[TokenIds]:
         """Programs of the policy as it is. blind: without the examples, even where the task began from the mind."""
-        blind = blind or (self._start is not None and self._start.cold)
         return self.generator.generate(count, context=None if blind else self._seeing(count)).rows()
 
     def state(self) -> dict[str, Any]:

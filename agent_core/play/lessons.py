@@ -1,7 +1,7 @@
 """Questions and answers from the repertoire: the examples that a policy is shown, as bags of features."""
 
-from collections.abc import Iterable, Sequence
-from itertools import accumulate
+from collections.abc import Sequence
+from itertools import accumulate, chain
 from random import Random
 from typing import NamedTuple
 
@@ -27,13 +27,8 @@ class _Seen(NamedTuple):
 
     answers: bytes  # that they are of
     places: list[int]  # of the cases that have an answer, among the calls
-    features: numpy.ndarray | None = None  # int16, those of all these cases, one after the other
-    ends: Sequence[int] = ()  # of each case's
-
-    def of(self, i: int) -> numpy.ndarray:
-        """Those of one case."""
-        assert self.features is not None
-        return self.features[self.ends[i - 1] if i else 0 : self.ends[i]]
+    features: numpy.ndarray  # int16, those of all these cases, one after the other
+    ends: list[int]  # of each case's
 
 
 class Lessons:
@@ -63,11 +58,11 @@ class Lessons:
         behaviour = self._repertoire.behaviours[key]
         seen, of_calls = self._look_at(key, behaviour), self._calls(behaviour)
         count = min(count or random.choice(SHOWN), len(seen.places))
-        chosen = random.sample(range(len(seen.places)), count)
-        known = seen.features is not None
-        of_answers = [seen.of(i) for i in chosen] if known else self._compute(behaviour, seen, chosen)
-        pairs = zip(of_answers, (of_calls[seen.places[i]] for i in chosen), strict=True)
-        return [numpy.concatenate(pair)[:MOST_FEATURES] for pair in pairs]
+        cases = []
+        for i in random.sample(range(len(seen.places)), count):
+            of_answer = seen.features[seen.ends[i - 1] if i else 0 : seen.ends[i]]
+            cases.append(numpy.concatenate((of_answer, of_calls[seen.places[i]]))[:MOST_FEATURES])
+        return cases
 
     def mixed(self, one: int, other: int, random: Random) -> list[numpy.ndarray]:
         """Some cases of one behaviour and some of another: a question that has perhaps no answer."""
@@ -80,23 +75,15 @@ class Lessons:
             self._seen.pop(key, None)
 
     def _look_at(self, key: int, behaviour: Behaviour) -> _Seen:
-        """What is known of the answers: on the first look which there are, from the second one on all their features,
-        since many behaviours are looked at once only."""
         seen = self._seen.get(key)
         if seen is None or seen.answers != behaviour.answers:
-            places = [place for place, answer in enumerate(unpack(behaviour.answers)) if answer is not NOTHING]
-            seen = self._seen[key] = _Seen(behaviour.answers, places)
-        elif seen.features is None:
-            found = self._compute(behaviour, seen, range(len(seen.places)))
+            calls, answers = self._questions[behaviour.question].inputs(behaviour.shown), unpack(behaviour.answers)
+            places = [place for place, answer in enumerate(answers) if answer is not NOTHING]
+            found = [features_of_answer(calls[place], answers[place]) for place in places]
+            features = numpy.fromiter(chain.from_iterable(found), numpy.int16)
             ends = list(accumulate(map(len, found)))
-            seen = self._seen[key] = seen._replace(features=numpy.concatenate(found), ends=ends)
+            seen = self._seen[key] = _Seen(behaviour.answers, places, features, ends)
         return seen
-
-    def _compute(self, behaviour: Behaviour, seen: _Seen, which: Iterable[int]) -> list[numpy.ndarray]:
-        """The features of some of the cases that have an answer."""
-        calls, answers = self._questions[behaviour.question].inputs(behaviour.shown), unpack(behaviour.answers)
-        places = [seen.places[i] for i in which]
-        return [numpy.array(features_of_answer(calls[place], answers[place]), numpy.int16) for place in places]
 
     def _calls(self, behaviour: Behaviour) -> list[numpy.ndarray]:
         asked = behaviour.question, behaviour.shown

@@ -139,7 +139,7 @@ class Player:
         if len(short) > 1:
             lessons = [self.lessons.lesson(key, random) for key in short]
             figures["loss_own_examples"], figures["loss_other_examples"] = self.learner.losses(lessons)
-        held = sorted(key for key in self.repertoire.keys if is_held_back(key))
+        held = sorted(key for key in self.repertoire.keys if is_held_back(key) and key not in self.repertoire.kept)
         if held:
             chosen = random.sample(held, min(_HELD_BACK, len(held)))
             own = chosen[self.ranks.share(len(chosen))]
