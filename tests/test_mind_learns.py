@@ -138,7 +138,7 @@ def test_half_of_a_lesson_is_of_the_task_and_half_is_replay(executor, monkeypatc
 
 
 def test_a_restart_begins_from_the_mind_as_it_is_then(executor):
-    learning = Learning(settings(), executor)
+    learning = Learning(settings(cold_restarts=False), executor)
     assert is_of_the_mind(learning)
     first, context = policy_of(learning), learning.agent._contexts(1)[0].clone()
     while not learning.agent.task_run.restart_due:
