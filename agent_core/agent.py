@@ -24,6 +24,12 @@ from memory.archive.evaluation import TokenIds
 from memory.archive.task_memory import TaskMemory
 from tokenizer import Tokenizer
 
+_ADDED_TO_THE_PRIOR = {
+    "grammar_weights": "weights of the grammar",
+    "type_weight": "types",
+    "name_weight": "weights of names",
+}
+
 
 class Agent:
     """A mind, which is the generator, and what belongs to its task. All that must survive a step is in `state()`.
@@ -207,11 +213,15 @@ class Agent:
             for name, now in self._settings.items()
             if now != before.get(name, now)
         ]
-        learning = self.config.learning
-        if "learning.grammar_weights" not in before and (learning.grammar_weights or learning.type_weight):
+        added = [
+            what
+            for key, what in _ADDED_TO_THE_PRIOR.items()
+            if f"learning.{key}" not in before and getattr(self.config.learning, key)
+        ]
+        if added:
             notes.append(
-                "saved by a version without weights of the grammar and without types: they are added to what it has "
-                "learned, so it writes other programs now than it did then"
+                f"saved by a version without {' and without '.join(added)}: they are added to what it has learned, "
+                "so it writes other programs now than it did then"
             )
         if same_run:
             self.task_run.load(saved)

@@ -207,10 +207,11 @@ def test_a_state_from_before_the_weights_of_the_grammar_loads_and_says_so(execut
     agent = make_agent(executor, tokenizer, legal_tokens)
     steps(agent, 2)
     policy, optimizer, state = saved(agent)
-    del state["settings"]["learning.grammar_weights"], state["settings"]["learning.type_weight"]
-    again = make_agent(executor, tokenizer, legal_tokens, learning__grammar_weights=True)
+    for key in ("grammar_weights", "type_weight", "name_weight"):
+        del state["settings"][f"learning.{key}"]
+    again = make_agent(executor, tokenizer, legal_tokens, learning__grammar_weights=True, learning__name_weight=2)
     (note,) = again.load(policy, optimizer, state)
-    assert "without weights of the grammar" in note
+    assert "without weights of the grammar and without types and without weights of names" in note
     assert again.progress.attempts == agent.progress.attempts
     assert all(torch.isfinite(torch.tensor(list(row.values()))).all() for row in steps(again, 2))
 

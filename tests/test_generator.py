@@ -28,6 +28,7 @@ PLAIN = LearningConfig(
     fresh_length_budget=0.0,
     grammar_weights=False,
     type_weight=0.0,
+    name_weight=0.0,
 )
 SUMS = "program: sum EOS\nfunction_body: sum EOS\nsum: NUMBER more\nmore: '+' NUMBER more | nothing\n"
 

@@ -4,11 +4,12 @@ import copy
 from dataclasses import replace
 from random import Random
 
+import numpy
 import pytest
 import torch
 
 from agent_core.play.answers import NOTHING, answers_of, is_dull, key_of, pack, unpack
-from agent_core.play.mind.network import log_likelihood
+from agent_core.play.mind.network import log_likelihood, prior_of
 from agent_core.play.mind.replay import replay
 from agent_core.play.player import Player
 from agent_core.play.questions import Questions
@@ -243,6 +244,36 @@ def test_the_likelihood_is_what_the_definition_says(player, tokenizer, legal_tok
         assert (one is None) == (other is None)
         if one is not None:
             torch.testing.assert_close(one, other)
+
+
+def test_the_prior_is_the_likelihood_by_a_policy_that_has_no_opinion(player, tokenizer):
+    programs = [tokenizer.encode(text).tolist() for text in ("return var_a\n", "if var_a:\n    return 2\nreturn 1\n")]
+    number = next(i for i in player.questions.functions if player.questions[i].arity == 1)
+    replayed = replay(programs, [player.questions.prompt_of(number)] * 2, player.language)
+    policy = copy.deepcopy(player.learner.network.policy)
+    with torch.no_grad():
+        for parameter in policy.parameters():
+            parameter.zero_()
+    blank = torch.zeros(2, policy.context_dim)
+    torch.testing.assert_close(prior_of(replayed), log_likelihood(policy, replayed, blank, tokenizer.sos))
+
+
+def test_a_program_counts_more_the_more_the_mind_has_drifted_away_from_it(player, tokenizer):
+    """The mind learns to write one program, whatever is asked; from then on the others count more than that one."""
+    number = next(i for i in player.questions.functions if player.questions[i].arity == 1)
+    prompt = player.questions.prompt_of(number)
+    texts = ("return var_a + 1\n", "return var_a - 1\n", "return len(var_a)\n")
+    rows = [tokenizer.encode(text).tolist() for text in texts]
+    learner = player.learner
+    replayed = replay(rows, [prompt] * 3, player.language)
+    before = learner.weights(replayed)
+    assert before.mean().item() == pytest.approx(1)
+    lessons = [(rows[0], prompt, [numpy.array([1])]), (rows[0], prompt, [numpy.array([2])])]
+    for _ in range(60):
+        learner.learn(lessons, [True, True])
+    after = learner.weights(replayed)
+    assert after.mean().item() == pytest.approx(1)
+    assert (after[1:] / after[0] > 2 * before[1:] / before[0]).all()
 
 
 def test_what_writes_is_the_mean_of_the_latest_weights(player):

@@ -27,7 +27,7 @@ def executor(small):
         yield executor
 
 
-WITHOUT_PRIOR = {"grammar_weights": False, "type_weight": 0.0}
+WITHOUT_PRIOR = {"grammar_weights": False, "type_weight": 0.0, "name_weight": 0.0}
 
 
 @pytest.fixture

@@ -93,12 +93,64 @@ def test_a_weight_of_nothing_is_named(weight):
         parse_grammar(text, [*SPECIAL_TOKENS, *LAYOUT_TOKENS, "0", "1", "+", "-", "*", "(", ")"])
 
 
-def test_without_weights_and_types_chance_is_even_over_token_classes(tokenizer, legal_tokens):
-    learning = LearningConfig(grammar_weights=False, type_weight=0.0, class_balance=0.5)
+def test_without_weights_types_and_names_chance_is_even_over_token_classes(tokenizer, legal_tokens):
+    learning = LearningConfig(grammar_weights=False, type_weight=0.0, name_weight=0.0, class_balance=0.5)
     prior = ProgramPrior(legal_tokens, tokenizer.tokens, learning, types_shown_by(load_task("last", tokenizer.tokens)))
     stacks = legal_tokens.begin("function_body", 2, 24, ("var_a", "func_a"))
     weights = prior.log_weights(prior.begin(2, 24), stacks)
     assert torch.allclose(weights, -0.5 * legal_tokens.class_sizes.log().expand(2, -1))
+
+
+# --- names ----------------------------------------------------------------------------------------------------------
+
+
+def readable(tokenizer, program, parameters=("var_a",)):
+    """{name: log-weight that is added to it} after these tokens of a function's body, of all names."""
+    grammar = read_grammar(ROOT / "agent_core" / "python.grammar", tokenizer.tokens)
+    legal_tokens = LegalTokens(grammar, tokenizer.tokens, CPU)
+    stacks = legal_tokens.begin("function_body", 1, 48, (*parameters, "func_a"))
+    for token in program.split():
+        token = tokenizer.tokens.index(token)
+        assert legal_tokens.legal(stacks)[0, token]
+        legal_tokens.advance(stacks, torch.tensor([token]))
+    columns = [tokenizer.tokens[column] for column in stacks.scopes.columns.tolist()]
+    return dict(zip(columns, stacks.scopes.preferences(2.0)[0].tolist(), strict=True))
+
+
+def test_of_the_unused_names_the_first_is_the_likeliest(tokenizer):
+    found = readable(tokenizer, "return [for var_a", ("var_a", "var_c"))
+    unused = [found[name] for name in found if name.startswith("var_") and name not in ("var_a", "var_c")]
+    assert found["var_b"] == max(unused)
+    assert all(value == pytest.approx(found["var_b"] - 2) for value in unused if value != found["var_b"])
+    assert sum(map(math.exp, unused)) == pytest.approx(len(unused))  # together as likely as without
+    assert found["var_a"] == found["var_c"] == found["func_a"] == 0
+
+
+def test_what_is_bound_is_likelier_to_be_read_than_what_comes_from_outside(tokenizer):
+    outside = readable(tokenizer, "return [for var_a")
+    inside = readable(tokenizer, "return [for var_a var_b if")
+    nested = readable(tokenizer, "return [for var_a var_b [for var_b var_c")
+    after = readable(tokenizer, "return [for var_a var_b var_b ] +")
+    assert outside["var_a"] == after["var_a"] == 0
+    assert inside["var_b"] - inside["var_a"] == pytest.approx(2)
+    assert math.exp(inside["var_a"]) + math.exp(inside["var_b"]) == pytest.approx(2)
+    assert nested["var_b"] == nested["var_c"] > nested["var_a"]
+    loop = readable(tokenizer, "for var_b in var_a : NEWLINE INDENT if")
+    assert loop["var_b"] > loop["var_a"]
+
+
+def test_names_count_in_what_is_drawn_and_not_without_their_weight(tokenizer):
+    grammar = read_grammar(ROOT / "agent_core" / "python.grammar", tokenizer.tokens)
+    legal_tokens = LegalTokens(grammar, tokenizer.tokens, CPU)
+    stacks = legal_tokens.begin("function_body", 1, 48, ("var_a", "func_a"))
+    for token in map(tokenizer.tokens.index, ("return", "[for", "var_a", "var_b", "if")):
+        legal_tokens.advance(stacks, torch.tensor([token]))
+    a, b = map(tokenizer.tokens.index, ("var_a", "var_b"))
+    for weight in (0.0, 2.0):
+        learning = LearningConfig(type_weight=0.0, name_weight=weight)
+        prior = ProgramPrior(legal_tokens, tokenizer.tokens, learning)
+        weights = prior.log_weights(prior.begin(1, 48), stacks)[0]
+        assert (weights[b] - weights[a]).item() == pytest.approx(weight)
 
 
 # --- types ----------------------------------------------------------------------------------------------------------
@@ -203,7 +255,7 @@ def test_first_programs_seldom_crash_by_their_types(tokenizer, legal_tokens):
     task = load_task("last", tokenizer.tokens)
     shares = {}
     for weight in (0.0, 3.0):
-        learning = LearningConfig(grammar_weights=True, type_weight=weight, epsilon=0.0)
+        learning = LearningConfig(grammar_weights=True, type_weight=weight, name_weight=0.0, epsilon=0.0)
         types = types_shown_by(task)
         generator = make_generator(
             tokenizer, legal_tokens, learning, start="function_body", defined=task.start[1], types=types

@@ -17,6 +17,7 @@ Worked example, `var_c = var_a` in the body of a function whose parameter is var
     NEWLINE  define_target   LOCAL  LOCAL + PENDING  from here on var_c may be read; PENDING goes with the next target
 """
 
+import math
 from collections.abc import Sequence
 from itertools import product
 
@@ -96,6 +97,8 @@ class Names:
             )
         self.count = max(1, len(self.ids))  # one that no token is, where there are none
         variables = [token_class(tokens[i]) == "VARIABLE" for i in self.ids] or [False]
+        self.variables = torch.tensor(variables, device=device)  # (N,) bool
+        self.columns = torch.tensor(self.ids or [0], device=device)  # (N,) their tokens
         # A name's number is part of its state, so that one table serves all: state + _STATES * number.
         self._span = _STATES * self.count
         firsts = torch.arange(0, self._span, _STATES, dtype=torch.int32)
@@ -174,6 +177,25 @@ class Scopes:
         room = (self._depth < MAX_BLOCKS).unsqueeze(1)
         return torch.cat([own.flatten(1), some, room & some[:, -2:], room], dim=1)  # in the order of the guards
 
+    @property
+    def columns(self) -> Tensor:
+        """(N,) the token of each name."""
+        return self._names.columns
+
+    def preferences(self, strength: float) -> Tensor:
+        """(B, N) log-weights of the names, by which all of them together are as likely as without.
+
+        Of the variables that are known nowhere the first would do as well as any, and what is bound by a block that is
+        open was bound to be read: all others of their kind are less likely by `strength`, in nats.
+        """
+        states, variables = self._states, self._names.variables
+        unknown = (states & (LOCAL | OUTER | PINNED) == 0) & variables
+        known = (states & (LOCAL | OUTER) > 0) & variables
+        before = self._saved[:, 0]  # where the outermost block began; of no meaning where none is open
+        bound = known & (before & (LOCAL | OUTER) == 0) & (self._depth > 0).unsqueeze(1)
+        first = unknown & (unknown.cumsum(dim=1) == 1)
+        return _preferred(first, unknown, strength) + _preferred(bound, known, strength)
+
     def apply(self, move: Tensor, deeper: Tensor) -> None:
         """Takes one token a program. move: (B, N) of `Names.move`; deeper: (B,) blocks it opens, -1 where one ends."""
         saved = self._saved.flatten(0, 1)
@@ -182,3 +204,12 @@ class Scopes:
         began = saved.index_select(0, self._first_saved + self._depth)
         at = torch.add(move + self._states, began & LOCAL, alpha=SAVED // LOCAL)
         self._states = self._names.after.index_select(0, at.flatten()).view_as(at)
+
+
+def _preferred(some: Tensor, of: Tensor, strength: float) -> Tensor:
+    """(B, N) log-weights by which `some` of the names are likelier than the others, and all together as likely as
+    before; 0 where there are none of them, and for names that are not meant."""
+    few, all_of = some.sum(dim=1, keepdim=True), of.sum(dim=1, keepdim=True)
+    weight = few + (all_of - few) * math.exp(-strength)
+    log_weights = (all_of / weight).log() - strength * ~some
+    return torch.where(of & (few > 0), log_weights, 0.0)

@@ -67,7 +67,7 @@ class CodeGenerator:
         self._ranks = ranks or Ranks()
         limits, learning = config.generator, config.learning
         # Without the grammar nothing says what is of a class, or of a type.
-        plain = replace(learning, class_balance=0.0, grammar_weights=False, type_weight=0.0)
+        plain = replace(learning, class_balance=0.0, grammar_weights=False, type_weight=0.0, name_weight=0.0)
         own = learning if limits.legal_tokens_only else plain
         prior = ProgramPrior(legal_tokens, tokenizer.tokens, own, types)
         self._language = Language(tokenizer, legal_tokens, limits.max_length, limits.legal_tokens_only, prior)

@@ -31,11 +31,11 @@ class ProgramPrior:
         self._weighted = learning.grammar_weights
         # Then nothing is added to the logits: the policy's own bias begins at `even`, and what is left to chance is
         # drawn from that. It follows from the settings alone, so that one policy can write programs of several types.
-        self.is_even = not (learning.grammar_weights or learning.type_weight)
+        self.is_even = not (learning.grammar_weights or learning.type_weight or learning.name_weight)
         even = self.even.log().unsqueeze(0)
         self._log_weights = legal_tokens.log_weights if self._weighted else even  # (states, V) or (1, V)
         self._types: ValueTypes | None = None
-        self._type_weight = learning.type_weight
+        self._type_weight, self._name_weight = learning.type_weight, learning.name_weight
         if learning.type_weight and types is not None:
             self._types = value_types(types, tuple(tokens), legal_tokens.device)
 
@@ -53,6 +53,9 @@ class ProgramPrior:
         """(B, V): of the tokens that may come next; those of other tokens mean nothing."""
         state_of_grammar = stacks.top if self._weighted else torch.zeros_like(stacks.top)
         weights = self._log_weights.index_select(0, state_of_grammar)
+        if self._name_weight:
+            scopes = stacks.scopes
+            weights = weights.index_add(1, scopes.columns, scopes.preferences(self._name_weight))
         if self._types is None or state.types is None:
             return weights
         misfits = self._types.misfits.index_select(0, state.types.row)  # in halves

@@ -16,6 +16,7 @@ from agent_core.distributed.ranks import Ranks
 from agent_core.grammar.legal_tokens import LegalTokens
 from agent_core.learning.language import TokenIds
 from agent_core.learning.randomness import Randomness
+from agent_core.play.brackets import plainly_written
 from agent_core.play.languages import Languages
 from agent_core.play.lessons import Lessons, is_held_back
 from agent_core.play.mind.learner import MindLearner
@@ -26,13 +27,11 @@ from agent_core.play.signatures import SETS
 from agent_core.play.trial import Found, Trial, Tried
 from agent_core.sandbox.executor import Executor
 from agent_core.settings.config import Config
-from memory.repertoire.places import Places
+from memory.repertoire.places import BUILTINS, Places
 from memory.repertoire.repertoire import Behaviour, Repertoire
 from tokenizer import Tokenizer
 
 _MUTANTS = 8  # of each parent in a batch, about
-_BUILTINS = ["range", "len", "sum", "max", "min", "abs", "sorted", "str", "int", "list", "set", "round", "reversed"]
-_BUILTINS += ["enumerate", "zip", "any", "all", "floor", "ceil", "sqrt", "filter", "map"]
 _LOOK = 256  # behaviours that a look compares losses of
 _HELD_BACK = 32  # held back behaviours that a look tries to write
 _TRIES = 100  # programs written for each of them
@@ -67,7 +66,7 @@ class Player:
         self.ranks = ranks or Ranks()
         self.device, self.seed = legal_tokens.device, config.run.seed if seed is None else seed
         self.questions = Questions(config.play.signatures, self.seed, tokenizer)
-        self.places = Places(tokenizer.tokens, _BUILTINS)
+        self.places = Places(tokenizer.tokens, BUILTINS)
         limit, places = config.mind.behaviours, self.places
         self.repertoire = Repertoire(limit, places.place_of, config.mind.length_weight, places.shortest_of)
         self.lessons = Lessons(self.questions, self.repertoire)
@@ -166,8 +165,7 @@ class Player:
     def _begin(self, number: int, count: int) -> _Batch:
         """Writes a batch for the question, and has the workers begin with it. Each rank does so with its share."""
         parents = self._parents(number, 2 + int(count * self.config.play.mutation_share) // _MUTANTS)
-        conditions = self.lessons.draw(2 * count, self.draws, number)
-        shown = self.draws.randint(1, SETS)
+        conditions, shown = self.lessons.draw(2 * count, self.draws, number), self.draws.randint(1, SETS)
         own = self.ranks.sizes(count)[self.ranks.rank]
         transferred = self._transferred(number, int(own * self.config.play.transfer_share))
         sources = self._sources(own, conditions, parents, len(transferred))
@@ -181,9 +179,10 @@ class Player:
 
     def _end(self, batch: _Batch) -> tuple[list[tuple[Found, str]], dict[str, int]]:
         """What of a batch is worth keeping, each with its source, and how many came from each, from all ranks."""
-        sources, found = batch.sources, self.trial.finish(batch.tried, batch.shown)
+        sources, number, found = batch.sources, batch.tried.number, self.trial.finish(batch.tried, batch.shown)
+        found = plainly_written(found, self.language, self.questions.prompt_of(number))
         if self._leave_out is not None:
-            without = self._leave_out(batch.tried.number, [each.behaviour.program for each in found])
+            without = self._leave_out(number, [each.behaviour.program for each in found])
             found = [each for each, out in zip(found, without, strict=True) if not out]
         told = [(each.key, tuple(each.behaviour), sources.source_of(batch.worth[each.place])) for each in found]
         shares = self.ranks.gather([told, sources.counts()])

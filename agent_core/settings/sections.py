@@ -49,6 +49,7 @@ class LearningConfig:
     class_balance: float = number(0.5, 0, 1)
     grammar_weights: bool = True
     type_weight: float = number(3.0, 0, 20)
+    name_weight: float = number(2.0, 0, 20)
     fresh_length_budget: float = number(8.0, 0, 1_000)
     imitation_weight: float = number(0.3, 0, 10)
     elites: int = number(32, 0, 10_000)

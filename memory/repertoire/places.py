@@ -7,6 +7,8 @@ alone, and what is learned from it had next to no programs of 13 to 15 tokens.
 
 from collections.abc import Sequence
 
+BUILTINS = ["range", "len", "sum", "max", "min", "abs", "sorted", "str", "int", "list", "set", "round", "reversed"]
+BUILTINS += ["enumerate", "zip", "any", "all", "floor", "ceil", "sqrt", "filter", "map"]
 _LONGEST = 48  # tokens; longer programs stand with these
 # Constructs, the rarest first: a program counts as the first of them that it has. The built-ins come between these two.
 _LOOPS = ("calls itself", "while", "for", "def", "lambda", "comprehension with if", "comprehension")

@@ -42,6 +42,7 @@ _PLAIN = (
     "learning.class_balance=0",
     "learning.grammar_weights=no",
     "learning.type_weight=0",
+    "learning.name_weight=0",
     "learning.crossover_share=0",
 )
 _UNIFORM = (*_PLAIN, "learning.entropy_weight=0", "optimizer.learning_rate=1e-30")
@@ -59,6 +60,7 @@ _PARTS = {
     "-balance": "learning.class_balance=0",
     "-weights": "learning.grammar_weights=no",
     "-types": "learning.type_weight=0",
+    "-names": "learning.name_weight=0",
 }
 # All but the network's learning: every weight stays as it was drawn, and the search goes on without it.
 _FROZEN = ("optimizer.learning_rate=1e-30", "learning.imitation_weight=0")

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from agent_core.play.mind.relations import relations
+
 BUCKETS = 8_192  # of the hash, 0 being left to "nothing"
 MOST_FEATURES = 160  # of one case
 _FROM_START, _FROM_END = 6, 4  # places of a sequence that are looked at
@@ -32,8 +34,11 @@ def features_of_answer(arguments: Sequence[Any], answer: Any) -> list[int]:
     """The first of a case's features, which hang on the answer; at least one."""
     found = [f"arguments {len(arguments)}"]
     _describe("y", answer, found)
+    numbers = [(place, argument) for place, argument in enumerate(arguments) if _is_number(argument)]
     for place, argument in enumerate(arguments):
         _compare(f"y{place}", answer, argument, found)
+        if type(answer) is str and type(argument) is str or _is_list(answer) and _is_list(argument):
+            found += (f"y{place} {word}" for word in relations(answer, argument, numbers))
     return list(map(_bucket, found))
 
 

@@ -18,7 +18,7 @@ from agent_core.grammar.legal_tokens import Prompt
 from agent_core.learning.language import Language
 from agent_core.learning.vocabulary_change import carry_optimizer, carry_policy, match_tokens
 from agent_core.play.mind.encoder import Bags, spread
-from agent_core.play.mind.network import MindNetwork, log_likelihood
+from agent_core.play.mind.network import MindNetwork, Replayed, log_likelihood, prior_of
 from agent_core.play.mind.replay import replay
 from agent_core.settings.config import MindConfig
 from utils import UserError
@@ -27,6 +27,7 @@ _SIZES = ("embedding_dim", "hidden_dim", "num_layers", "feature_dim", "encoder_d
 _AVERAGED = 0.998  # what the mean keeps of itself at each step, after the first few thousand; less before
 _SLOWER_AFTER = 10_000  # steps: the learning rate falls with the square root of 1 + steps / this
 _GRADIENT_CLIP = 1.0
+_CORRECTION, _MOST_CORRECTED = 0.5, 2.0  # power of the ratio by which a lesson counts; at most so much, in nats
 
 Lesson = tuple[Sequence[int], Prompt, Sequence[numpy.ndarray]]  # a program, where it begins, cases of its question
 
@@ -59,12 +60,15 @@ class MindLearner:
         without its examples. A loss or gradient that is not finite changes nothing."""
         share = self._ranks.share(len(lessons))
         own, without = lessons[share], torch.tensor(hidden[share], dtype=torch.bool, device=self.device)
+        replayed = self._replay(own) if own else None
+        weights = self.weights(replayed)
         loss, varied = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
         self.optimizer.zero_grad(set_to_none=True)
-        if own:
+        if replayed is not None:
             contexts = self._trained.contexts(self._bags(own), without)
             varied = torch.tensor(spread(contexts.detach()[~without]), device=self.device)
-            loss = -self._score(self._trained, own, contexts).sum() / len(lessons)
+            log_probs = log_likelihood(self._trained.policy, replayed, contexts, self._tokenizer.sos)
+            loss = -(weights * log_probs).sum() / len(lessons)
             loss.backward()
         loss, varied = self._ranks.add_up(self._trained.parameters(), loss, varied)
         norm = nn.utils.clip_grad_norm_(self._trained.parameters(), _GRADIENT_CLIP)
@@ -85,13 +89,31 @@ class MindLearner:
 
     def score(self, lessons: Sequence[Lesson], contexts: Tensor | None) -> Tensor:
         """(B,) log-probabilities of the programs."""
-        return self._score(self.network, lessons, contexts)
+        return log_likelihood(self.network.policy, self._replay(lessons), contexts, self._tokenizer.sos)
 
-    def _score(self, network: MindNetwork, lessons: Sequence[Lesson], contexts: Tensor | None) -> Tensor:
-        """With gradients where the network has them."""
+    def _replay(self, lessons: Sequence[Lesson]) -> Replayed:
         programs, prompts = [program for program, _, _ in lessons], [prompt for _, prompt, _ in lessons]
-        replayed = replay(programs, prompts, self._language)
-        return log_likelihood(network.policy, replayed, contexts, self._tokenizer.sos)
+        return replay(programs, prompts, self._language)
+
+    @torch.no_grad()
+    def weights(self, own: Replayed | None) -> Tensor:
+        """(B,) what each of this rank's programs counts, 1 on average over all ranks.
+
+        What play finds most easily fills the repertoire, and what is learned from that is what play writes next: left
+        alone, this drifts away from the grammar's weights, and much that they hold likely becomes unlikely. So a
+        program counts by the ratio of two probabilities: that by the prior, and that by the mind without examples.
+        """
+        ratios = torch.zeros(0, device=self.device)
+        if own is not None:
+            blank = self.network.policy.no_context.expand(len(own.ids), -1)
+            ratios = prior_of(own) - log_likelihood(self.network.policy, own, blank, self._tokenizer.sos)
+        everyones = torch.tensor([ratio for each in self._ranks.gather(ratios.tolist()) for ratio in each])
+        middle = everyones.mean().item()
+
+        def counting(ratios: Tensor) -> Tensor:
+            return (_CORRECTION * (ratios - middle)).clamp(-_MOST_CORRECTED, _MOST_CORRECTED).exp()
+
+        return counting(ratios) / counting(everyones).mean().item()
 
     @torch.no_grad()
     def _average(self) -> None:

@@ -57,3 +57,12 @@ def log_likelihood(policy: CodePolicy, programs: Replayed, contexts: Tensor | No
     own = torch.log_softmax(logits.masked_fill(~programs.legal[program, place], -torch.inf), dim=1)
     chosen = own.gather(1, ids[program, place].unsqueeze(1)).squeeze(1)
     return chosen.new_zeros(len(ids)).index_add(0, program, chosen)
+
+
+def prior_of(programs: Replayed) -> Tensor:
+    """(B,) log-probability, in nats, of each whole program by the prior alone; where that is even, by chance."""
+    log_prior = programs.log_prior
+    added = torch.zeros(programs.legal.shape, device=programs.ids.device) if log_prior is None else log_prior
+    log_probs = torch.log_softmax(added.masked_fill(~programs.legal, -torch.inf), dim=2)
+    own = log_probs.gather(2, programs.ids.unsqueeze(2)).squeeze(2)
+    return own.where(programs.mask, 0.0).sum(dim=1)
