@@ -37,6 +37,12 @@ PINNED = 4  # read from the module, so not assignable here
 PENDING = 8  # target of the statement, or among the parameters so far
 SAVED = 16  # only on the way in: it was LOCAL where the block that now ends began
 _STATES = 32
+_OTHER, _UNKNOWN, _KNOWN = range(3)  # kinds of names: functions, and variables that are known nowhere or somewhere
+
+
+def _kind(state: int) -> int:
+    """Of a variable in this state."""
+    return _KNOWN if state & (LOCAL | OUTER) else _OTHER if state & PINNED else _UNKNOWN
 
 
 def after(action: Action, named: bool, state: int) -> int:
@@ -97,7 +103,8 @@ class Names:
             )
         self.count = max(1, len(self.ids))  # one that no token is, where there are none
         variables = [token_class(tokens[i]) == "VARIABLE" for i in self.ids] or [False]
-        self.variables = torch.tensor(variables, device=device)  # (N,) bool
+        kinds = [_kind(state) if variable else _OTHER for variable in variables for state in range(_STATES)]
+        self.kinds = torch.tensor(kinds, dtype=torch.int8, device=device)  # (N * states,)
         self.columns = torch.tensor(self.ids or [0], device=device)  # (N,) their tokens
         # A name's number is part of its state, so that one table serves all: state + _STATES * number.
         self._span = _STATES * self.count
@@ -183,18 +190,21 @@ class Scopes:
         return self._names.columns
 
     def preferences(self, strength: float) -> Tensor:
-        """(B, N) log-weights of the names, by which all of them together are as likely as without.
+        """(B, N) log-weights of the names, by which all known ones together stay as likely, and all others together.
 
         Of the variables that are known nowhere the first would do as well as any, and what is bound by a block that is
         open was bound to be read: all others of their kind are less likely by `strength`, in nats.
         """
-        states, variables = self._states, self._names.variables
-        unknown = (states & (LOCAL | OUTER | PINNED) == 0) & variables
-        known = (states & (LOCAL | OUTER) > 0) & variables
-        before = self._saved[:, 0]  # where the outermost block began; of no meaning where none is open
-        bound = known & (before & (LOCAL | OUTER) == 0) & (self._depth > 0).unsqueeze(1)
+        names, shape = self._names, self._states.shape
+        kinds = names.kinds.index_select(0, self._states.flatten()).view(shape)
+        before = names.kinds.index_select(0, self._saved[:, 0].flatten()).view(shape)  # where the outermost block began
+        unknown, known = kinds == _UNKNOWN, kinds == _KNOWN
         first = unknown & (unknown.cumsum(dim=1) == 1)
-        return _preferred(first, unknown, strength) + _preferred(bound, known, strength)
+        bound = known & (before == _UNKNOWN) & (self._depth > 0).unsqueeze(1)
+        less, groups = math.exp(-strength), torch.stack((unknown, known)).to(torch.float32)
+        weights = torch.where(torch.stack((first, bound)), 1.0, less) * groups
+        weights *= groups.sum(dim=2, keepdim=True) / weights.sum(dim=2, keepdim=True).clamp(min=less)
+        return (weights.sum(dim=0) + (kinds == _OTHER)).log()
 
     def apply(self, move: Tensor, deeper: Tensor) -> None:
         """Takes one token a program. move: (B, N) of `Names.move`; deeper: (B,) blocks it opens, -1 where one ends."""
@@ -204,12 +214,3 @@ class Scopes:
         began = saved.index_select(0, self._first_saved + self._depth)
         at = torch.add(move + self._states, began & LOCAL, alpha=SAVED // LOCAL)
         self._states = self._names.after.index_select(0, at.flatten()).view_as(at)
-
-
-def _preferred(some: Tensor, of: Tensor, strength: float) -> Tensor:
-    """(B, N) log-weights by which `some` of the names are likelier than the others, and all together as likely as
-    before; 0 where there are none of them, and for names that are not meant."""
-    few, all_of = some.sum(dim=1, keepdim=True), of.sum(dim=1, keepdim=True)
-    weight = few + (all_of - few) * math.exp(-strength)
-    log_weights = (all_of / weight).log() - strength * ~some
-    return torch.where(of & (few > 0), log_weights, 0.0)
