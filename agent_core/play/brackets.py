@@ -14,30 +14,32 @@ from agent_core.play.trial import Found
 from tokenizer import Tokenizer, token_class
 
 # After one of these a bracket only groups, as it does after a variable; after other names and methods it calls.
-_KEYWORDS = frozenset(
-    ("return", "if", "else", "while", "in", "and", "or", "not", "lambda", "NEWLINE", "INDENT", "DEDENT")
-)
+_KEYWORDS = frozenset(("return", "if", "else", "while", "in", "and", "or", "not", "NEWLINE", "INDENT", "DEDENT"))
 
 
 def plainly_written(found: Sequence[Found], language: Language, prompt: Prompt) -> list[Found]:
     """The same with programs that have no idle brackets, as far as the grammar has them that way."""
-    plain = [without_idle_brackets(each.behaviour.program, language.tokenizer) for each in found]
-    accepted = language.accepts(plain, [prompt] * len(plain))
+    plain = {each.place: without_idle_brackets(each.behaviour.program, language.tokenizer) for each in found}
+    shorter = [each for each in found if plain[each.place] != each.behaviour.program]
+    accepted = language.accepts([plain[each.place] for each in shorter], [prompt] * len(shorter))
+    legal = {each.place for each, accepts in zip(shorter, accepted, strict=True) if accepts}
     return [
-        replace(each, behaviour=each.behaviour._replace(program=row)) if legal else each
-        for each, row, legal in zip(found, plain, accepted, strict=True)
+        replace(each, behaviour=each.behaviour._replace(program=plain[each.place])) if each.place in legal else each
+        for each in found
     ]
 
 
 def without_idle_brackets(row: TokenIds, tokenizer: Tokenizer) -> TokenIds:
-    """The program without the brackets that its syntax tree does not depend on."""
-    tokens = tokenizer.tokens
-    place = 0
-    while (place := _grouping([tokens[i] for i in row], place)) >= 0:
-        close = _closing([tokens[i] for i in row], place)
+    """The program without the brackets that its syntax tree does not depend on; as it is, if it is not Python."""
+    texts, tree, place = [tokenizer.tokens[i] for i in row], None, 0
+    while (place := _grouping(texts, place)) >= 0:
+        if tree is None and (tree := _tree(row, tokenizer)) is None:
+            return row
+        close = _closing(texts, place)
         shorter = row[:place] + row[place + 1 : close] + row[close + 1 :]
-        if _tree(shorter, tokenizer) == _tree(row, tokenizer):
+        if _tree(shorter, tokenizer) == tree:
             row = shorter
+            del texts[close], texts[place]
         else:
             place += 1
     return row

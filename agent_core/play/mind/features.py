@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from agent_core.play.mind.relations import relations
+from agent_core.play.mind.relations import order, relations
 
 BUCKETS = 8_192  # of the hash, 0 being left to "nothing"
 MOST_FEATURES = 160  # of one case
@@ -37,7 +37,7 @@ def features_of_answer(arguments: Sequence[Any], answer: Any) -> list[int]:
     numbers = [(place, argument) for place, argument in enumerate(arguments) if _is_number(argument)]
     for place, argument in enumerate(arguments):
         _compare(f"y{place}", answer, argument, found)
-        if type(answer) is str and type(argument) is str or _is_list(answer) and _is_list(argument):
+        if _are_sequences(answer, argument):
             found += (f"y{place} {word}" for word in relations(answer, argument, numbers))
     return list(map(_bucket, found))
 
@@ -74,7 +74,7 @@ def _describe(role: str, value: Any, found: list[str]) -> None:
 
 
 def _describe_number(role: str, value: int | float, found: list[str]) -> None:
-    found.append(f"{role} sign {_sign(value)}")
+    found.append(f"{role} sign {order(value, 0)}")
     found.append(f"{role} size {_size(value)}")
     digits = f"{abs(value)}" if -(10**18) < value < 10**18 else "many"
     whole, _, rest = digits.partition(".")
@@ -105,11 +105,11 @@ def _compare(role: str, value: Any, other: Any, found: list[str]) -> None:
     if type(value) is type(other) and value == other:
         found.append(f"{role} equal")
     if _is_number(value) and _is_number(other):
-        found.append(f"{role} order {_order(value, other)}")
+        found.append(f"{role} order {order(value, other)}")
         if _is_moderate(value) and _is_moderate(other):
             found.append(f"{role} difference {_size(value - other)}")
         return
-    if type(value) is str and type(other) is str or _is_list(value) and _is_list(other):
+    if _are_sequences(value, other):
         _compare_sequences(role, value, other, found)
         return
     for sequence, item, way in ((other, value, "in"), (value, other, "has")):
@@ -142,7 +142,7 @@ def _find(role: str, sequence: Sequence[Any], item: Any, found: list[str]) -> No
         if type(element) is type(item) and element == item:
             found.append(f"{role} at {place}")
         if _is_number(element) and _is_number(item):
-            found.append(f"{role} order {place} {_order(item, element)}")
+            found.append(f"{role} order {place} {order(item, element)}")
 
 
 def _token(value: Any) -> str:
@@ -170,16 +170,13 @@ def _is_number(value: Any) -> bool:
     return type(value) in (int, float)
 
 
+def _are_sequences(one: Any, other: Any) -> bool:
+    """Whether both are texts, or both are lists."""
+    return type(one) is str and type(other) is str or _is_list(one) and _is_list(other)
+
+
 def _is_list(value: Any) -> bool:
     return type(value) in (list, tuple)
-
-
-def _sign(value: int | float) -> int:
-    return (value > 0) - (value < 0)
-
-
-def _order(value: int | float, other: int | float) -> int:
-    return (value > other) - (value < other)
 
 
 def _is_moderate(value: int | float) -> bool:

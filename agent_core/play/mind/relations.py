@@ -10,6 +10,7 @@ from typing import Any
 
 MOST_ELEMENTS = 24  # of a sequence that are looked at
 _LONGEST_TEXT = 6  # letters of a text that are told
+_SIGNS = ("0", "+", "-")  # by how a number compares with 0: 0, 1, -1
 
 
 def relations(value: Sequence[Any], other: Sequence[Any], numbers: Sequence[tuple[int, Any]]) -> Iterator[str]:
@@ -74,18 +75,15 @@ def _words_on(element: Any, numbers: Sequence[tuple[int, Any]]) -> Iterator[str]
     if kind is bool or element is None:
         yield f"{element}"
     elif kind is int or kind is float:
-        yield _SIGNS[(element > 0) - (element < 0)]
+        yield _SIGNS[order(element, 0)]
         if kind is int and -(10**18) < element < 10**18:
             yield f"ends in {abs(element) % 10}"
-        yield from (f"than {place} {(element > number) - (element < number)}" for place, number in numbers)
+        yield from (f"than {place} {order(element, number)}" for place, number in numbers)
     else:
         yield f"of {min(len(element), 12)}"
-        yield from (f"length than {place} {_order(len(element), number)}" for place, number in numbers)
+        yield from (f"length than {place} {order(len(element), number)}" for place, number in numbers)
         if kind is str:
             yield f"is {element[:_LONGEST_TEXT]}"
-
-
-_SIGNS = ("0", "+", "-")  # by sign: 0, 1, -1
 
 
 def _words_on_pair(one: Any, other: Any) -> Iterator[str]:
@@ -94,7 +92,7 @@ def _words_on_pair(one: Any, other: Any) -> Iterator[str]:
         yield "equal"
     kinds = type(one), type(other)
     if all(kind in (int, float) for kind in kinds):
-        yield f"order {_order(one, other)}"
+        yield f"order {order(one, other)}"
         if all(abs(number) < 10**15 for number in (one, other)):
             yield f"more {one - other:.4g}"
     elif all(kind in (str, list, tuple) for kind in kinds):
@@ -114,5 +112,6 @@ def _at(sequence: Sequence[Any], place: int, element: Any) -> bool:
     return -len(sequence) <= place < len(sequence) and _same(sequence[place], element)
 
 
-def _order(one: float, other: float) -> int:
+def order(one: float, other: float) -> int:
+    """1 where the first is the greater, -1 where it is the smaller, 0 where they are alike."""
     return (one > other) - (one < other)
