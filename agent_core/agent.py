@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from agent_core.agent_state import AgentState, rules_of
+from agent_core.agent_state import AgentState, began_from_mind, rules_of
 from agent_core.batch_exchange import Share
 from agent_core.distributed.ranks import Ranks
 from agent_core.grammar.legal_tokens import LegalTokens, Prompt
@@ -54,11 +54,8 @@ class Agent:
         self._legal_tokens = legal_tokens
         self._start = start
         prompt, types = Prompt(*task.start), types_shown_by(task)
-        if start is None:
-            self.generator = CodeGenerator(tokenizer, legal_tokens, prompt, config, ranks, types=types)
-        else:
-            beginning = Beginning(start.context_dim, start.begin, start.learning_rate)
-            self.generator = CodeGenerator(tokenizer, legal_tokens, prompt, start.config, ranks, beginning, types)
+        beginning = start.beginning if start else Beginning
+        self.generator = CodeGenerator(tokenizer, legal_tokens, prompt, config, ranks, beginning, types)
         self.ranks = ranks or Ranks()
         self.task_run = TaskRun(task, tokenizer, executor, config, self.ranks, start.kinds if start else 1)
         self._latest: list[TokenIds] = []
@@ -87,33 +84,35 @@ class Agent:
         batch = task_run.score(Share(rows, programs.mutated, count, len(modules)), modules, run)
         rewards = task_run.record(batch)
         groups = batch.mutated
-        if self._start is not None:
-            groups = self._start.groups(groups, *map(self.ranks.sizes, (count, len(recalled))))
-            self._start.forget(len(recalled))
+        if start := self._looking():
+            groups = start.groups(groups, *map(self.ranks.sizes, (count, len(recalled))))
+            start.forget(len(recalled))
         figures = generator.learn(rewards, programs, known, rescored, groups)
         task_run.count(batch, skipped=bool(figures["skipped"]))
         return step_figures(task_run.progress, task_run.memory.archive, task_run.scorer.version, batch) | figures
 
     def _contexts(self, count: int) -> Tensor | None:
-        """(count, C) what so many programs see of the paid cases; None where the task did not begin from the mind."""
+        """(count, C) what so many programs see of the paid cases; None in a life that did not begin from the mind."""
         start = self._looking()
         return start.contexts(self.generator.policy, count) if start else None
 
     def _seeing(self, count: int) -> Tensor | None:
-        """(count, C) the same where none of them goes without; None in a cold life, too."""
+        """(count, C) the same where none of them goes without."""
         start = self._looking()
-        return start.seeing(count) if start and not start.cold else None
+        return start.seeing(count) if start else None
 
     def _recalled(self, count: int) -> list[TokenIds]:
-        """The programs among so many that are known and tried as they are; none where the task began cold."""
+        """The programs among so many that are known and tried as they are; none in a life that began cold."""
         start = self._looking()
         return start.recall(int(count * self.config.mind.recall_share)) if start else []
 
     def _looking(self) -> TaskStart | None:
-        """What the task takes of the mind, seeing the paid cases of now."""
-        if self._start is not None:
-            self._start.look_at(self.scorer.judge.paid, self.scorer.version)
-        return self._start
+        """What this life takes of the mind, seeing the paid cases of now; None if it began cold."""
+        start = self._start
+        if start is None or start.cold:
+            return None
+        start.look_at(self.scorer.judge.paid, self.scorer.version)
+        return start
 
     @property
     def task(self) -> Task:
@@ -179,9 +178,12 @@ class Agent:
         return AgentState(self.rules, self._settings, generator, start=start, **task_state).plain()
 
     def begin_anew(self) -> None:
-        """A new life of the policy with all that is known of the task, elites among it: the mind may have grown."""
+        """A new life of the policy, from the mind if there is one, which may have grown. All that is known of the task
+        stays, elites among it."""
+        self.task_run.begin_anew()
+        if self._start is not None:
+            self._start.restart(self.progress.restarts)
         self.generator.reset()
-        self.progress.restarted_at = self.progress.attempts
 
     def load(self, model_state: dict | None, optimizer_state: dict, state: dict[str, Any]) -> list[str]:
         """Goes on from what was saved, in this task or another. Returns what there is to say about it.
@@ -195,7 +197,7 @@ class Agent:
         solved_before = same_task and progress.polished(self.config.run)
         same_run = same_task and not solved_before
         notes = []
-        if not same_run and (self._start is not None or saved.generator.get("context_dim", 0)):
+        if not same_run and (self._start is not None or began_from_mind(state)):
             return ["beginning from the mind" if self._start else "beginning from random weights"]
         if not same_task:
             notes.append(f"carrying over what it learned on {saved.task}; attempts are counted anew")

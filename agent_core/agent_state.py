@@ -10,7 +10,7 @@ from utils import UserError
 
 Plain = dict[str, Any]
 
-VERSION = 4  # of the layout: a change of it comes with an entry in `_UPGRADES`
+VERSION = 5  # of the layout: a change of it comes with an entry in `_UPGRADES`
 
 # What scores were made of when there was no number for it.
 _NICHES_OF_VERSION_1 = "pace, calls that matter, cases"
@@ -43,6 +43,12 @@ def rules_of(config: Config, task: Task, tokens: Sequence[str], grammar: str) ->
         "max_length": generator.max_length,
         "legal_tokens_only": generator.legal_tokens_only,
     }
+
+
+def began_from_mind(saved: Plain) -> bool:
+    """Whether the task of a saved state began from a mind, and not cold. A cold life of the policy looks as if it had
+    not, but for what it keeps of the mind."""
+    return bool(saved.get("start")) or saved["generator"].get("context_dim", 0) > 0
 
 
 @dataclass(frozen=True)
@@ -123,5 +129,18 @@ def _from_version_3(saved: Plain) -> Plain:
     return saved | {"version": 4, "start": {}}
 
 
+def _from_version_4(saved: Plain) -> Plain:
+    """What waited in the archive waited for no kind of life. A cold life had the sizes and the context of one from the
+    mind: it goes on as one."""
+    start, memory = saved["start"], saved["memory"]
+    waiting = memory["archive"]["waiting"]
+    archive = memory["archive"] | {"waiting": {0: waiting} if waiting else {}, "kind": 0}
+    return saved | {
+        "version": 5,
+        "memory": memory | {"archive": archive},
+        "start": start and start | {"cold": False},
+    }
+
+
 # From version 1 on, each to the next.
-_UPGRADES: tuple[Callable[[Plain], Plain], ...] = (_from_version_1, _from_version_2, _from_version_3)
+_UPGRADES: tuple[Callable[[Plain], Plain], ...] = (_from_version_1, _from_version_2, _from_version_3, _from_version_4)

@@ -80,7 +80,12 @@ class TaskRun:
         """
         self.progress.restarts += 1
         self.progress.restarted_at = self.progress.attempts
-        self.memory.restart(reserve=self._length > 1)
+        self.memory.restart(self._length > 1, self.progress.restarts % self._kinds)
+
+    def begin_anew(self) -> None:
+        """A new life of the first kind, with all that is known."""
+        self.progress.restarts += -self.progress.restarts % self._kinds
+        self.progress.restarted_at = self.progress.attempts
 
     @property
     def _length(self) -> int:
@@ -200,11 +205,16 @@ class TaskRun:
         modules: dict[TokenIds, str] = {}
         self.new_modules(usable[self._ranks.share(len(usable))], modules)
         self.score(Share([], torch.zeros(0, dtype=torch.bool), 0, 0), modules, everyones=usable)
-        waiting, best = {now[row] for row in before.waiting}, None
-        if before.best and (row := now[before.best.row]) in usable:
-            best = replace(before.best, row=row)
-        after = Contents([row for row in usable if row not in waiting], [row for row in usable if row in waiting], best)
-        memory.rebuild(after, self.progress.attempts)
+        still_legal = set(usable)
+
+        def carried(rows: Sequence[TokenIds]) -> list[TokenIds]:
+            return [row for row in map(now.get, rows) if row in still_legal]
+
+        best = None
+        if before.best and (rows := carried([before.best.row])):
+            best = replace(before.best, row=rows[0])
+        waiting = {kind: carried(rows) for kind, rows in before.waiting.items()}
+        memory.rebuild(Contents(carried(before.rows), waiting, best), self.progress.attempts)
         if not self.solved:
             self.progress.solved_at = self.solutions.first = None
         elif self.progress.solved_at is None and memory.best:

@@ -306,7 +306,7 @@ def test_changed_rules_leave_recursion_its_places_and_doubt_what_was_confirmed(e
     for restarts in (1, 2):
         while agent.progress.restarts < restarts:
             agent.step()
-        assert (row in agent.memory.archive.contents().waiting) == (restarts == 1)
+        assert (row in agent.memory.archive.contents().waiting.get(0, [])) == (restarts == 1)
         changed = make_agent(executor, tokenizer, legal_tokens, **settings | {"generator__max_length": 13})
         assert any("scored anew" in note for note in changed.load(*saved(agent)))
         assert changed.memory.archive.contents().waiting == agent.memory.archive.contents().waiting

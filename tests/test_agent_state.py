@@ -39,7 +39,7 @@ def as_version_1(state, niches="pace, calls that matter, cases"):
             "niches": {(0,): [(-0.5, len(row), row) for row in archive["rows"]]},
             "best": archive["best"],
             "places": archive["reserving"],
-            "set_aside": archive["waiting"],
+            "set_aside": archive["waiting"].get(0, []),
             "seen": memory["behaviours"],
         },
     }
@@ -56,6 +56,21 @@ def test_a_state_of_the_first_version_goes_on_exactly(executor, tokenizer, legal
     assert resumed.load(model, optimizer, as_version_1(state)) == []
     assert steps(resumed, 8 - before) == steps(straight, 8 - before)
     assert str(resumed.state()) == str(straight.state())
+
+
+def test_what_waited_before_lives_had_kinds_waits_for_the_first_kind(executor, tokenizer, legal_tokens):  # noqa: F811
+    agent = make_agent(executor, tokenizer, legal_tokens, "factorial", **SETTINGS)
+    while not agent.memory.archive.contents().waiting:
+        agent.step()
+    _, _, state = saved(agent)
+    ((kind, rows),) = state["memory"]["archive"]["waiting"].items()
+    assert (kind, bool(rows)) == (0, True)
+    archive = {key: value for key, value in state["memory"]["archive"].items() if key != "kind"} | {"waiting": rows}
+    old = state | {"version": 4, "memory": state["memory"] | {"archive": archive}}
+    assert AgentState.of(old) == AgentState.of(state)
+    for cold in ({}, {"cold": False}, {"cold": True}):
+        start = {"encoder": {}, "recalls": None} | cold
+        assert AgentState.of(old | {"start": start}).start == {"encoder": {}, "recalls": None, "cold": False}
 
 
 @pytest.mark.parametrize("niches", ["recursion, cases", None])

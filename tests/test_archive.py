@@ -174,6 +174,26 @@ def test_places_for_recursion_come_with_a_restart_and_what_has_none_is_set_aside
     assert memory.elites == [(5,), (7,), (6,)]  # whether there are places does not hang on what was found
 
 
+def test_what_waits_is_for_a_life_of_its_own_kind():
+    memory = TaskMemory(100, 4, 1, recursive=2)
+    remember(memory, {(1,): Score(0.3, self_calls=(0, 5))})
+    memory.restart(reserve=False, kind=1)
+    remember(memory, {(2,): Score(0.4, self_calls=(0, 7))})
+    assert memory.archive.contents().waiting == {0: [(1,)]}
+    memory.restart(reserve=True, kind=0)
+    assert memory.elites == [(1,)]
+    copy = TaskMemory(100, 4, 1, recursive=2)
+    copy.load_state(memory.state())
+    for each in (memory, copy):
+        assert each.archive.contents().waiting == {1: [(2,)]}
+        each.restart(reserve=True, kind=1)
+        assert each.elites == [(2,)]
+        each.restart(reserve=True, kind=1)
+        assert each.elites == [(2,)]
+        each.restart(reserve=True)
+        assert each.elites == [(1,)]
+
+
 def test_a_counterexample_lets_what_was_set_aside_be():
     memory = TaskMemory(100, 3, 1, recursive=1)
     remember(memory, {(1,): Score(0.4, self_calls=(0, 7))})
@@ -330,7 +350,7 @@ def test_the_archive_does_what_its_docstring_says():
     assert archive.elites == [var_b, recursion]
     archive.restart(reserve=False)
     assert archive.elites == []
-    assert archive.contents() == ([], [recursion], archive.best)
+    assert archive.contents() == ([], {0: [recursion]}, archive.best)
     for row, found in ((two, evaluation(0.3, (True, False))), (var_b, evaluation(0.4, (False, True)))):
         archive.add(row, found, 5)
     assert archive.elites == [var_b, two]

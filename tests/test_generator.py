@@ -52,7 +52,7 @@ def make_generator(
         learning=learning,
     )
     prompt = Prompt(start, tuple(defined))
-    return CodeGenerator(tokenizer, legal_tokens, prompt, config, beginning=Beginning(context_dim), types=types)
+    return CodeGenerator(tokenizer, legal_tokens, prompt, config, beginning=lambda: Beginning(context_dim), types=types)
 
 
 def rescored(generator, programs):

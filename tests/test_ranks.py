@@ -190,7 +190,7 @@ def gradients_of_both(batches, context_dim):
     made, random = (tokenizer, legal_tokens, Prompt(*task.start), config), torch.Generator().manual_seed(1)
     found = []
     with join() as ranks:
-        alone, one_of_many = (CodeGenerator(*made, each, Beginning(context_dim)) for each in (Ranks(), ranks))
+        alone, one_of_many = (CodeGenerator(*made, each, lambda: Beginning(context_dim)) for each in (Ranks(), ranks))
         for batch, elite_count in batches:
             one_of_many.policy.load_state_dict(alone.policy.state_dict())
             elites = list(dict.fromkeys(alone.generate(20).rows()))[:elite_count]

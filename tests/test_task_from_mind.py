@@ -136,15 +136,37 @@ def test_every_second_life_does_without_the_mind(new_agent, mind):
         agent.step()
         if agent.progress.restarts > before:
             (rate,) = {group["lr"] for group in agent.generator.optimizer.param_groups}
-            blind = bool(agent._start.blind(64).all())
-            kinds.append((agent._start.cold, blind, rate == agent.config.optimizer.learning_rate))
-    assert kinds == [(True,) * 3, (False,) * 3, (True,) * 3, (False,) * 3]
+            policy, sizes = agent.generator.policy, agent.config.model
+            as_cold = (policy.context_dim, policy.lstm.hidden_size) == (0, sizes.hidden_dim)
+            seeing = agent._contexts(8) is not None
+            kinds.append((agent._start.cold, as_cold, not seeing, rate == agent.config.optimizer.learning_rate))
+    assert kinds == [(True,) * 4, (False,) * 4, (True,) * 4, (False,) * 4]
     agent.generator.reset()
     assert is_the_mind(agent, mind)
     agent._start.restart(5)
     agent.generator.reset()
-    assert not is_the_mind(agent, mind)
     assert agent._recalled(64) == []
+    agent.progress.restarts = 5
+    agent.begin_anew()  # as a new visit does
+    assert agent.progress.restarts == 6
+    assert is_the_mind(agent, mind)
+
+
+def test_a_cold_life_is_what_a_cold_start_is(new_agent):
+    """With the same randomness it writes the same programs, is paid the same, and learns the same."""
+    agent = new_agent("gcd")
+    while not agent.task_run.restart_due:
+        agent.step()
+    cold = Agent(agent.config, agent.task, agent.tokenizer, agent._legal_tokens, agent.scorer.executor)
+    cold.generator.randomness.load(agent.generator.run_state())
+    cold.generator.reset()
+    for _ in range(3):
+        agent.step()
+        cold.step()
+        ours, theirs = weights(agent), weights(cold)
+        assert list(ours) == list(theirs)
+        assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert agent.memory.elites == cold.memory.elites
 
 
 def test_a_cold_life_resumes_exactly(new_agent):

@@ -25,7 +25,7 @@ from agent_core.learning.vocabulary_change import (
     match_tokens,
 )
 from agent_core.model import CodePolicy
-from agent_core.settings.config import Config
+from agent_core.settings.config import Config, ModelConfig
 from tokenizer import Tokenizer
 
 Elites = Sequence[TokenIds] | KnownPrograms  # rows alone have the generator's own prompt, and no context
@@ -33,11 +33,12 @@ Elites = Sequence[TokenIds] | KnownPrograms  # rows alone have the generator's o
 
 @dataclass(frozen=True)
 class Beginning:
-    """What a policy begins with, now and after every `CodeGenerator.reset`."""
+    """What a policy begins with."""
 
     context_dim: int = 0  # numbers of the context that each program may be given, C; 0: programs depend on nothing
+    sizes: ModelConfig | None = None  # None: those of the settings
     initial: Callable[[CodePolicy], None] | None = None  # gives it its first weights; None: they are random
-    learning_rate: Callable[[], float] | None = None  # of what has begun; None: that of the settings
+    learning_rate: float | None = None  # None: that of the settings
 
 
 class CodeGenerator:
@@ -54,16 +55,16 @@ class CodeGenerator:
         prompt: Prompt,
         config: Config,
         ranks: Ranks | None = None,
-        beginning: Beginning = Beginning(),
+        beginning: Callable[[], Beginning] = Beginning,
         types: Rules | None = None,
     ):
-        """prompt: where programs begin that are asked for without one of their own. types: what is known of arguments
-        and answers.
+        """prompt: where programs begin that are asked for without one of their own. beginning: says what the policy
+        begins with, now and after every `reset`. types: what is known of arguments and answers.
 
         Weights and sampling both follow from the config's seed. Every tensor lives on the device of the legal tokens.
         """
         self.device = legal_tokens.device
-        self._tokenizer, self._prompt, self._config, self._beginning = tokenizer, prompt, config, beginning
+        self._tokenizer, self._prompt, self._config, self._begin = tokenizer, prompt, config, beginning
         self._ranks = ranks or Ranks()
         limits, learning = config.generator, config.learning
         # Without the grammar nothing says what is of a class, or of a type.
@@ -81,8 +82,9 @@ class CodeGenerator:
 
         What the policy likes at first is near the prior.
         """
+        beginning = self._beginning = self._begin()
         seed = int(torch.randint(2**31, (1,), generator=self.randomness.tokens, device=self.device).item())
-        sizes = self._config.model
+        sizes = self._sizes_of(beginning)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             policy = CodePolicy(
@@ -90,13 +92,13 @@ class CodeGenerator:
                 sizes.embedding_dim,
                 sizes.hidden_dim,
                 sizes.num_layers,
-                self._beginning.context_dim,
+                beginning.context_dim,
             ).to(self.device)
         if self._language.prior.is_even:
             with torch.no_grad():
                 policy.head.bias.add_(self._language.prior.even.log())
-        if self._beginning.initial is not None:
-            self._beginning.initial(policy)
+        if beginning.initial is not None:
+            beginning.initial(policy)
         self._ranks.spread(policy.parameters())
         self._learner = Learner(policy, self._language, self._parents, self._config, self._ranks)
         self._set_learning_rate()
@@ -104,7 +106,10 @@ class CodeGenerator:
     def _set_learning_rate(self) -> None:
         own = self._beginning.learning_rate
         for group in self.optimizer.param_groups:
-            group["lr"] = own() if own else self._config.optimizer.learning_rate
+            group["lr"] = self._config.optimizer.learning_rate if own is None else own
+
+    def _sizes_of(self, beginning: Beginning) -> ModelConfig:
+        return beginning.sizes or self._config.model
 
     @property
     def policy(self) -> CodePolicy:
@@ -174,7 +179,7 @@ class CodeGenerator:
         """The randomness, and what the saved weights fit: all that must survive besides the two `state_dict`s."""
         return self.randomness.state() | {
             "tokens": self._tokenizer.tokens,
-            "model": asdict(self._config.model),
+            "model": asdict(self._sizes_of(self._beginning)),
             "context_dim": self._beginning.context_dim,
         }
 
@@ -192,8 +197,11 @@ class CodeGenerator:
         """
         if model_state is None:
             return self.randomness.load(run_state)
-        check_architecture(run_state["model"], self._config.model)
-        check_context(run_state.get("context_dim", 0), self._beginning.context_dim)
+        wanted = self._begin()
+        check_architecture(run_state["model"], self._sizes_of(wanted))
+        check_context(run_state.get("context_dim", 0), wanted.context_dim)
+        if (wanted.context_dim, wanted.sizes) != (self._beginning.context_dim, self._beginning.sizes):
+            self.reset()  # what was saved is of another kind than what was made first
         notes: list[str] = []
         if run_state["tokens"] != self._tokenizer.tokens:
             ids = match_tokens(run_state["tokens"], self._tokenizer.tokens)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from agent_core.agent import Agent
+from agent_core.agent_state import began_from_mind
 from agent_core.distributed.ranks import Ranks
 from agent_core.grammar.legal_tokens import LegalTokens
 from agent_core.grammar.rules import read_grammar
@@ -118,7 +119,7 @@ def start_of(config: Config, parts: Parts, saved: Checkpoint | None) -> TaskStar
         return None
     before = saved.run_state["agent"]
     if before and before["digest"] == parts.task.digest:
-        warm = before["generator"].get("context_dim", 0) > 0
+        warm = began_from_mind(before)
         if warm and not config.mind.start_tasks:
             raise UserError(
                 f"this run of {parts.task.name} began from the mind: set mind.start_tasks = yes to go on with it, or "

@@ -3,7 +3,8 @@
 
 Recursive programs, which call themselves more often for some inputs than for others, are rare, pay late, and would lose
 to what pays at once. So in some lives of the policy (a life is what lies between two restarts) some places among the
-elites are reserved for them. In the other lives those of earlier lives wait outside.
+elites are reserved for them. In the other lives those of earlier lives wait outside. Lives may be of several kinds;
+then recursions wait for a life of the kind that they come from.
 """
 
 from collections import defaultdict
@@ -30,13 +31,13 @@ class Contents(NamedTuple):
     """The programs of an archive, whatever they are worth."""
 
     rows: list[TokenIds]  # in niches
-    waiting: list[TokenIds]  # recursions of earlier lives, in a life that reserves no places for them
+    waiting: dict[int, list[TokenIds]]  # recursions of earlier lives, by the kind of life that they wait for
     best: Best | None
 
     @property
     def all_rows(self) -> list[TokenIds]:
         """Every program, some more than once."""
-        return [*self.rows, *self.waiting, *([self.best.row] if self.best else [])]
+        return [*self.rows, *chain.from_iterable(self.waiting.values()), *([self.best.row] if self.best else [])]
 
 
 class Archive:
@@ -62,7 +63,8 @@ class Archive:
         self._count, self._per_niche, self._recursive = count, per_niche, recursive
         self._niches: dict[Niche, list[Entry]] = {}  # best first
         self._reserving = False
-        self._waiting: list[tuple[Niche, Entry]] = []
+        self._kind = 0  # of life
+        self._waiting: dict[int, list[tuple[Niche, Entry]]] = {}  # by kind of life
         self.best: Best | None = None  # the most reward, among equals the fewest tokens
         # Asked before a solution becomes the best: its row, the row of the solution before it or None, and attempts.
         self.believes: Callable[[TokenIds, TokenIds | None, int], bool] = lambda row, solution, attempts: True
@@ -103,25 +105,27 @@ class Archive:
     def elite_rewards(self) -> list[float]:
         return [-minus_reward for minus_reward, _, _ in self._elite_entries()]
 
-    def restart(self, reserve: bool) -> None:
+    def restart(self, reserve: bool, kind: int = 0) -> None:
         """A new life begins. Forgets all programs but the best one and the recursive ones for which there are places.
 
-        reserve: whether those are among the elites from the beginning of this life, or wait for the next one.
+        reserve: whether those are among the elites from the beginning of this life, or wait for the next one. kind: of
+        the new life; recursions of lives of another kind wait until there is a life of theirs again.
         """
-        for niche, entry in self._waiting:
-            self._add_entry(niche, entry)
+        self._join(self._kind)
         kept = set(reserved_entries(self._niches, self._recursive))
-        niches = {niche: [entry for entry in entries if entry in kept] for niche, entries in self._niches.items()}
-        self._niches = {niche: entries for niche, entries in niches.items() if entries}
-        self._reserving, self._waiting = reserve, []
-        if not reserve:
-            self._waiting = [(niche, entry) for niche, entries in self._niches.items() for entry in entries]
-            self._niches.clear()
+        self._waiting[self._kind] = [
+            (niche, entry) for niche, entries in self._niches.items() for entry in entries if entry in kept
+        ]
+        self._niches.clear()
+        self._reserving, self._kind = reserve, kind
+        if reserve:
+            self._join(kind)
 
     def contents(self) -> Contents:
         """The programs that are held, whose scores must not be forgotten."""
         rows = [row for entries in self._niches.values() for _, _, row in entries]
-        return Contents(rows, [row for _, (_, _, row) in self._waiting], self.best)
+        waiting = {kind: [row for _, (_, _, row) in entries] for kind, entries in self._waiting.items() if entries}
+        return Contents(rows, waiting, self.best)
 
     def rebuild(self, contents: Contents, evaluation_of: Callable[[TokenIds], Evaluation], attempts: int) -> None:
         """Holds these programs instead, each worth what it is worth now.
@@ -132,24 +136,26 @@ class Archive:
         if contents.best:
             now = evaluation_of(contents.best.row)
             self.best = replace(contents.best, reward=now.reward, solved=now.solved)
-        for row in (*contents.rows, *contents.waiting):
+        for row in (*contents.rows, *chain.from_iterable(contents.waiting.values())):
             evaluation = evaluation_of(row)
             if self._is_best(row, evaluation):
                 self._note_best(row, evaluation, attempts)
 
     def clear(self) -> None:
-        """Forgets all programs. Whether places are reserved belongs to the life of the policy, and stays."""
-        self._niches, self._waiting, self.best = {}, [], None
+        """Forgets all programs. Kind and reserved places belong to the life of the policy, and stay."""
+        self._niches, self._waiting, self.best = {}, {}, None
 
     def state(self) -> dict[str, Any]:
         """Plain values; what the programs are worth is in their scores."""
         rows, waiting, best = self.contents()
-        return {"rows": rows, "waiting": waiting, "reserving": self._reserving, "best": best and astuple(best)}
+        life = {"reserving": self._reserving, "kind": self._kind}
+        return {"rows": rows, "waiting": waiting, **life, "best": best and astuple(best)}
 
     def load_state(self, state: dict[str, Any], evaluation_of: Callable[[TokenIds], Evaluation]) -> None:
         """Takes back what was saved. Sorts into niches anew: one may hold another number of programs now."""
         self._hold(Contents(state["rows"], state["waiting"], None), evaluation_of)
-        self._reserving, self.best = state["reserving"], state["best"] and Best(*state["best"])
+        self._reserving, self._kind = state["reserving"], state["kind"]
+        self.best = state["best"] and Best(*state["best"])
 
     def _hold(self, contents: Contents, evaluation_of: Callable[[TokenIds], Evaluation]) -> None:
         """Holds these programs in niches and waiting, with no best one yet."""
@@ -157,9 +163,14 @@ class Archive:
         for row in contents.rows:
             evaluation = evaluation_of(row)
             self._add_entry(self._niche(evaluation), _entry(row, evaluation))
-        for row in contents.waiting:
-            evaluation = evaluation_of(row)
-            self._waiting.append((self._niche(evaluation), _entry(row, evaluation)))
+        for kind, rows in contents.waiting.items():
+            evaluations = [(row, evaluation_of(row)) for row in rows]
+            self._waiting[kind] = [(self._niche(each), _entry(row, each)) for row, each in evaluations]
+
+    def _join(self, kind: int) -> None:
+        """Those that wait for a life of this kind wait no longer."""
+        for niche, entry in self._waiting.pop(kind, ()):
+            self._add_entry(niche, entry)
 
     def _niche(self, evaluation: Evaluation) -> Niche:
         niche = evaluation.niche

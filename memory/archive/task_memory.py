@@ -78,12 +78,9 @@ class TaskMemory:
         """
         self.archive.rebuild(contents, self._scores.__getitem__, attempts)
 
-    def restart(self, reserve: bool) -> None:
-        """The policy begins a new life. Scores and the best program stay; the archive says what else.
-
-        reserve: whether places among the elites are reserved for recursive programs.
-        """
-        self.archive.restart(reserve)
+    def restart(self, reserve: bool, kind: int = 0) -> None:
+        """The policy begins a new life. Scores and the best program stay; `Archive.restart` says what else does."""
+        self.archive.restart(reserve, kind)
         self._behaviours.clear()
 
     def rest(self, anew: bool) -> None:

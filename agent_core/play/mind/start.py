@@ -5,8 +5,8 @@ to it. The encoder is not trained by the task, so all programs of a batch that s
 context, and it is computed once for each set of paid cases.
 
 A mind may mislead: what it likes best is tried first, over and over. So every second life of the policy may be a cold
-one: it begins with random weights, sees no examples and recalls nothing, as if there were no mind. What the mind hides
-then takes about twice the attempts of a cold start.
+one, which is as if there were no mind: it has the sizes of a cold start's network and random weights, sees no examples
+and recalls nothing. What the mind hides then takes about twice the attempts of a cold start.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,6 +18,7 @@ import numpy
 import torch
 from torch import Tensor
 
+from agent_core.learning.generator import Beginning
 from agent_core.learning.language import TokenIds
 from agent_core.learning.vocabulary_change import carry_policy, match_tokens
 from agent_core.model import CodePolicy
@@ -25,7 +26,7 @@ from agent_core.play.mind.encoder import Bags
 from agent_core.play.mind.features import features_of
 from agent_core.play.mind.learner import MindLearner
 from agent_core.play.mind.network import MindNetwork
-from agent_core.settings.config import Config
+from agent_core.settings.config import Config, ModelConfig
 from agent_core.tasks.task import Case
 from tokenizer import Tokenizer
 
@@ -51,15 +52,8 @@ class TaskStart:
         self._share, self._device = sizes.blind_share, device
         self.cold = False  # whether this life of the policy does without the mind
         self.kinds = 1 + sizes.cold_restarts  # of lives
-        self._learning_rates = sizes.task_learning_rate, config.optimizer.learning_rate
-        self.context_dim = sizes.context_dim
-        model = replace(
-            config.model,
-            embedding_dim=sizes.embedding_dim,
-            hidden_dim=sizes.hidden_dim,
-            num_layers=sizes.num_layers,
-        )
-        self.config = replace(config, model=model)  # as the task's generator is to be made
+        model = ModelConfig(sizes.embedding_dim, sizes.hidden_dim, sizes.num_layers)
+        self._warm = Beginning(sizes.context_dim, model, self._give_weights, sizes.task_learning_rate)
 
     def follow(self, mind: MindLearner, to_recall: Callable[[Cases], list[TokenIds]]) -> None:
         """The mind learns meanwhile: from now on, each life of the policy begins from it as it is then.
@@ -76,7 +70,7 @@ class TaskStart:
 
     def recall(self, count: int) -> list[TokenIds]:
         """The next programs to try as they are; fewer where there are no more of them."""
-        if self._recalls is None and count and not self.cold:
+        if self._recalls is None and count:
             self._recalls = self._to_recall(self._cases)
         return (self._recalls or [])[:count]
 
@@ -87,17 +81,14 @@ class TaskStart:
     def restart(self, restarts: int) -> None:
         """The next policy is for the life after so many restarts, 1 for the first."""
         self.cold = restarts % self.kinds == 1
-
-    def learning_rate(self) -> float:
-        """Of this life."""
-        return self._learning_rates[self.cold]
-
-    def begin(self, policy: CodePolicy) -> None:
-        """Gives a fresh policy the mind's weights, if this life is not a cold one. Tokens that the mind does not know
-        keep those that they have."""
         self._recalls, self._version = None, -1
-        if self.cold:
-            return
+
+    def beginning(self) -> Beginning:
+        """What the policy of this life begins with."""
+        return Beginning() if self.cold else self._warm
+
+    def _give_weights(self, policy: CodePolicy) -> None:
+        """Gives a fresh policy the mind's weights. Tokens that the mind does not know keep those that they have."""
         if self._mind is not None:
             network, self._tokens = self._mind.network, self._mind.tokens
             self._weights = network.policy.state_dict()
@@ -143,11 +134,9 @@ class TaskStart:
         if state:
             self._encoder.load_state_dict(state["encoder"])
             self._recalls, self._version = state["recalls"], -1
-            self.cold = state.get("cold", False)  # an older version had no cold lives
+            self.cold = state["cold"]
 
     def blind(self, count: int) -> Tensor:
-        """(count,) bool: the programs of a batch that go without the context; in a cold life, all."""
-        if self.cold:
-            return torch.ones(count, dtype=torch.bool, device=self._device)
+        """(count,) bool: the programs of a batch that go without the context."""
         places = torch.arange(count + 1, device=self._device) * self._share
         return places.floor().diff() > 0

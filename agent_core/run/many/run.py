@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from agent_core.agent import Agent
+from agent_core.agent_state import began_from_mind
 from agent_core.distributed.ranks import Ranks
 from agent_core.run.console import ProgressBar, say
 from agent_core.run.loop import TrainingRun
@@ -137,7 +138,7 @@ class ManyRun:
             kept = vars(self._state.current)
         if kept is None:
             return
-        warm = kept["agent"]["generator"].get("context_dim", 0) > 0
+        warm = began_from_mind(kept["agent"])
         if "policy" in kept and warm == (self.mind is not None):
             notes = agent.load(kept["policy"], kept["optimizer"], kept["agent"])
         else:
