@@ -8,7 +8,6 @@ from memory.repertoire.places import Places
 from memory.repertoire.repertoire import Behaviour, Repertoire
 from memory.state.sealed import check_plain
 
-BUILTINS = ("len", "sum")
 TOKENS = ["<PAD>", "return", "var_a", "1", "+", "if", "while", "for", "func_a", "(", ")", "[", "]", ":", "len", "sum",
           "def", "and", "<", "NEWLINE", "<EOS>", "[for", "lambda", "key=", "{", "}", ".upper", "&",
           "INDENT", "DEDENT"]  # fmt: skip
@@ -61,12 +60,12 @@ def repertoire(limit=10, place_of=short_place):
     ],
 )
 def test_a_program_counts_as_the_rarest_construct_that_it_has(text, construct):
-    places = Places(TOKENS, BUILTINS)
+    places = Places(TOKENS)
     assert places.names[places.construct_of(row(text))] == construct
 
 
 def test_programs_of_other_lengths_have_other_places():
-    places = Places(TOKENS, BUILTINS)
+    places = Places(TOKENS)
     found = {places.place_of(row("return var_a") + (3,) * more) for more in (0, 4, 8, 60, 100)}
     assert len(found) == 4  # the last two are both as long as it gets
 

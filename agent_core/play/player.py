@@ -27,7 +27,7 @@ from agent_core.play.signatures import SETS
 from agent_core.play.trial import Found, Trial, Tried
 from agent_core.sandbox.executor import Executor
 from agent_core.settings.config import Config
-from memory.repertoire.places import BUILTINS, Places
+from memory.repertoire.places import Places
 from memory.repertoire.repertoire import Behaviour, Repertoire
 from tokenizer import Tokenizer
 
@@ -66,7 +66,7 @@ class Player:
         self.ranks = ranks or Ranks()
         self.device, self.seed = legal_tokens.device, config.run.seed if seed is None else seed
         self.questions = Questions(config.play.signatures, self.seed, tokenizer)
-        self.places = Places(tokenizer.tokens, BUILTINS)
+        self.places = Places(tokenizer.tokens)
         limit, places = config.mind.behaviours, self.places
         self.repertoire = Repertoire(limit, places.place_of, config.mind.length_weight, places.shortest_of)
         self.lessons = Lessons(self.questions, self.repertoire)

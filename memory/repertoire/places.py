@@ -7,12 +7,12 @@ alone, and what is learned from it had next to no programs of 13 to 15 tokens.
 
 from collections.abc import Sequence
 
-BUILTINS = ["range", "len", "sum", "max", "min", "abs", "sorted", "str", "int", "list", "set", "round", "reversed"]
-BUILTINS += ["enumerate", "zip", "any", "all", "floor", "ceil", "sqrt", "filter", "map"]
 _LONGEST = 48  # tokens; longer programs stand with these
-# Constructs, the rarest first: a program counts as the first of them that it has. The built-ins come between these two.
+# Constructs, the rarest first: a program counts as the first of them that it has. Of built-ins it is the last.
 _LOOPS = ("calls itself", "while", "for", "def", "lambda", "comprehension with if", "comprehension")
 _RARER = (*_LOOPS, "if", "dict", "slice", "item", "method")
+_BUILTINS = ["range", "len", "sum", "max", "min", "abs", "sorted", "str", "int", "list", "set", "round", "reversed"]
+_BUILTINS += ["enumerate", "zip", "any", "all", "floor", "ceil", "sqrt", "filter", "map"]
 _COMMONER = ("bits", "logic", "comparison", "plain")
 _WORDS = {word: word for word in ("while", "for", "def", "lambda")} | {"[for": "comprehension", "if": "if", "{": "dict"}
 _BITS = {"&", "|", "^", "~", "<<", ">>"}
@@ -23,12 +23,10 @@ _COMPARISONS = {"==", "!=", "<", ">", "<=", ">=", "in"}
 class Places:
     """Numbers the places of the programs of one vocabulary."""
 
-    def __init__(self, tokens: Sequence[str], builtins: Sequence[str]):
-        """builtins: the names of functions that come with the language; each is a construct of its own."""
+    def __init__(self, tokens: Sequence[str]):
         self._tokens = tokens
-        self.names = (*_RARER, *builtins, *_COMMONER)
+        self.names = (*_RARER, *_BUILTINS, *_COMMONER)
         self._numbers = {name: number for number, name in enumerate(self.names)}
-        self._builtins = frozenset(builtins)
 
     def place_of(self, row: Sequence[int]) -> int:
         """row: token ids up to <EOS>."""
@@ -54,7 +52,7 @@ class Places:
             return subscript
         if any(text.startswith(".") for text in present):
             return "method"
-        if called := present & self._builtins:
+        if called := present.intersection(_BUILTINS):
             return max(called, key=self._numbers.__getitem__)
         kinds = zip(_COMMONER, (_BITS, _LOGIC, _COMPARISONS), strict=False)
         return next((construct for construct, words in kinds if present & words), "plain")
