@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from agent_core.agent_state import AgentState, began_from_mind, rules_of
+from agent_core.agent_state import AgentState, began_from_mind, rules_of, settings_of, what_changed
 from agent_core.batch_exchange import Share
 from agent_core.distributed.ranks import Ranks
 from agent_core.grammar.legal_tokens import LegalTokens, Prompt
@@ -16,7 +16,6 @@ from agent_core.progress import Improvement, Progress, step_figures
 from agent_core.sandbox.executor import Executor
 from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config
-from agent_core.settings.fields import show
 from agent_core.solutions import Solutions
 from agent_core.task_run import TaskRun, types_shown_by
 from agent_core.tasks.task import Task
@@ -24,15 +23,9 @@ from memory.archive.evaluation import TokenIds
 from memory.archive.task_memory import TaskMemory
 from tokenizer import Tokenizer
 
-_ADDED_TO_THE_PRIOR = {
-    "grammar_weights": "weights of the grammar",
-    "type_weight": "types",
-    "name_weight": "weights of names",
-}
-
 
 class Agent:
-    """A mind, which is the generator, and what belongs to its task. All that must survive a step is in `state()`.
+    """A policy, in the generator, and what belongs to its task. All that must survive a step is in `state()`.
 
     Where there are several ranks, each has an agent: their shares of a batch differ, and all else is the same. What
     is called on one is called on all.
@@ -69,7 +62,7 @@ class Agent:
         if task_run.restart_due:
             task_run.restart()
             if self._start is not None:
-                self._start.restart(task_run.progress.restarts)
+                self._start.restart(task_run.life_kind)
             generator.reset()
         count = min(self.config.generator.batch_size, self.config.run.max_attempts - task_run.progress.attempts)
         elites, run = task_run.memory.elites, task_run.scorer.start()
@@ -182,19 +175,22 @@ class Agent:
         stays, elites among it."""
         self.task_run.begin_anew()
         if self._start is not None:
-            self._start.restart(self.progress.restarts)
+            self._start.restart(self.task_run.life_kind)
         self.generator.reset()
 
-    def load(self, model_state: dict | None, optimizer_state: dict, state: dict[str, Any]) -> list[str]:
+    def load(
+        self, model_state: dict | None, optimizer_state: dict, state: dict[str, Any], done_is_new: bool = True
+    ) -> list[str]:
         """Goes on from what was saved, in this task or another. Returns what there is to say about it.
 
-        model_state: None where the caller has the weights `begin_anew` after this. Another task, or one solved before,
-        is a new run that starts with the weights that are there. Raises UserError.
+        model_state: None where the caller has the weights `begin_anew` after this. Another task is a new run that
+        starts with the weights that are there; done_is_new: so is one that was solved and polished before. Raises
+        UserError.
         """
         saved = AgentState.of(state)
         progress = Progress(**saved.progress)
         same_task = saved.digest == self.task.digest
-        solved_before = same_task and progress.polished(self.config.run)
+        solved_before = done_is_new and same_task and progress.polished(self.config.run)
         same_run = same_task and not solved_before
         notes = []
         if not same_run and (self._start is not None or began_from_mind(state)):
@@ -209,22 +205,7 @@ class Agent:
         if same_run and self._start is not None:
             self._start.load(saved.start)
         notes += self.generator.load(model_state, optimizer_state, saved.generator, same_run)
-        before = saved.settings
-        notes += [
-            f"{name} is {show(now)} now, it was {show(before[name])} when this was saved"
-            for name, now in self._settings.items()
-            if now != before.get(name, now)
-        ]
-        added = [
-            what
-            for key, what in _ADDED_TO_THE_PRIOR.items()
-            if f"learning.{key}" not in before and getattr(self.config.learning, key)
-        ]
-        if added:
-            notes.append(
-                f"saved by a version without {' and without '.join(added)}: they are added to what it has learned, "
-                "so it writes other programs now than it did then"
-            )
+        notes += what_changed(saved.settings, self._settings)
         if same_run:
             self.task_run.load(saved)
             if saved.rules != self.rules:
@@ -234,15 +215,8 @@ class Agent:
         return notes
 
     @property
-    def _settings(self) -> dict[str, float]:
-        """How it learns: what may change from one start to the next, and is said then."""
-        plain = self.config.plain()
-        return {
-            f"{section}.{key}": value
-            for section in ("generator", "optimizer", "learning")
-            for key, value in plain[section].items()
-            if key != "max_length"
-        }
+    def _settings(self) -> dict[str, Any]:
+        return settings_of(self.config, self._start is not None)
 
     @property
     def rules(self) -> dict:

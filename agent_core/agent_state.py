@@ -5,10 +5,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent_core.settings.config import RENAMED, Config
+from agent_core.settings.fields import show
 from agent_core.tasks.task import Task
 from utils import UserError
 
 Plain = dict[str, Any]
+
+_OF_A_TASK_FROM_THE_MIND = (
+    "blind_share",
+    "cold_restarts",
+    "task_learning_rate",
+    "task_learn_every",
+    "recall",
+    "recall_share",
+)
+_ADDED_TO_THE_PRIOR = {
+    "learning.grammar_weights": "weights of the grammar",
+    "learning.type_weight": "types",
+    "learning.name_weight": "weights of names",
+}
 
 VERSION = 5  # of the layout: a change of it comes with an entry in `_UPGRADES`
 
@@ -46,9 +61,36 @@ def rules_of(config: Config, task: Task, tokens: Sequence[str], grammar: str) ->
 
 
 def began_from_mind(saved: Plain) -> bool:
-    """Whether the task of a saved state began from a mind, and not cold. A cold life of the policy looks as if it had
-    not, but for what it keeps of the mind."""
+    """Whether the run of a saved state began from a mind: in a cold life, when its policy has no context, too."""
     return bool(saved.get("start")) or saved["generator"].get("context_dim", 0) > 0
+
+
+def settings_of(config: Config, from_mind: bool) -> Plain:
+    """How it learns, "section.key" -> value: what may change from one start to the next, and is said then."""
+    plain = config.plain()
+    settings = {
+        f"{section}.{key}": value
+        for section in ("generator", "optimizer", "learning")
+        for key, value in plain[section].items()
+        if key != "max_length"
+    }
+    return settings | ({f"mind.{key}": plain["mind"][key] for key in _OF_A_TASK_FROM_THE_MIND} if from_mind else {})
+
+
+def what_changed(before: Plain, now: Plain) -> list[str]:
+    """What there is to say of settings that are not what they were; those that an older version had not are new."""
+    notes = [
+        f"{name} is {show(value)} now, it was {show(before[name])} when this was saved"
+        for name, value in now.items()
+        if value != before.get(name, value)
+    ]
+    added = [what for name, what in _ADDED_TO_THE_PRIOR.items() if name not in before and now[name]]
+    if added:
+        notes.append(
+            f"saved by a version without {' and without '.join(added)}: they are added to what it has learned, "
+            "so it writes other programs now than it did then"
+        )
+    return notes
 
 
 @dataclass(frozen=True)

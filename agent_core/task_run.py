@@ -1,7 +1,7 @@
 """What belongs to one task of an agent: its scores and counterexamples, its archive, what it counts, what it found.
 
-The mind is apart from it: policy, optimizer and randomness belong to the agent, whatever task they serve. An agent has
-one of these today; one that visits several tasks would keep one for each, and score each program of a batch by its own.
+Policy, optimizer and randomness belong to the agent, whatever task they serve. A run of many tasks makes an agent for
+each visit.
 """
 
 from collections.abc import Callable, Sequence
@@ -80,12 +80,18 @@ class TaskRun:
         """
         self.progress.restarts += 1
         self.progress.restarted_at = self.progress.attempts
-        self.memory.restart(self._length > 1, self.progress.restarts % self._kinds)
+        self.memory.restart(self._length > 1, self.life_kind)
 
     def begin_anew(self) -> None:
         """A new life of the first kind, with all that is known."""
         self.progress.restarts += -self.progress.restarts % self._kinds
         self.progress.restarted_at = self.progress.attempts
+        self.memory.archive.begin_anew(self._length > 1)
+
+    @property
+    def life_kind(self) -> int:
+        """Of this life: 0 for the first kind."""
+        return self.progress.restarts % self._kinds
 
     @property
     def _length(self) -> int:
@@ -185,6 +191,7 @@ class TaskRun:
             self.memory.load_state(state.memory | {"scores": scores[self._ranks.rank]})
         else:
             self.memory.load_state(state.memory, scores[1:])
+        self.memory.archive.limit_kinds(self._kinds)
 
     def reassess(
         self,

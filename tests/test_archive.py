@@ -1,10 +1,7 @@
 """What is remembered of programs: scores, niches of elites, behaviours, the best."""
 
 import random
-from collections import Counter
 from typing import NamedTuple
-
-import torch
 
 from memory.archive.archive import Archive
 from memory.archive.evaluation import Evaluation, Niche
@@ -357,19 +354,6 @@ def test_the_archive_does_what_its_docstring_says():
     archive.restart(reserve=True)
     assert archive.elites == [recursion]
     assert archive.best.row == var_b
-
-
-def test_parents_are_drawn_evenly_and_come_with_what_they_solve():
-    archive = Archive(count=3, per_niche=1)
-    assert archive.sample(5, torch.Generator()) == []
-    kinds = {(1,): (True, False), (2,): (False, True), (3,): (False, False), (4, 4): (True, True)}
-    for place, (row, solved) in enumerate(kinds.items(), start=1):
-        archive.add(row, evaluation(place / 10, solved), place)
-    drawn = archive.sample(3_000, torch.Generator().manual_seed(0))
-    assert drawn == archive.sample(3_000, torch.Generator().manual_seed(0))
-    assert all(elite.solved == kinds[elite.row] for elite in drawn)
-    assert {elite.row: elite.reward for elite in drawn} == {(2,): 0.2, (3,): 0.3, (4, 4): 0.4}
-    assert all(900 < count < 1_100 for count in Counter(elite.row for elite in drawn).values())
 
 
 def test_the_table_of_niches_shrinks_with_the_scores(monkeypatch):

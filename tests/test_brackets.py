@@ -53,6 +53,11 @@ def test_brackets_that_something_depends_on_stay(tokenizer, text):
     assert without_idle_brackets(row, tokenizer) == row
 
 
+def test_what_is_nested_too_deeply_for_python_stays_as_it_is(tokenizer):
+    row = row_of(tokenizer, "return " + "not " * 5_000 + "(var_a)")
+    assert without_idle_brackets(row, tokenizer) == row
+
+
 def test_what_is_kept_is_what_the_grammar_has(tokenizer):
     legal_tokens = LegalTokens(
         read_grammar(ROOT / "agent_core" / "python.grammar", tokenizer.tokens), tokenizer.tokens, CPU

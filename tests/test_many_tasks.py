@@ -184,6 +184,23 @@ def test_stopped_anywhere_it_goes_on_as_if_it_had_not_been(cold, home_of, stoppi
     assert left_by(home) == left_by(cold)
 
 
+def test_a_visit_stopped_in_its_middle_is_said_and_a_solution_is_kept_where_polishing_is_over_now(
+    home_of, stopping, capsys
+):
+    home, settings = home_of("polished"), {"tasks": "same,double", "attempts": 4_000, "run__visit_attempts": "2000"}
+    stopping(30)
+    assert run(home, run__polish_attempts="1500", **settings) == 128 + signal.SIGTERM
+    stopping(10_000)
+    capsys.readouterr()
+    assert run(home, run__polish_attempts="10", **settings) == 0
+    said = capsys.readouterr().out
+    assert "resumed: 0 of 2 tasks solved in 0 attempts; in the middle of a visit of same, " in said
+    tried = int(said.split("in the middle of a visit of same, ")[1].split(" ")[0])
+    assert "counted anew" not in said
+    (row,) = (row for row in table(home) if row["task"] == "same")
+    assert int(row["solved_in"]) < int(row["attempts"]) == tried
+
+
 @pytest.mark.parametrize("kept", [11, 30])
 def test_killed_anywhere_it_makes_what_was_lost_again(cold, home_of, monkeypatch, kept):
     class Killed(BaseException):

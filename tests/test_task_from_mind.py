@@ -17,7 +17,7 @@ from agent_core.play.mind.start import TaskStart
 from agent_core.play.player import Player
 from agent_core.play.relabel import TaskLessons
 from agent_core.play.saved import load
-from agent_core.sandbox.executor import Executor
+from agent_core.sandbox.executor import CaseResult, Executor
 from agent_core.scoring.score import Score
 from agent_core.tasks.task import load_task
 from memory.state.sealed import check_plain
@@ -143,7 +143,7 @@ def test_every_second_life_does_without_the_mind(new_agent, mind):
     assert kinds == [(True,) * 4, (False,) * 4, (True,) * 4, (False,) * 4]
     agent.generator.reset()
     assert is_the_mind(agent, mind)
-    agent._start.restart(5)
+    agent._start.restart(1)
     agent.generator.reset()
     assert agent._recalled(64) == []
     agent.progress.restarts = 5
@@ -167,6 +167,45 @@ def test_a_cold_life_is_what_a_cold_start_is(new_agent):
         assert list(ours) == list(theirs)
         assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     assert agent.memory.elites == cold.memory.elites
+
+
+def a_recursion(agent):
+    solved = (False,) * len(agent.task.test_cases)
+    return Score(0.2, False, "finished", "", "", 5, solved, agent.scorer.version, self_calls=(0, 5))
+
+
+def test_what_waits_is_for_its_own_kind_of_life_after_a_new_visit_too(new_agent):
+    agent = new_agent("gcd")
+    while agent.progress.restarts < 1:
+        agent.step()
+    cold, warm = ((i,) for i in (7, 8))
+    agent.memory.remember([cold, warm], [a_recursion(agent)] * 2)
+    archive, found = agent.memory.archive, agent.memory.evaluations([cold])[0]
+    archive.add(cold, found, 1)
+    agent.task_run.restart()
+    assert cold in archive.contents().waiting[1]
+    agent.begin_anew()
+    archive.add(warm, found, 2)
+    agent.task_run.restart()
+    waiting = archive.contents().waiting
+    assert (warm in waiting[0], warm in waiting[1]) == (True, False)
+
+
+def test_without_cold_lives_what_waited_for_them_waits_for_the_others(new_agent):
+    agent, row = new_agent("gcd"), (7,)
+    while agent.progress.restarts < 1:
+        agent.step()
+    agent.memory.remember([row], [a_recursion(agent)])
+    agent.memory.archive.add(row, agent.memory.evaluations([row])[0], 1)
+    agent.task_run.restart()
+    assert row in agent.memory.archive.contents().waiting[1]
+    other = new_agent("gcd", cold_restarts=False)
+    notes = other.load(agent.generator.policy.state_dict(), agent.generator.optimizer.state_dict(), agent.state())
+    assert notes == ["mind.cold_restarts is no now, it was yes when this was saved"]
+    assert row in other.memory.archive.contents().waiting[0]
+    other.task_run.restart()
+    other.task_run.restart()
+    assert row in other.memory.archive.contents().all_rows
 
 
 def test_a_cold_life_resumes_exactly(new_agent):
@@ -263,6 +302,22 @@ def test_what_a_task_gave_the_mind_comes_back_and_play_goes_on(
     assert again.repertoire.behaviours == player.repertoire.behaviours
     assert again.progress.solved == ["maximum"]
     again.step()
+
+
+def test_a_function_without_parameters_that_prints_is_no_program_that_prints(
+    small, tokenizer, legal_tokens, executor, tmp_path
+):
+    criteria = {"function_name": "f", "parameters": [], "test_cases": [{"inputs": [], "expected": 7}]}
+    path = tmp_path / "seven.json"
+    path.write_text(json.dumps({"name": "seven", "description": "", "success_criteria": criteria}))
+    player = Player(small, tokenizer, legal_tokens, executor)
+    noted = TaskLessons(player, load_task(path, tokenizer.tokens), {})
+    assert player.questions.prompt_of(noted.question).start == "function_body"
+    rows = [tuple(tokenizer.encode(text).tolist()) for text in ("print(1)\nreturn 2\n", "return 3\n")]
+    answers = [(CaseResult("finished", value, ""),) for value in (2, 3)]
+    noted.note(rows, [Score(0.1, False, "finished", "", "1\n", 0, (), 0, answers=answer) for answer in answers])
+    noted.keep(64)
+    assert len(player.repertoire) == 0  # one case without arguments shows nothing
 
 
 def test_printed_texts_join_too_and_right_answers_play_no_part(lessons):

@@ -70,6 +70,13 @@ def test_a_task_file_says_its_words(tmp_path):
         load_task(file, TOKENS)
 
 
+def test_a_whole_number_and_the_same_number_with_a_point_are_two_words(tmp_path):
+    file = tmp_path / "own.json"
+    task = json.loads((ROOT / "agent_core" / "tasks" / "add.json").read_text())
+    file.write_text(json.dumps(task | {"words": [404, 404.0, "x§", 404]}))
+    assert load_task(file, TOKENS).words == ("404", "404.0", '"x\\u00a7"')
+
+
 def test_the_order_is_fixed_and_there_are_not_too_many():
     cases = [([n], ["c§", "a§", "b§"][n % 3]) for n in range(12)]
     assert words(cases) == ["c§", "a§", "b§"]

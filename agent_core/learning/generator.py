@@ -78,7 +78,7 @@ class CodeGenerator:
         self.reset()
 
     def reset(self) -> None:
-        """Fresh random weights and a fresh optimizer; the weights are drawn from the generator's own randomness.
+        """A fresh policy and optimizer: weights drawn from the generator's own randomness, or given by the beginning.
 
         What the policy likes at first is near the prior.
         """

@@ -1,4 +1,5 @@
-"""What programs are drawn from before anything is learned: the grammar's weights, and types where they are known.
+"""What programs are drawn from before anything is learned: the grammar's weights, how names are told apart, and types
+where they are known.
 
 The policy's logits are added to these log-weights, so an untrained policy is near the prior, and learning moves away
 from it. A probabilistic grammar keeps first programs short (every optional part is mostly left out); the types of the
@@ -29,8 +30,9 @@ class ProgramPrior:
         """types: what a task's cases show; without them types are left out."""
         self.even = legal_tokens.class_sizes**-learning.class_balance  # (V,) what chance draws in proportion to
         self._weighted = learning.grammar_weights
-        # Then nothing is added to the logits: the policy's own bias begins at `even`, and what is left to chance is
-        # drawn from that. It follows from the settings alone, so that one policy can write programs of several types.
+        # Where it is even, nothing is added to the logits: the policy's own bias begins at `even`, and what is left to
+        # chance is drawn from that. It follows from the settings alone, so that one policy can write programs of
+        # several types.
         self.is_even = not (learning.grammar_weights or learning.type_weight or learning.name_weight)
         even = self.even.log().unsqueeze(0)
         self._log_weights = legal_tokens.log_weights if self._weighted else even  # (states, V) or (1, V)

@@ -73,5 +73,5 @@ def carry_program(row: Sequence[int], ids: dict[int, int]) -> tuple[int, ...] | 
 
 def _moved(saved: Tensor, target: Tensor, ids: dict[int, int]) -> Tensor:
     moved = target.detach().cpu().clone()
-    moved[list(ids.values())] = saved[list(ids.keys())]
+    moved[list(ids.values())] = saved[list(ids.keys())].to(moved.device)
     return moved

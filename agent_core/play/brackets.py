@@ -65,8 +65,8 @@ def _closing(texts: list[str], place: int) -> int:
 
 
 def _tree(row: TokenIds, tokenizer: Tokenizer) -> str | None:
-    """The syntax tree; None where it is not Python."""
+    """The syntax tree; None where it is not Python, or nested too deeply for Python to say."""
     try:
         return ast.dump(ast.parse(tokenizer.decode(row)))
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None

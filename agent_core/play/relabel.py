@@ -92,7 +92,7 @@ class TaskLessons:
 
     def _behaviour(self, row: TokenIds, score: Score) -> tuple[int, tuple] | None:
         question = self._player.questions[self.question]
-        if not question.kinds:
+        if self._task.kind == "output":
             text = printed(score.status, score.stdout)
             return text and (key_of(question.name, [text]), (self.question, row, 0, pack([text]), True)) or None
         calls = question.inputs(0)

@@ -9,6 +9,7 @@ from agent_core.learning.vocabulary_change import carry_program, match_tokens
 from agent_core.play.player import Player
 from agent_core.play.progress import PlayProgress
 from memory.repertoire.packing import pack, unpack
+from utils import UserError
 
 VERSION = 1
 
@@ -31,10 +32,13 @@ def state_of(player: Player) -> dict[str, Any]:
 
 
 def load(player: Player, state: dict[str, Any]) -> list[str]:
-    """Goes on from what was saved. Returns what there is to say about it. Raises UserError where sizes differ.
+    """Goes on from what was saved. Returns what there is to say about it. Raises UserError where sizes differ, and
+    for a mind of a newer version.
 
     The player has been made with the seed of the state.
     """
+    if state.get("version", 1) > VERSION:
+        raise UserError("the mind was saved by a newer AltLAS: use that one, or start anew with --fresh")
     notes = player.learner.load(state["learner"])
     ids = match_tokens(state["learner"]["tokens"], player.tokenizer.tokens)
     for parameters, calls in state["given"]:

@@ -17,7 +17,7 @@ from agent_core.grammar.rules import read_grammar
 from agent_core.run.console import say
 from agent_core.run.file_score import file_score
 from agent_core.run.many.training import train_many
-from agent_core.run.memory_advice import advice, lacks_memory
+from agent_core.run.memory_advice import advice, advice_for_play, lacks_memory
 from agent_core.run.parts import Parts, task_and_tokenizer
 from agent_core.run.play import play
 from agent_core.run.streams import ReaderLeft, answer
@@ -63,9 +63,16 @@ def carry_out(options: argparse.Namespace) -> int:
         if not lacks_memory(error):
             raise
         # what the error holds of the run is let go here, and the tensors with it
-    parts = Parts.of_all(config, Ranks())[0] if are_several(config.run.task) else Parts.of(config)
-    say(f"error: {advice(config, parts.task, parts.tokenizer, parts.legal_tokens)}", file=sys.stderr)
+    say(f"error: {_advice(config)}", file=sys.stderr)
     return 2
+
+
+def _advice(config: Config) -> str:
+    """What to do for lack of memory."""
+    if config.run.task == PLAY:
+        return advice_for_play(config)
+    parts = Parts.of_all(config, Ranks())[0] if are_several(config.run.task) else Parts.of(config)
+    return advice(config, parts.task, parts.tokenizer, parts.legal_tokens)
 
 
 def other_command(options: argparse.Namespace) -> Callable[[Config], int] | None:

@@ -23,6 +23,15 @@ def advice(config: Config, task: Task, tokenizer: Tokenizer, legal_tokens: Legal
     )
 
 
+def advice_for_play(config: Config) -> str:
+    """The same for play."""
+    written, learned = config.play.batch_size, config.mind.batch_size
+    return (
+        f"the device has too little memory for play.batch_size = {written} and mind.batch_size = {learned}; "
+        "run again with smaller ones, or with run.device = cpu: what was saved before is whole"
+    )
+
+
 def lacks_memory(error: BaseException) -> bool:
     """Whether there was too little memory on a device, or on the CPU, where PyTorch has no exception of its own."""
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "DefaultCPUAllocator" in str(error)

@@ -17,7 +17,7 @@ COLUMNS = (*FIGURES, "jail_reruns", "jail_wait_seconds", "elapsed_seconds", "att
 
 
 class NullRecorder:
-    """What a rank keeps of a run that does not lead: nothing."""
+    """Writes nothing: a rank that does not lead has this one."""
 
     def __enter__(self) -> "NullRecorder":
         return self

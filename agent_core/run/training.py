@@ -117,17 +117,17 @@ def start_of(config: Config, parts: Parts, saved: Checkpoint | None) -> TaskStar
     """What the task takes of the saved mind; None where it begins, or began, cold. Raises UserError."""
     if saved is None or saved.mind is None:
         return None
-    before = saved.run_state["agent"]
+    before, wanted = saved.run_state["agent"], config.mind.start_tasks and config.generator.legal_tokens_only
     if before and before["digest"] == parts.task.digest:
         warm = began_from_mind(before)
-        if warm and not config.mind.start_tasks:
+        if warm and not wanted:
             raise UserError(
-                f"this run of {parts.task.name} began from the mind: set mind.start_tasks = yes to go on with it, or "
-                "give paths of its own to a run that begins cold"
+                f"this run of {parts.task.name} began from the mind: set mind.start_tasks = yes and "
+                "generator.legal_tokens_only = yes to go on with it, or give paths of its own to a run that begins cold"
             )
         if not warm:
             return None
-    if not config.mind.start_tasks or not config.generator.legal_tokens_only:
+    if not wanted:
         return None
     return TaskStart(saved.mind["learner"], config, parts.tokenizer, parts.device)
 

@@ -69,7 +69,7 @@ class Task:
     def digest(self) -> str:
         """Tells tasks apart by what they ask, so that a task edited under its old name is not taken for the old one."""
         asked = (self.expected_output, self.case_sensitive, self.function_name, self.parameters, self.numeric)
-        cases = [(case.arguments, case.expected) for case in (*self.test_cases, None, *self.check_cases) if case]
+        cases = [(case.arguments, case.expected) for case in (*self.test_cases, *self.check_cases)]
         text = as_text([asked, cases, len(self.test_cases), self.required_tokens, self.max_tokens])
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 

@@ -86,7 +86,8 @@ def _fields(data: dict, vocabulary: Vocabulary, function: str, problems: list[st
     names(data, _TOP, "", ("name", "description", "success_criteria"), problems)
     fields: dict[str, Any] = {"name": data.get("name", "x"), "description": data.get("description", "")}
     if type(fields["name"]) is not str or not re.fullmatch(r"\w[\w.-]{0,63}", fields["name"]):
-        problems.append(f"name: must be 1 to 64 letters, digits, _ or - (it names folders), not {show(data['name'])}")
+        allowed = "1 to 64 letters, digits, _, - or . (the first neither - nor .; it names folders)"
+        problems.append(f"name: must be {allowed}, not {show(data['name'])}")
     if type(fields["description"]) is not str:
         problems.append(f"description: must be text, not {show(fields['description'])}")
     if "rung" in data:

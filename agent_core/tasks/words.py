@@ -50,7 +50,7 @@ def task_words(wanted: object, tokens: Sequence[str]) -> list[str]:
     """The tokens of a task file's `words` that the vocabulary lacks; what is no word counts for nothing."""
     known = {_value(token) for token in tokens}
     values = [value for value in wanted if is_word(value)] if isinstance(wanted, list) else []
-    return [token_of(value) for value in dict.fromkeys(values) if _key(value) not in known]
+    return [token_of(value) for key, value in {_key(value): value for value in values}.items() if key not in known]
 
 
 def parameter_names(count: int) -> list[str]:
@@ -70,8 +70,9 @@ def missing_words(cases: Sequence[Case], tokens: Sequence[str]) -> list[str | fl
     found = [*_chosen_answers(cases), *_strange_stretches(cases), *_compared_arguments(cases)]
     texts = [value for value in found if isinstance(value, str)]
     numbers = sorted(abs(value) for value in found if isinstance(value, int | float))
-    distinct: dict[str | float, None] = dict.fromkeys([*texts, *numbers])
-    return [value for value in distinct if _key(value) not in known][:MOST]
+    wanted: list[str | float] = [*texts, *numbers]
+    distinct = {_key(value): value for value in wanted}
+    return [value for key, value in distinct.items() if key not in known][:MOST]
 
 
 def token_of(value: object) -> str:
@@ -82,7 +83,7 @@ def token_of(value: object) -> str:
 def _chosen_answers(cases: Sequence[Case]) -> Iterator[str | float]:
     """Answers, or elements of answers, that are picked from a few."""
     answers = [item for _, answer in cases for item in (answer if isinstance(answer, list) else [answer])]
-    yield from _few(value for value in answers if _is_word(value))
+    yield from _few(value for value in answers if _may_be_needed(value))
 
 
 def _strange_stretches(cases: Sequence[Case]) -> Iterator[str]:
@@ -114,7 +115,7 @@ def _runs(text: str, own: set[str]) -> Iterator[str]:
 def _compared_arguments(cases: Sequence[Case]) -> Iterator[str | float]:
     """Arguments that are picked from a few, by their place."""
     for column in zip(*(inputs for inputs, _ in cases), strict=False):
-        if all(_is_word(value) for value in column):
+        if all(_may_be_needed(value) for value in column):
             yield from _few(column)
 
 
@@ -126,7 +127,7 @@ def _few(values: Iterable[str | float]) -> list[str | float]:
     return [value for value in counts if isinstance(value, str) or counts[value] >= _OFTEN]
 
 
-def _is_word(value: object) -> TypeGuard[str | float]:
+def _may_be_needed(value: object) -> TypeGuard[str | float]:
     return isinstance(value, str | int | float) and not isinstance(value, bool) and value != ""
 
 

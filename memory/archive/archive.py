@@ -13,18 +13,8 @@ from dataclasses import astuple, replace
 from itertools import chain
 from typing import Any, NamedTuple
 
-import torch
-
 from memory.archive.evaluation import Best, Evaluation, Niche, TokenIds
 from memory.archive.reserved import BY_LENGTH, Entry, reserved_entries
-
-
-class Elite(NamedTuple):
-    """A program to learn from again, and what a choice of parents may go by."""
-
-    row: TokenIds
-    reward: float
-    solved: tuple[bool, ...]  # see `Niche`: what lexicase selection would look at
 
 
 class Contents(NamedTuple):
@@ -83,19 +73,6 @@ class Archive:
         other programs only raise the bar."""
         return self._is_best(row, evaluation) or self._fitting(self._niche(evaluation), _entry(row, evaluation)) != []
 
-    def sample(self, count: int, generator: torch.Generator) -> list[Elite]:
-        """Parents for new programs, drawn evenly from the elites with replacement; none where there are none.
-
-        generator: on the CPU. A better choice, as lexicase selection, takes the place of this draw. Until then mutation
-        draws from `elites` by itself, with the rest of its plan.
-        """
-        entries = self._elite_entries()
-        if not entries:
-            return []
-        solved = {row: niche.solved for niche, held in self._niches.items() for _, _, row in held}
-        drawn = (entries[i] for i in torch.randint(len(entries), (count,), generator=generator).tolist())
-        return [Elite(row, -minus_reward, solved[row]) for minus_reward, _, row in drawn]
-
     @property
     def elites(self) -> list[TokenIds]:
         """The programs to learn from again, best first."""
@@ -108,8 +85,8 @@ class Archive:
     def restart(self, reserve: bool, kind: int = 0) -> None:
         """A new life begins. Forgets all programs but the best one and the recursive ones for which there are places.
 
-        reserve: whether those are among the elites from the beginning of this life, or wait for the next one. kind: of
-        the new life; recursions of lives of another kind wait until there is a life of theirs again.
+        reserve: whether those are among the elites from the beginning of this life, or wait for one that reserves
+        places. kind: of the new life; recursions of lives of another kind wait until there is a life of theirs again.
         """
         self._join(self._kind)
         kept = set(reserved_entries(self._niches, self._recursive))
@@ -120,6 +97,18 @@ class Archive:
         self._reserving, self._kind = reserve, kind
         if reserve:
             self._join(kind)
+
+    def begin_anew(self, reserve: bool) -> None:
+        """A life of the first kind begins, with all programs of the life before."""
+        self._reserving, self._kind = reserve, 0
+        if reserve:
+            self._join(0)
+
+    def limit_kinds(self, count: int) -> None:
+        """There are only so many kinds of lives now: what waits for others waits for the first."""
+        self._kind = self._kind if self._kind < count else 0
+        for kind in [kind for kind in self._waiting if kind >= count]:
+            self._waiting.setdefault(0, []).extend(self._waiting.pop(kind))
 
     def contents(self) -> Contents:
         """The programs that are held, whose scores must not be forgotten."""

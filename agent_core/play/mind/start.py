@@ -78,9 +78,9 @@ class TaskStart:
         """That many of them have been tried."""
         del (self._recalls or [])[:count]
 
-    def restart(self, restarts: int) -> None:
-        """The next policy is for the life after so many restarts, 1 for the first."""
-        self.cold = restarts % self.kinds == 1
+    def restart(self, kind: int) -> None:
+        """The next policy is for a life of this kind: 0, from the mind, or 1, cold."""
+        self.cold = kind == 1
         self._recalls, self._version = None, -1
 
     def beginning(self) -> Beginning:
@@ -114,7 +114,7 @@ class TaskStart:
 
     def groups(self, mutated: Tensor, sizes: Sequence[int], recalled: Sequence[int]) -> Tensor:
         """(B,) which programs of a batch are compared with one another: those with a parent and those without, each
-        with examples or without; and those that were recalled, which nothing is learned from.
+        with examples or without; and those that were recalled, whose given tokens carry no gradient.
 
         mutated: (B,) bool, those with a parent. sizes: programs of each rank. recalled: of these, as many
         were recalled, the first ones.

@@ -17,7 +17,7 @@ from utils import DiskFull
 
 
 class NullFiles:
-    """Of a rank that does not lead: nothing."""
+    """Writes nothing: a rank that does not lead has this one."""
 
     def save(
         self,
@@ -42,7 +42,7 @@ class NullFiles:
 
 
 class RunFiles(NullFiles):
-    """Of the rank that leads."""
+    """Writes the states, the tables and a folder for each task."""
 
     def __init__(self, store: PatientStore, saved: Checkpoint | None, folder: Path, tasks: Sequence[str]):
         """saved: what was there, of which all that is not of this run stays as it is; tasks: their names."""

@@ -140,9 +140,9 @@ class ManyRun:
             return
         warm = began_from_mind(kept["agent"])
         if "policy" in kept and warm == (self.mind is not None):
-            notes = agent.load(kept["policy"], kept["optimizer"], kept["agent"])
+            notes = agent.load(kept["policy"], kept["optimizer"], kept["agent"], done_is_new=False)
         else:
-            notes = agent.load(None, {}, kept["agent"])
+            notes = agent.load(None, {}, kept["agent"], done_is_new=False)
             agent.begin_anew()
         for note in notes:
             if self._ranks.leads and note not in self._told:

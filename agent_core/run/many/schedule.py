@@ -42,7 +42,7 @@ class Standing:
     program: str = ""
     seconds: float = 0.0
     again: list[Again] = field(default_factory=list)
-    looked_at: int = 0  # attempts on all tasks, `again` not counted, when it was solved for the last time
+    looked_at: int = 0  # attempts on all tasks, `again` not counted, as the visit began that solved it last
 
     def polished(self, run: RunConfig) -> bool:
         """Whether it is solved, and a shorter solution was sought for as long as it should be."""

@@ -87,6 +87,7 @@ def _new_folder(config: Config) -> Path:
 
 def _show_banner(run: ManyRun, parts: Sequence[Parts], state: ManyState, jail: str, lines: list[str]) -> None:
     first, names = parts[0], [each.task.name for each in parts]
+    begun = total(run.standings) or state.current
     lines += [f"note: {each.task.name}: {note}" for each in parts for note in each.task.notes]
     if words := dict.fromkeys(word for each in parts for word in each.task.words):
         lines.insert(0, f"words of these tasks, beyond the vocabulary: {', '.join(words)}")
@@ -94,6 +95,11 @@ def _show_banner(run: ManyRun, parts: Sequence[Parts], state: ManyState, jail: s
         f"AltLAS: {len(parts)} task{'s' * (len(parts) > 1)}. {printable(', '.join(names))}",
         f"device: {first.device} ({first.reason}); jail: {jail}",
         f"seed {state.seed}, {len(first.tokenizer)} tokens in the vocabulary, "
-        + (f"resumed: {summary(run.standings)}" if total(run.standings) else "from the first attempt"),
+        + (f"resumed: {summary(run.standings)}{_under_way(state)}" if begun else "from the first attempt"),
         *(f"  {printable(line)}" for line in lines),
     )
+
+
+def _under_way(state: ManyState) -> str:
+    visit = state.current
+    return f"; in the middle of a visit of {visit.visit.task}, {visit.tried:,} attempts so far" if visit else ""
