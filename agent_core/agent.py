@@ -62,7 +62,7 @@ class Agent:
         if task_run.restart_due:
             task_run.restart()
             if self._start is not None:
-                self._start.restart(task_run.life_kind)
+                self._start.restart(task_run.period_kind)
             generator.reset()
         count = min(self.config.generator.batch_size, self.config.run.max_attempts - task_run.progress.attempts)
         elites, run = task_run.memory.elites, task_run.scorer.start()
@@ -85,7 +85,7 @@ class Agent:
         return step_figures(task_run.progress, task_run.memory.archive, task_run.scorer.version, batch) | figures
 
     def _contexts(self, count: int) -> Tensor | None:
-        """(count, C) what so many programs see of the paid cases; None in a life that did not begin from the mind."""
+        """(count, C) what so many programs see of the paid cases; None in a period that did not begin from the mind."""
         start = self._looking()
         return start.contexts(self.generator.policy, count) if start else None
 
@@ -95,12 +95,12 @@ class Agent:
         return start.seeing(count) if start else None
 
     def _recalled(self, count: int) -> list[TokenIds]:
-        """The programs among so many that are known and tried as they are; none in a life that began cold."""
+        """The programs among so many that are known and tried as they are; none in a period that began cold."""
         start = self._looking()
         return start.recall(int(count * self.config.mind.recall_share)) if start else []
 
     def _looking(self) -> TaskStart | None:
-        """What this life takes of the mind, seeing the paid cases of now; None if it began cold."""
+        """What this period takes of the mind, seeing the paid cases of now; None if it began cold."""
         start = self._start
         if start is None or start.cold:
             return None
@@ -171,11 +171,11 @@ class Agent:
         return AgentState(self.rules, self._settings, generator, start=start, **task_state).plain()
 
     def begin_anew(self) -> None:
-        """A new life of the policy, from the mind if there is one, which may have grown. All that is known of the task
+        """A new period of the policy, from the mind if there is one, which may have grown. What is known of the task
         stays, elites among it."""
         self.task_run.begin_anew()
         if self._start is not None:
-            self._start.restart(self.task_run.life_kind)
+            self._start.restart(self.task_run.period_kind)
         self.generator.reset()
 
     def load(

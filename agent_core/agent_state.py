@@ -61,7 +61,7 @@ def rules_of(config: Config, task: Task, tokens: Sequence[str], grammar: str) ->
 
 
 def began_from_mind(saved: Plain) -> bool:
-    """Whether the run of a saved state began from a mind: in a cold life, when its policy has no context, too."""
+    """Whether the run of a saved state began from a mind: in a cold period, when its policy has no context, too."""
     return bool(saved.get("start")) or saved["generator"].get("context_dim", 0) > 0
 
 
@@ -172,8 +172,8 @@ def _from_version_3(saved: Plain) -> Plain:
 
 
 def _from_version_4(saved: Plain) -> Plain:
-    """What waited in the archive waited for no kind of life. A cold life had the sizes and the context of one from the
-    mind: it goes on as one."""
+    """What waited in the archive waited for no kind of period. A cold period had the sizes and the context of one that
+    begins from the mind, and goes on as one."""
     start, memory = saved["start"], saved["memory"]
     waiting = memory["archive"]["waiting"]
     archive = memory["archive"] | {"waiting": {0: waiting} if waiting else {}, "kind": 0}

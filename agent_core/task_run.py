@@ -37,7 +37,7 @@ class TaskRun:
     def __init__(
         self, task: Task, tokenizer: Tokenizer, executor: Executor, config: Config, ranks: Ranks, kinds: int = 1
     ):
-        """kinds: of lives of the policy, which take turns."""
+        """kinds: of periods of the policy, which take turns."""
         self.task, self._kinds = task, kinds
         self._tokenizer, self._config, self._ranks = tokenizer, config, ranks
         self.scorer = Scorer(task, executor, config.scorer)
@@ -65,37 +65,38 @@ class TaskRun:
     def restart_due(self) -> bool:
         """Whether the policy has had its time without a solution.
 
-        What separates the runs that succeed is mostly luck early on, so many short lives beat one long one; but some
-        tasks take long. The lives' lengths follow Luby, Sinclair and Zuckerman 1993, which is within a logarithm of the
-        best that could be done knowing how long a life takes to succeed. Each kind of life has that sequence.
+        What separates the runs that succeed is mostly luck early on, so many short periods beat one long one; but some
+        tasks take long. The lengths of the periods follow Luby, Sinclair and Zuckerman 1993, which is within a
+        logarithm of the best that could be done knowing how long a period takes to succeed. Each kind of period has
+        that sequence.
         """
         unit, progress = self._config.learning.restart_after, self.progress
         time = progress.attempts - progress.restarted_at
         return unit > 0 and not self.solved and time >= unit * self._length
 
     def restart(self) -> None:
-        """A new life of the policy: elites and counts of behaviours go; scores, best and counterexamples stay.
+        """A new period of the policy: elites and counts of behaviours go; scores, best and counterexamples stay.
 
-        Recursions, which take long, have places among the elites in all but the shortest lives.
+        Recursions, which take long, have places among the elites in all but the shortest periods.
         """
         self.progress.restarts += 1
         self.progress.restarted_at = self.progress.attempts
-        self.memory.restart(self._length > 1, self.life_kind)
+        self.memory.restart(self._length > 1, self.period_kind)
 
     def begin_anew(self) -> None:
-        """A new life of the first kind, with all that is known."""
+        """A new period of the first kind, with all that is known."""
         self.progress.restarts += -self.progress.restarts % self._kinds
         self.progress.restarted_at = self.progress.attempts
         self.memory.archive.begin_anew(self._length > 1)
 
     @property
-    def life_kind(self) -> int:
-        """Of this life: 0 for the first kind."""
+    def period_kind(self) -> int:
+        """Of this period: 0 for the first kind."""
         return self.progress.restarts % self._kinds
 
     @property
     def _length(self) -> int:
-        """Of this life, in units of the shortest."""
+        """Of this period, in units of the shortest."""
         return luby(self.progress.restarts // self._kinds + 1)
 
     def module_of(self, row: TokenIds) -> str:

@@ -144,7 +144,7 @@ def test_a_restart_begins_from_the_mind_as_it_is_then(executor):
     while not learning.agent.task_run.restart_due:
         learning.step()
     assert not is_of_the_mind(learning)
-    assert torch.equal(learning.agent._contexts(1)[0], context)  # within a life the encoder stays as it was
+    assert torch.equal(learning.agent._contexts(1)[0], context)  # within a period the encoder stays as it was
     learning.agent.generator.reset()
     assert is_of_the_mind(learning)
     assert any(not torch.equal(first[name], tensor) for name, tensor in policy_of(learning).items())
@@ -164,7 +164,9 @@ def test_stopped_in_the_middle_of_a_task_it_goes_on_exactly(executor):
     assert [resumed.step() for _ in range(6)] == rows
     assert resumed.weights() == straight.weights()
     assert resumed.behaviours() == straight.behaviours()
-    again = Learning.resumed(config, executor, straight.saved())  # in the second life, whose encoder the mind has left
+    again = Learning.resumed(
+        config, executor, straight.saved()
+    )  # in the second period, whose encoder the mind has left
     assert [again.step() for _ in range(2)] == [straight.step() for _ in range(2)]
 
 

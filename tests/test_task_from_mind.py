@@ -129,7 +129,7 @@ def test_it_resumes_exactly_across_a_restart(new_agent):
     assert straight.progress.restarts == resumed.progress.restarts > 0
 
 
-def test_every_second_life_does_without_the_mind(new_agent, mind):
+def test_every_second_period_does_without_the_mind(new_agent, mind):
     agent, kinds = new_agent("gcd"), []
     while agent.progress.restarts < 4:
         before = agent.progress.restarts
@@ -152,7 +152,7 @@ def test_every_second_life_does_without_the_mind(new_agent, mind):
     assert is_the_mind(agent, mind)
 
 
-def test_a_cold_life_is_what_a_cold_start_is(new_agent):
+def test_a_cold_period_is_what_a_cold_start_is(new_agent):
     """With the same randomness it writes the same programs, is paid the same, and learns the same."""
     agent = new_agent("gcd")
     while not agent.task_run.restart_due:
@@ -174,7 +174,7 @@ def a_recursion(agent):
     return Score(0.2, False, "finished", "", "", 5, solved, agent.scorer.version, self_calls=(0, 5))
 
 
-def test_what_waits_is_for_its_own_kind_of_life_after_a_new_visit_too(new_agent):
+def test_what_waits_is_for_its_own_kind_of_period_after_a_new_visit_too(new_agent):
     agent = new_agent("gcd")
     while agent.progress.restarts < 1:
         agent.step()
@@ -191,7 +191,7 @@ def test_what_waits_is_for_its_own_kind_of_life_after_a_new_visit_too(new_agent)
     assert (warm in waiting[0], warm in waiting[1]) == (True, False)
 
 
-def test_without_cold_lives_what_waited_for_them_waits_for_the_others(new_agent):
+def test_without_cold_periods_what_waited_for_them_waits_for_the_others(new_agent):
     agent, row = new_agent("gcd"), (7,)
     while agent.progress.restarts < 1:
         agent.step()
@@ -208,7 +208,7 @@ def test_without_cold_lives_what_waited_for_them_waits_for_the_others(new_agent)
     assert row in other.memory.archive.contents().all_rows
 
 
-def test_a_cold_life_resumes_exactly(new_agent):
+def test_a_cold_period_resumes_exactly(new_agent):
     straight, stopped = new_agent("gcd"), new_agent("gcd")
     while stopped.progress.restarts < 1:
         straight.step()
@@ -222,7 +222,7 @@ def test_a_cold_life_resumes_exactly(new_agent):
     assert resumed.progress.restarts == straight.progress.restarts > 1
 
 
-def test_without_cold_restarts_each_life_begins_from_the_mind(new_agent):
+def test_without_cold_restarts_each_period_begins_from_the_mind(new_agent):
     agent = new_agent("gcd", cold_restarts=False)
     while agent.progress.restarts < 2:
         agent.step()

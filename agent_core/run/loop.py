@@ -43,7 +43,7 @@ class TrainingRun:
     def __init__(
         self,
         agent: Agent,
-        books: NullRecorder,
+        recorder: NullRecorder,
         seconds: float,
         seed: int | None,
         lessons: TaskLessons | None = None,
@@ -55,7 +55,7 @@ class TrainingRun:
         self._lessons = lessons
         if lessons is not None:
             agent.task_run.on_scores = lessons.note
-        self._agent, self._books, self._seed = agent, books, seed
+        self._agent, self._recorder, self._seed = agent, recorder, seed
         self._before, self._began = seconds, time.monotonic()
         self._saved_at = agent.progress.attempts - unsaved  # or tried to
 
@@ -77,9 +77,9 @@ class TrainingRun:
         ranks = self._agent.ranks
         self.save()
         ranks.watch()
-        with self._books as books:
+        with self._recorder as recorder:
             self.go_on(signalled, lambda: self._agent.finished)
-            books.result(self.result())  # first: a run that counts as finished has its result
+            recorder.result(self.result())  # first: a run that counts as finished has its result
             self.save()
         return ranks.stopping(signalled())
 
@@ -87,7 +87,7 @@ class TrainingRun:
         """Steps, with the saves between them, until it is over or one of the ranks has been sent a signal."""
         agent, ranks = self._agent, self._agent.ranks
         while not over() and not ranks.stopping(signalled()):
-            self._step(self._books)
+            self._step(self._recorder)
             if agent.progress.skipped and agent.progress.skipped % MAX_SKIPPED == 0:
                 self.save()
                 raise UserError(
@@ -97,7 +97,7 @@ class TrainingRun:
             if self.unsaved >= agent.config.run.save_every and not over():
                 self.save(must=False)
 
-    def _step(self, books: NullRecorder) -> None:
+    def _step(self, recorder: NullRecorder) -> None:
         """One step, noted. Where no jail can be had for it any more, what was learned before it is saved."""
         agent = self._agent
         improvements, attempts, before = len(agent.history), agent.progress.attempts, _Moment(agent)
@@ -111,7 +111,7 @@ class TrainingRun:
             if agent.solved:
                 self._lessons.solved()
         try:
-            books.step(figures | self._speed(), improved=len(agent.history) > improvements)
+            recorder.step(figures | self._speed(), improved=len(agent.history) > improvements)
         except JailError as error:  # to show a new best program, it is run once more
             raise self._with_all_saved(error) from None
 
@@ -159,7 +159,7 @@ class TrainingRun:
     def save(self, must: bool = True) -> None:
         """Makes the next generation of all states. must: whether to fail where the disk is full."""
         generator = self._agent.generator
-        self._books.save(
+        self._recorder.save(
             generator.policy.state_dict(),
             generator.optimizer.state_dict(),
             {"agent": self._agent.state(), "seconds": self.seconds, "seed": self._seed},

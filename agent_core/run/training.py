@@ -51,15 +51,15 @@ def train(config: Config, options: argparse.Namespace, ranks: Ranks) -> int:
                 store.settle()
                 say(f"all {agent.progress.attempts:,} attempts are used up; set run.max_attempts higher to go on")
             return 0
-        books, folder = NullRecorder(), Path()
+        recorder, folder = NullRecorder(), Path()
         if ranks.leads:
             folder = begun.folder or new_run_folder(config.paths.runs, parts.task.name)
             many = {"many": saved.run_state["many"]} if saved and "many" in saved.run_state else {}
-            books = RunRecorder(agent, store, folder, begun.as_it_goes_on(config), many)
+            recorder = RunRecorder(agent, store, folder, begun.as_it_goes_on(config), many)
         lessons = lessons_of(config, parts, saved.mind, executor, ranks) if start and saved and saved.mind else None
         if start is not None and lessons is not None:
             start.follow(lessons.learner, lessons.to_recall)
-        run = TrainingRun(agent, books, begun.seconds, begun.seed, lessons)
+        run = TrainingRun(agent, recorder, begun.seconds, begun.seed, lessons)
         try:
             stopped = run.learn(lambda: stop.signal)
         except UserError as error:

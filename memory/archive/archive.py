@@ -2,9 +2,9 @@
 2015), with three verbs as pyribs has them: add, sample, best.
 
 Recursive programs, which call themselves more often for some inputs than for others, are rare, pay late, and would lose
-to what pays at once. So in some lives of the policy (a life is what lies between two restarts) some places among the
-elites are reserved for them. In the other lives those of earlier lives wait outside. Lives may be of several kinds;
-then recursions wait for a life of the kind that they come from.
+to what pays at once. So in some periods of the policy (a period is what lies between two restarts) some places among
+the elites are reserved for them. In the other periods those of earlier ones wait outside. Periods may be of several
+kinds; then recursions wait for a period of the kind that they come from.
 """
 
 from collections import defaultdict
@@ -21,7 +21,7 @@ class Contents(NamedTuple):
     """The programs of an archive, whatever they are worth."""
 
     rows: list[TokenIds]  # in niches
-    waiting: dict[int, list[TokenIds]]  # recursions of earlier lives, by the kind of life that they wait for
+    waiting: dict[int, list[TokenIds]]  # recursions of earlier periods, by the kind of period that they wait for
     best: Best | None
 
     @property
@@ -42,7 +42,7 @@ class Archive:
         best                                  `return var_b`
 
     Then comes `return var_a and func_a(0)`, reward 0.1, which solves neither case, but takes two different numbers of
-    calls. It has a niche of its own. In a life that reserves places, `elites` is [`return var_b`, the recursion]; in
+    calls. It has a niche of its own. In a period that reserves places, `elites` is [`return var_b`, the recursion]; in
     one that does not, the two that earn more. `restart(reserve=False)` forgets the others, and the recursion waits;
     `restart(reserve=True)` after that makes it the only elite.
     """
@@ -53,8 +53,8 @@ class Archive:
         self._count, self._per_niche, self._recursive = count, per_niche, recursive
         self._niches: dict[Niche, list[Entry]] = {}  # best first
         self._reserving = False
-        self._kind = 0  # of life
-        self._waiting: dict[int, list[tuple[Niche, Entry]]] = {}  # by kind of life
+        self._kind = 0  # of period
+        self._waiting: dict[int, list[tuple[Niche, Entry]]] = {}  # by kind of period
         self.best: Best | None = None  # the most reward, among equals the fewest tokens
         # Asked before a solution becomes the best: its row, the row of the solution before it or None, and attempts.
         self.believes: Callable[[TokenIds, TokenIds | None, int], bool] = lambda row, solution, attempts: True
@@ -83,10 +83,10 @@ class Archive:
         return [-minus_reward for minus_reward, _, _ in self._elite_entries()]
 
     def restart(self, reserve: bool, kind: int = 0) -> None:
-        """A new life begins. Forgets all programs but the best one and the recursive ones for which there are places.
+        """A new period begins. Forgets all programs but the best one and the recursive ones for which there are places.
 
-        reserve: whether those are among the elites from the beginning of this life, or wait for one that reserves
-        places. kind: of the new life; recursions of lives of another kind wait until there is a life of theirs again.
+        reserve: whether those are among the elites from the beginning of this period, or wait for one that reserves
+        places. kind: of the new period; recursions of another kind wait until there is a period of theirs again.
         """
         self._join(self._kind)
         kept = set(reserved_entries(self._niches, self._recursive))
@@ -99,13 +99,13 @@ class Archive:
             self._join(kind)
 
     def begin_anew(self, reserve: bool) -> None:
-        """A life of the first kind begins, with all programs of the life before."""
+        """A period of the first kind begins, with all programs of the period before."""
         self._reserving, self._kind = reserve, 0
         if reserve:
             self._join(0)
 
     def limit_kinds(self, count: int) -> None:
-        """There are only so many kinds of lives now: what waits for others waits for the first."""
+        """There are only so many kinds of periods now: what waits for others waits for the first."""
         self._kind = self._kind if self._kind < count else 0
         for kind in [kind for kind in self._waiting if kind >= count]:
             self._waiting.setdefault(0, []).extend(self._waiting.pop(kind))
@@ -131,14 +131,14 @@ class Archive:
                 self._note_best(row, evaluation, attempts)
 
     def clear(self) -> None:
-        """Forgets all programs. Kind and reserved places belong to the life of the policy, and stay."""
+        """Forgets all programs. Kind and reserved places belong to the period of the policy, and stay."""
         self._niches, self._waiting, self.best = {}, {}, None
 
     def state(self) -> dict[str, Any]:
         """Plain values; what the programs are worth is in their scores."""
         rows, waiting, best = self.contents()
-        life = {"reserving": self._reserving, "kind": self._kind}
-        return {"rows": rows, "waiting": waiting, **life, "best": best and astuple(best)}
+        period = {"reserving": self._reserving, "kind": self._kind}
+        return {"rows": rows, "waiting": waiting, **period, "best": best and astuple(best)}
 
     def load_state(self, state: dict[str, Any], evaluation_of: Callable[[TokenIds], Evaluation]) -> None:
         """Takes back what was saved. Sorts into niches anew: one may hold another number of programs now."""
@@ -157,7 +157,7 @@ class Archive:
             self._waiting[kind] = [(self._niche(each), _entry(row, each)) for row, each in evaluations]
 
     def _join(self, kind: int) -> None:
-        """Those that wait for a life of this kind wait no longer."""
+        """Those that wait for a period of this kind wait no longer."""
         for niche, entry in self._waiting.pop(kind, ()):
             self._add_entry(niche, entry)
 

@@ -79,13 +79,13 @@ class TaskMemory:
         self.archive.rebuild(contents, self._scores.__getitem__, attempts)
 
     def restart(self, reserve: bool, kind: int = 0) -> None:
-        """The policy begins a new life. Scores and the best program stay; `Archive.restart` says what else does."""
+        """The policy begins a new period. Scores and the best program stay; `Archive.restart` says what else does."""
         self.archive.restart(reserve, kind)
         self._behaviours.clear()
 
     def rest(self, anew: bool) -> None:
         """Makes it small while other tasks have their turn: only programs in the archive keep their scores, and the
-        others are run again when they come up again. anew: whether the policy begins a new life afterwards."""
+        others are run again when they come up again. anew: whether the policy begins a new period afterwards."""
         self._scores.keep_only(set(self.archive.contents().all_rows))
         if anew:
             self._behaviours.clear()

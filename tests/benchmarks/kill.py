@@ -1,12 +1,12 @@
 """Kills runs with SIGKILL at random instants, to see that a kill costs nothing but time.
 
 python -m tests.benchmarks.kill [--kills 100] [--each 10]     real runs; some minutes
-python -m tests.benchmarks.kill --kills 10 --fork             without loading PyTorch for each life; seconds
+python -m tests.benchmarks.kill --kills 10 --fork             without loading PyTorch for each process; seconds
 
 The runs are of two tasks that begin cold, of play, and of a task that begins from a mind and teaches it. A run is
 killed and started again some times, and then left to end. After each kill all its processes must be gone, a whole
 generation must be there, never an older one than before, and the rows on disk must be those of a run that was left
-alone, at least as far as that generation; the next life must go on from exactly there. In the end nothing may differ
+alone, at least as far as that generation; the next process must go on from exactly there. In the end nothing may differ
 from the run that was left alone but what the clock decides, and no lock or temporary file may be left.
 
 Linux only: this process adopts the orphans of those that it kills, to see that they end.
@@ -35,7 +35,7 @@ from typing import Any
 import torch
 
 from memory.state.checkpoint import Checkpoint, CheckpointStore
-from tests.benchmarks.lives import Life, anywhere, at_the_end, at_the_start, in_a_save, in_another_file
+from tests.benchmarks.run_process import RunProcess, anywhere, at_the_end, at_the_start, in_a_save, in_another_file
 
 PLAY = "play"
 KINDS = ("hello_world", PLAY, "maximum", "maximum from a mind")
@@ -83,19 +83,19 @@ class Run:
             for path in mind.memory.glob("*.pth"):
                 shutil.copy(path, self.memory)
 
-    def live(self, fork: bool) -> Life:
-        return Life(self.home, self.arguments, fork, self._mind)
+    def start(self, fork: bool) -> RunProcess:
+        return RunProcess(self.home, self.arguments, fork, self._mind)
 
     def attempts_of(self, saved: Checkpoint) -> int | None:
-        """That a life goes on from; None for the first."""
+        """That a process goes on from; None for the first."""
         of_play, of_task = saved.mind and saved.mind["progress"]["programs"], saved.run_state["agent"]
         return of_play if self.task == PLAY else of_task and of_task["progress"]["attempts"]
 
     def left_to_end(self, fork: bool) -> Run:
-        life = self.live(fork)
-        while life.lives():
+        process = self.start(fork)
+        while process.is_alive():
             time.sleep(0.01)
-        assert life.code == 0, f"it ended with {life.code}: {life.said}"
+        assert process.code == 0, f"it ended with {process.code}: {process.said}"
         return self
 
     def saved(self) -> Checkpoint | None:
@@ -118,18 +118,18 @@ class Run:
 
 
 def killed(run: Run, whole: Run, kills: int, chance: random.Random, fork: bool) -> Counter[str]:
-    """Lives a run in up to `kills` + 1 processes and checks all that must hold. Returns how many were killed where."""
+    """Makes a run in up to `kills` + 1 processes and checks all that must hold. Returns how many were killed where."""
     done, generation, attempts = Counter(), -1, None
     expected = whole.rows()
-    life = run.live(fork)
+    process = run.start(fork)
     for number in range(kills):
         aim = at_the_end if number == kills - 1 else chance.choice(AIMS)
-        if not aim(life, chance):  # it has ended before
+        if not aim(process, chance):  # it has ended before
             break
-        life.kill()
+        process.kill()
         done[aim.__name__] += 1
         no_orphans()
-        check_resumed(life.said, attempts)
+        check_resumed(process.said, attempts)
         saved = run.saved()
         if saved:
             assert not saved.notes, saved.notes
@@ -139,12 +139,12 @@ def killed(run: Run, whole: Run, kills: int, chance: random.Random, fork: bool) 
         assert rows == expected[: len(rows)], "there are other rows than in the run that was left alone"
         behind = attempts and (not rows or int(rows[-1][rows[0].index("attempts")]) < attempts)
         assert not behind, f"{attempts} attempts were saved, but their rows are not all there"
-        life = run.live(fork)
-    while life.lives():
+        process = run.start(fork)
+    while process.is_alive():
         time.sleep(0.01)
-    assert life.code == 0, f"it ended with {life.code}: {life.said}"
+    assert process.code == 0, f"it ended with {process.code}: {process.said}"
     no_orphans()
-    check_resumed(life.said, attempts)
+    check_resumed(process.said, attempts)
     check_equal(run, whole)
     return done
 
@@ -239,7 +239,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--each", type=int, default=10, help="of the same run, at most")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--attempts", type=int, default=4_800, help="length of a run")
-    parser.add_argument("--fork", action="store_true", help="load PyTorch once for all lives")
+    parser.add_argument("--fork", action="store_true", help="load PyTorch once for all processes")
     return parser.parse_args(arguments)
 
 

@@ -4,7 +4,7 @@ The mind itself learns by likelihood alone (see relabel.py), and what reinforcem
 to it. The encoder is not trained by the task, so all programs of a batch that see the examples have one and the same
 context, and it is computed once for each set of paid cases.
 
-A mind may mislead: what it likes best is tried first, over and over. So every second life of the policy may be a cold
+A mind may mislead: what it likes best is tried first, over and over. So every second period of the policy may be a cold
 one, which is as if there were no mind: it has the sizes of a cold start's network and random weights, sees no examples
 and recalls nothing. What the mind hides then takes about twice the attempts of a cold start.
 """
@@ -50,15 +50,15 @@ class TaskStart:
         self._seen: Tensor | None = None  # (C,) the context of these cases
         self._version = -1  # of the cases that are seen
         self._share, self._device = sizes.blind_share, device
-        self.cold = False  # whether this life of the policy does without the mind
-        self.kinds = 1 + sizes.cold_restarts  # of lives
+        self.cold = False  # whether this period of the policy does without the mind
+        self.kinds = 1 + sizes.cold_restarts  # of periods
         model = ModelConfig(sizes.embedding_dim, sizes.hidden_dim, sizes.num_layers)
         self._warm = Beginning(sizes.context_dim, model, self._give_weights, sizes.task_learning_rate)
 
     def follow(self, mind: MindLearner, to_recall: Callable[[Cases], list[TokenIds]]) -> None:
-        """The mind learns meanwhile: from now on, each life of the policy begins from it as it is then.
+        """The mind learns meanwhile: from now on, each period of the policy begins from it as it is then.
 
-        to_recall: of a task's paid cases, the programs that a life is to try as they are, in this order.
+        to_recall: of a task's paid cases, the programs that a period is to try as they are, in this order.
         """
         self._mind, self._to_recall = mind, to_recall
 
@@ -79,12 +79,12 @@ class TaskStart:
         del (self._recalls or [])[:count]
 
     def restart(self, kind: int) -> None:
-        """The next policy is for a life of this kind: 0, from the mind, or 1, cold."""
+        """The next policy is for a period of this kind: 0, from the mind, or 1, cold."""
         self.cold = kind == 1
         self._recalls, self._version = None, -1
 
     def beginning(self) -> Beginning:
-        """What the policy of this life begins with."""
+        """What the policy of this period begins with."""
         return Beginning() if self.cold else self._warm
 
     def _give_weights(self, policy: CodePolicy) -> None:
@@ -125,8 +125,8 @@ class TaskStart:
         return groups
 
     def state(self) -> dict[str, Any]:
-        """What the policy's life goes on with, while the mind may learn: the encoder that it began with, and the
-        programs that are still to be recalled; None where nobody has asked for any. And whether it is a cold life."""
+        """What the policy's period goes on with, while the mind may learn: the encoder that it began with, and the
+        programs that are still to be recalled; None where nobody has asked for any. And whether it is a cold period."""
         return {"encoder": self._encoder.state_dict(), "recalls": self._recalls, "cold": self.cold}
 
     def load(self, state: dict[str, Any]) -> None:

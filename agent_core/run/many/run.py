@@ -82,11 +82,11 @@ class ManyRun:
         agent = Agent(config, parts.task, parts.tokenizer, parts.legal_tokens, self._executor, self._ranks, start)
         self._take_up(agent, visit)
         began = self._state.current.began if self._state.current else agent.progress.attempts
-        books = NullRecorder()
+        recorder = NullRecorder()
         if self._ranks.leads:
-            books = self._recorder(visit, agent, began, bar)
+            recorder = self._recorder(visit, agent, began, bar)
         seconds = 0.0 if visit.again else standing.seconds
-        run = TrainingRun(agent, books, seconds, self._state.seed, lessons, self._unsaved)
+        run = TrainingRun(agent, recorder, seconds, self._state.seed, lessons, self._unsaved)
 
         def over() -> bool:
             if agent.solved and not agent.finished and not visit.again and self._config.run.stop_on_success:
@@ -94,9 +94,9 @@ class ManyRun:
             spent = agent.progress.attempts - began >= visit.limit
             return spent or agent.finished or (agent.solved and visit.again)
 
-        with books:
+        with recorder:
             run.go_on(signalled, over)
-            books.result(run.result())
+            recorder.result(run.result())
             if not over():
                 run.save()
                 return False
@@ -117,10 +117,10 @@ class ManyRun:
             line = f"{visit.task}: best {row['best_reward']:.3f}, mean {row['mean_reward']:.3f}"
             bar.advance(total(self.standings) + int(row["attempts"]) - began, line)
 
-        books = VisitRecorder(agent, visit, began, save, show)
+        recorder = VisitRecorder(agent, visit, began, save, show)
         if not visit.again and (folder := self._files.folder_of(visit.task)):
-            books.write_to(folder, self._config)
-        return books
+            recorder.write_to(folder, self._config)
+        return recorder
 
     def _config_of(self, visit: Visit) -> Config:
         """The settings of a visit: how many attempts its task may have, and a seed of its own to solve it again."""
@@ -180,7 +180,9 @@ class ManyRun:
         if self.mind is None:
             generator = agent.generator
             weights = {"policy": generator.policy.state_dict(), "optimizer": generator.optimizer.state_dict()}
-        state = agent.state() | {"start": {}}  # what a life goes on with that began from the mind: the next begins anew
+        state = agent.state() | {
+            "start": {}
+        }  # what a period goes on with that began from the mind: the next begins anew
         self._state.keep(agent.task.name, self._ranks.broadcast(state), weights)
 
     def _save(self, current: Current | None) -> None:

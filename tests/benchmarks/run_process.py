@@ -14,10 +14,10 @@ from pathlib import Path
 import runner
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 120.0  # seconds until a life that neither ends nor gets to where it is to be killed is given up
+PATIENCE = 120.0  # seconds until a process that neither ends nor gets to where it is to be killed is given up
 
 
-class Life:
+class RunProcess:
     """One process of a run, and what it said."""
 
     def __init__(self, home: Path, arguments: Sequence[str], fork: bool, mind: bool = False):
@@ -45,7 +45,7 @@ class Life:
     def said(self) -> str:
         return (self.home / "said.txt").read_text()
 
-    def lives(self) -> bool:
+    def is_alive(self) -> bool:
         if self.code is None and (ended := os.waitpid(self.pid, os.WNOHANG))[0]:
             self.code = os.waitstatus_to_exitcode(ended[1])
         return self.code is None
@@ -53,7 +53,7 @@ class Life:
     def comes_to(self, seen: Callable[[], object]) -> bool:
         """Waits until something is seen; False where the process ends before."""
         deadline = time.monotonic() + PATIENCE
-        while self.lives():
+        while self.is_alive():
             if seen():
                 return True
             assert time.monotonic() < deadline, f"it hangs: {self.said}"
@@ -89,42 +89,42 @@ class Life:
         self.code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
-# Where to kill. Each of these waits for its instant and returns whether the process still lives then.
+# Where to kill. Each of these waits for its instant and returns whether the process is still alive then.
 
 
-def at_the_start(life: Life, chance: random.Random) -> bool:
+def at_the_start(process: RunProcess, chance: random.Random) -> bool:
     """While PyTorch loads, the workers start, or the state is loaded and saved again."""
     if chance.random() < 0.2:
-        return life.waits(chance.uniform(0, 0.2 if life.fork else 2.0))
-    return life.starts() and life.waits(chance.uniform(0, 0.4 if life.fork else 4.0))
+        return process.waits(chance.uniform(0, 0.2 if process.fork else 2.0))
+    return process.starts() and process.waits(chance.uniform(0, 0.4 if process.fork else 4.0))
 
 
-def anywhere(life: Life, chance: random.Random) -> bool:
-    return life.learns() and life.waits(chance.uniform(0, 0.2 if life.fork else 0.4))
+def anywhere(process: RunProcess, chance: random.Random) -> bool:
+    return process.learns() and process.waits(chance.uniform(0, 0.2 if process.fork else 0.4))
 
 
-def in_a_save(life: Life, chance: random.Random) -> bool:
+def in_a_save(process: RunProcess, chance: random.Random) -> bool:
     """After the temporary file of a state has come up for the first to fifth time."""
-    new = life.memory / f"{chance.choice(life.saves)}.new.pth"
+    new = process.memory / f"{chance.choice(process.saves)}.new.pth"
     for _ in range(chance.randint(1, 5)):
-        if not (life.comes_to(lambda: not new.exists()) and life.comes_to(new.exists)):
+        if not (process.comes_to(lambda: not new.exists()) and process.comes_to(new.exists)):
             return False
-    return life.waits(chance.uniform(0, 0.006))
+    return process.waits(chance.uniform(0, 0.006))
 
 
-def in_another_file(life: Life, chance: random.Random) -> bool:
+def in_another_file(process: RunProcess, chance: random.Random) -> bool:
     """While metrics.csv is written without the rows that come again, or best.py with an improvement, if one comes."""
-    runs = life.memory / "runs"
+    runs = process.memory / "runs"
     if chance.random() < 0.5:
-        return life.comes_to(lambda: any(runs.glob("*/metrics.csv.tmp")) or any(runs.glob("*/best.py.tmp")))
+        return process.comes_to(lambda: any(runs.glob("*/metrics.csv.tmp")) or any(runs.glob("*/best.py.tmp")))
     deadline = time.monotonic() + 0.2
-    return life.learns() and life.comes_to(lambda: any(runs.glob("*/best.py.tmp")) or time.monotonic() > deadline)
+    return process.learns() and process.comes_to(lambda: any(runs.glob("*/best.py.tmp")) or time.monotonic() > deadline)
 
 
-def at_the_end(life: Life, chance: random.Random) -> bool:
+def at_the_end(process: RunProcess, chance: random.Random) -> bool:
     """While the result is written, or what was learned last is saved, or the workers end."""
 
     def has_its_result() -> bool:
-        return any((life.memory / "runs").glob("*/result.json*"))
+        return any((process.memory / "runs").glob("*/result.json*"))
 
-    return life.learns() and life.comes_to(has_its_result) and life.waits(chance.uniform(0, 0.04))
+    return process.learns() and process.comes_to(has_its_result) and process.waits(chance.uniform(0, 0.04))
