@@ -96,6 +96,27 @@ class CodePolicy(nn.Module):
         weight = self.head.weight[:, : self.lstm.hidden_size]
         return functional.linear(hidden, weight) + self._logits_of(context).index_select(0, program)
 
+    def logits_at(
+        self, ids: Tensor, counts: Tensor, sos: int, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores of the tokens that count in whole programs, with gradients: the head is spared the others.
+
+        ids: (B, T) int64. counts: (B, T) bool. sos: the token before the first. context: (B, C), see `contexts`.
+        Returns logits (N, V), and of each the place of its token and its program, (N,) both.
+        """
+        inputs = torch.cat([torch.full_like(ids[:, :1], sos), ids[:, :-1]], dim=1)
+        places = torch.arange(1, ids.shape[1] + 1, device=ids.device)
+        lengths, order = (counts * places).amax(dim=1).sort(descending=True, stable=True)  # up to the last that counts
+        reached = lengths >= places.unsqueeze(1)  # (T, B) in that order: packed
+        sizes = reached.sum(dim=1).tolist()
+        context = self.contexts(context, len(ids))
+        first = None if context is None else context[order[: sizes[0]]]
+        hidden = self.hidden(inputs[order].t()[reached], sizes, first)
+        counting = counts[order].t()
+        place, program = counting.nonzero().unbind(1)
+        program = order[program]
+        return self.logits(hidden[counting[reached]], program, context), place, program
+
     def reader(self, batch_size: int, context: Tensor | None = None) -> "Reader":
         """context: (B, C), see `contexts`."""
         return Reader(self, batch_size, self.contexts(context, batch_size))

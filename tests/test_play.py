@@ -168,11 +168,7 @@ def test_a_trial_keeps_the_shortest_program_of_each_behaviour_that_does_somethin
         "return len(var_a) + 1\n",
     ]
     kept, found, signature, repertoire = run_trial(tokenizer, texts)
-    assert kept == ["return len(var_a)\n", "return sorted(var_a)[0:1]\n", "return len(var_a) + 1\n"] or set(kept) == {
-        "return len(var_a)\n",
-        "return sorted(var_a)[0:1]\n",
-        "return len(var_a) + 1\n",
-    }
+    assert sorted(kept) == ["return len(var_a)\n", "return len(var_a) + 1\n", "return sorted(var_a)[0:1]\n"]
     for each in found:
         assert each.behaviour.shown == 3
         assert each.behaviour.whole
@@ -218,7 +214,7 @@ def test_the_likelihood_is_what_the_definition_says(player, tokenizer, legal_tok
     """Token by token with the policy's own forward pass, masked to legal tokens: values and gradients."""
     texts = [(1, "return len(var_a)\n"), (2, "if var_a:\n    return var_b\nreturn 1\n"), (0, "print(1)\n")]
     arity = {player.questions[i].arity: i for i in range(4)}
-    texts = [(arity[count], text) for count, text in texts if count in arity]
+    texts = [(arity[count], text) for count, text in texts]
     programs = [tokenizer.encode(text).tolist() for _, text in texts]
     prompts = [player.questions.prompt_of(number) for number, _ in texts]
     replayed = replay(programs, prompts, player.language)

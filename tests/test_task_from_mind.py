@@ -72,9 +72,7 @@ def test_it_begins_with_the_weights_of_the_mind_and_goes_back_to_them(new_agent,
     assert is_the_mind(agent, mind)
     agent.step()
     assert not is_the_mind(agent, mind)
-    while not agent.task_run.restart_due:
-        agent.step()
-    agent.generator.reset()
+    agent.begin_anew()
     assert is_the_mind(agent, mind)
 
 

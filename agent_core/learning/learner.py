@@ -117,24 +117,13 @@ class Learner:
     def score(self, batch: Batch, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Known programs again, with gradient: log-probabilities of their tokens and entropies of the choices.
 
-        context: (N, C). Returns (N, T) twice, 0 where a token does not count: those are the most, and the head is
-        spared them.
+        context: (N, C). Returns (N, T) twice, 0 where a token does not count: those are the most.
         """
         ids, counts, legal, epsilon, log_prior = batch
         if not ids.numel():
             return (epsilon.new_zeros(ids.shape),) * 2
-        inputs = torch.cat([torch.full_like(ids[:, :1], self._language.tokenizer.sos), ids[:, :-1]], dim=1)
-        places = torch.arange(1, ids.shape[1] + 1, device=ids.device)
-        lengths, order = (counts * places).amax(dim=1).sort(descending=True, stable=True)  # up to the last that counts
-        reached = lengths >= places.unsqueeze(1)  # (T, B) in that order: packed
-        sizes = reached.sum(dim=1).tolist()
-        context = self.policy.contexts(context, len(ids))
-        first = None if context is None else context[order[: sizes[0]]]
-        hidden = self.policy.hidden(inputs[order].t()[reached], sizes, first)  # (N, H)
-        chosen = counts[order].t()
-        place, program = chosen.nonzero().unbind(1)
-        program = order[program]
-        logits, prior = self.policy.logits(hidden[chosen[reached]], program, context), self._language.prior.even
+        logits, place, program = self.policy.logits_at(ids, counts, self._language.tokenizer.sos, context)
+        prior = self._language.prior.even
         if log_prior is not None:
             added = log_prior[program, place]  # (choices, V)
             logits, prior = logits + added, added.exp()

@@ -42,6 +42,11 @@ def where_it_is(folder: Path, runs: Path) -> Path:
     return folder if folder.is_dir() else runs / folder.name
 
 
+def other_seed(began: int, wanted: int) -> str:
+    """The note for a run that goes on with the seed it began with, not with the one that is wanted now."""
+    return f"this run began with seed {began} and goes on with it; run.seed = {wanted} waits for a start with --fresh"
+
+
 def _load(store: CheckpointStore, fresh: bool, ranks: Ranks) -> Checkpoint | None:
     """What is saved, on all ranks; fresh: to be set aside."""
     saved = None

@@ -18,7 +18,7 @@ from agent_core.run.console import say, show_banner, show_verdict
 from agent_core.run.loop import TrainingRun
 from agent_core.run.parts import Parts
 from agent_core.run.recorder import NullRecorder, RunRecorder
-from agent_core.run.session import session, where_it_is
+from agent_core.run.session import other_seed, session, where_it_is
 from agent_core.sandbox.executor import Executor
 from agent_core.settings.config import Config, differences
 from memory.history.run_log import new_run_folder, read_settings
@@ -98,10 +98,7 @@ class Begun:
         if seed is None:
             notes += ("which seed began this run is not known: an older version saved it",)
         elif seed != config.run.seed:
-            notes += (
-                f"this run began with seed {seed} and goes on with it; run.seed = {config.run.seed} "
-                "waits for a start with --fresh",
-            )
+            notes += (other_seed(seed, config.run.seed),)
         if folder.parent != config.paths.runs:
             notes += (f"this run goes on in {folder}; paths.runs = {config.paths.runs} is where the next one will be",)
         return cls(seed, folder, state["seconds"], notes)

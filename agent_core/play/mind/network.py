@@ -41,17 +41,8 @@ def log_likelihood(policy: CodePolicy, programs: Replayed, contexts: Tensor | No
 
     contexts: (B, C), or None for programs without one.
     """
-    ids, mask = programs.ids, programs.mask
-    inputs = torch.cat([torch.full_like(ids[:, :1], sos), ids[:, :-1]], dim=1)
-    lengths, order = mask.sum(dim=1).sort(descending=True, stable=True)
-    reached = lengths >= torch.arange(1, ids.shape[1] + 1, device=ids.device).unsqueeze(1)  # (T, B) packed
-    sizes = [size for size in reached.sum(dim=1).tolist() if size]
-    contexts = policy.contexts(contexts, len(ids))
-    first = None if contexts is None else contexts[order[: sizes[0]]]
-    hidden = policy.hidden(inputs[order].t()[reached], sizes, first)  # (N, H)
-    place, program = reached.nonzero().unbind(1)
-    program = order[program]
-    logits = policy.logits(hidden, program, contexts)  # (N, V)
+    ids = programs.ids
+    logits, place, program = policy.logits_at(ids, programs.mask, sos, contexts)
     if programs.log_prior is not None:
         logits = logits + programs.log_prior[program, place]
     own = torch.log_softmax(logits.masked_fill(~programs.legal[program, place], -torch.inf), dim=1)

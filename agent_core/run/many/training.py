@@ -15,7 +15,7 @@ from agent_core.run.many.show import summary, table
 from agent_core.run.many.state import KEY, ManyState
 from agent_core.run.parts import Parts
 from agent_core.run.recorder import PatientStore
-from agent_core.run.session import session, where_it_is
+from agent_core.run.session import other_seed, session, where_it_is
 from agent_core.run.training import behind, player_of
 from agent_core.sandbox.executor import Executor
 from agent_core.settings.config import Config, differences
@@ -33,7 +33,9 @@ def train_many(config: Config, options: argparse.Namespace, ranks: Ranks) -> int
     with session(config, config.executor, options.fresh, ranks) as (stop, executor, store, saved):
         state = _state_of(config, saved)
         known = any(each.task.name in state.standings for each in parts)
-        notes = [*config.notes, *(saved.notes if saved else ()), *state.fit(parts), *_other_seed(config, state)]
+        notes = [*config.notes, *(saved.notes if saved else ()), *state.fit(parts)]
+        if state.seed != config.run.seed:
+            notes.append(other_seed(state.seed, config.run.seed))
         going = replace(config, run=replace(config.run, seed=state.seed))  # with the seed that it began with
         run = ManyRun(going, parts, executor, ranks, state, _mind_of(config, parts[0], saved, executor, ranks))
         if ranks.leads:
@@ -62,15 +64,6 @@ def _state_of(config: Config, saved: Checkpoint | None) -> ManyState:
     if saved and KEY in saved.run_state:
         return ManyState.of(saved.run_state[KEY])
     return ManyState(config.run.seed)
-
-
-def _other_seed(config: Config, state: ManyState) -> list[str]:
-    if state.seed == config.run.seed:
-        return []
-    return [
-        f"this run began with seed {state.seed} and goes on with it; run.seed = {config.run.seed} "
-        "waits for a start with --fresh"
-    ]
 
 
 def _mind_of(config: Config, parts: Parts, saved: Checkpoint | None, executor: Executor, ranks: Ranks) -> Mind | None:
