@@ -10,6 +10,7 @@ if str(HOME) not in sys.path:  # as `python -I` leaves it out
     sys.path.insert(0, str(HOME))
 
 from agent_core.run.streams import (  # noqa: E402 - the path must come first
+    ending_at_once,
     let_go_of_the_unsaid,
     prepare_streams,
     prepare_surroundings,
@@ -23,8 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     prepare_surroundings()
     try:
-        from agent_core.run.commands import carry_out
-
+        with ending_at_once():
+            from agent_core.run.commands import carry_out
         return carry_out(options)
     except KeyboardInterrupt:
         return 130

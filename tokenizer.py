@@ -75,7 +75,7 @@ def read_vocabulary(path: Path) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         reason = f"cannot be read ({error}); restore the file or set paths.vocabulary"
         raise VocabularyError(f"vocabulary {path}: {reason}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         reason = f"not JSON ({error}); it must be a list of strings, one per token"
         raise VocabularyError(f"vocabulary {path}: {reason}") from None
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):

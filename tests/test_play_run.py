@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -150,6 +151,35 @@ def test_cold_a_task_begins_without_the_mind_and_keeps_it(tmp_path):
     assert "programs played" not in cold.stdout
     settings(folder, 192)
     assert "mind: 128 programs behind it" in run(folder).stdout
+
+
+def test_what_a_run_cannot_use_of_the_mind_is_kept(tmp_path):
+    folder = settings(tmp_path / "shorter", 512)
+    run(folder)
+    task = ("--set", "run.task=factorial", "--set", "run.max_attempts=64")
+    said = run(folder, *task, "--set", "generator.max_length=6").stdout
+    assert "known behaviours are left out" in said
+    (aside,) = folder.glob("memory/set_aside-*")
+    assert f"all that was known before is kept in {aside}" in said
+    assert {file.name for file in aside.iterdir()} == {
+        file.name for file in (folder / "memory").glob("*state*.pth") if "previous" not in file.name
+    }
+    again = run(folder, *task, "--set", "generator.max_length=6", "--set", "run.max_attempts=128").stdout
+    assert "is kept in" not in again
+    for file in aside.iterdir():
+        shutil.copy(file, folder / "memory" / file.name)
+    settings(folder, 640)
+    assert "left out" not in run(folder).stdout
+
+
+def test_a_vocabulary_without_a_name_is_said_or_its_questions_are_left_out(tmp_path):
+    folder = settings(tmp_path / "names", 512)
+    assert run(folder).returncode == 0
+    tokens = json.loads((ROOT / "memory" / "vocab.json").read_text())
+    for gone, code in (("var_b", 0), ("func_a", 2)):
+        (folder / "vocab.json").write_text(json.dumps([token for token in tokens if token != gone]))
+        done = run(folder, "--set", f"paths.vocabulary={folder}/vocab.json", "--set", "run.max_attempts=576")
+        assert (done.returncode, done.stderr.count("\n")) == (code, code // 2), done.stderr
 
 
 def test_what_makes_no_sense_is_one_line(tmp_path):

@@ -50,6 +50,14 @@ def examples(file):
         ("def f(a, b):\n    pass\nassert f(1, b=2) == 3", [1, 2], 3),
         ('def f(a):\n    """Doubles.\n\n    >>> f(3)\n    6\n    """', [3], 6),
         ("'''\n>>> f(3) == 6\nTrue\n'''", [3], 6),
+        (
+            "import unittest\nclass T(unittest.TestCase):\n    def test_f(self):\n        self.assertEqual(f(1), 2)",
+            [1],
+            2,
+        ),
+        ("class T:\n    def test_f(self):\n        self.assertFalse(f(1))", [1], False),
+        ("def f(a, /, b=2):\n    pass\nassert f(1, b=3) == 2", [1, 3], 2),
+        ("for x in [1]:\n    assert f(3) == 2", [3], 2),
     ],
 )
 def test_an_example_is_read(write, line, inputs, expected):
@@ -79,6 +87,12 @@ def test_numbers_that_need_only_be_close_make_the_task_loose(write):
         ("def f(a):\n    pass\nf(1)\n", "line 3: no line says what f is to give, and there is no reference"),
         ("assert f(1e999) == 2\n", "line 1: an infinite number cannot be compared"),
         ("assert f(2**99999) == 2\n", "line 1: 2 ** 99999 is no plain value"),
+        (f"assert f(2) == {'*'.join(['10**60'] * 100)}\n", "is too large"),
+        (f"assert f(1) == {'+'.join(['1'] * 1_500)}\n", "nested too deeply"),
+        ("assert Solution().f([1]) == [2]\n", "line 1: a method is called: a task is a function of its own"),
+        ("for x in [1]:\n    assert f(x) == 2\n", "line 2: x is no plain value"),
+        ('def f(a):\n    """Doubles.\n\n    >>>f(1)\n    2\n    """\n', "in the docstring from line 2 on: line 3"),
+        ('def f(a):\n    """Doubles.\n\n    >>> f(1)\n  2\n    """\n', "inconsistent leading whitespace"),
     ],
 )
 def test_what_cannot_be_used_is_one_line_that_says_where(write, text, message):
@@ -150,6 +164,14 @@ def test_a_reference_answers_made_inputs(write):
     json.dumps(task, allow_nan=False)
 
 
+def test_of_few_made_inputs_some_are_checks(write):
+    task, notes = make_task(write("def f(a):\n    return 2 * a\nassert f(1) == 2\nassert f(3) == 6\n"), TOKENS)
+    tests, checks = (task["success_criteria"][name] for name in ("test_cases", "check_cases"))
+    assert len(tests) < 12
+    assert checks
+    assert notes == [f"{len(tests)} test cases and {len(checks)} check cases, answered by f"]
+
+
 def test_a_reference_that_contradicts_the_file_is_a_mistake(write):
     with pytest.raises(TaskError, match="line 3: says 5, but f gives 4"):
         make_task(write("def f(a):\n    return a * 2\nassert f(2) == 5\n"), TOKENS)
@@ -162,6 +184,13 @@ def test_a_reference_that_the_jail_refuses_runs_in_a_limited_process():
     answers = answers_of(source, "f", [[4], [-1]])
     assert (answers[0].value, answers[0].problem) == (2.0, "")
     assert answers[1].problem.startswith("ValueError")
+
+
+def test_a_reference_that_ends_its_process_or_says_much_is_one_line():
+    (ended,) = answers_of("import os\ndef f(a):\n    os._exit(7)\n", "f", [[1]])
+    assert ended.problem == "its process ended with status 7"
+    (failed,) = answers_of("import os\ndef f(a):\n    raise ValueError('one\\ntwo')\n", "f", [[1]])
+    assert failed.problem == "ValueError: one two"
 
 
 def test_a_limited_process_writes_no_file_and_starts_no_other(tmp_path):

@@ -54,6 +54,33 @@ def test_a_mind_can_join_what_was_saved_without(tmp_path):
     assert number_of(store_in(tmp_path).load()) == 1
 
 
+def test_one_of_another_save_is_said_and_set_aside_and_never_overwritten(saved, tmp_path):
+    cold = store_in(tmp_path / "cold")
+    cold.save(*states(7))
+    content = (saved / MIND).read_bytes()
+    shutil.copy(saved / MIND, tmp_path / "cold" / MIND)
+    store = store_in(tmp_path / "cold")
+    loaded = store.load()
+    assert loaded.mind is None
+    assert loaded.run_state["number"] == 7
+    assert [note.split(": ")[1] for note in loaded.notes] == ["it is left out, and set aside at the next save"]
+    store.save(*states(8), mind=mind(8))
+    (aside,) = (tmp_path / "cold").glob("set_aside-*")
+    assert (aside / MIND).read_bytes() == content
+    assert number_of(store_in(tmp_path / "cold").load()) == 8
+    assert store_in(tmp_path / "cold").load().notes == ()
+
+
+def test_a_copy_aside_is_all_that_is_saved_and_can_be_put_back(saved):
+    store = store_in(saved)
+    copies = store.copy_aside()
+    store.save(*states(9), mind=mind(9))
+    assert number_of(store_in(saved).load()) == 9
+    for copy in copies:
+        shutil.copy(copy, saved / copy.name)
+    assert number_of(store_in(saved).load()) == 2
+
+
 @pytest.mark.parametrize("how", ["missing", "cut", "flipped"])
 def test_a_damaged_one_falls_back_to_the_save_before_with_all_files(saved, how):
     path = saved / MIND

@@ -8,6 +8,7 @@ from agent_core.grammar.legal_tokens import Prompt
 from agent_core.play.signatures import GivenCalls, Signature, draw_signatures
 from agent_core.tasks.task import FUNCTION, Task
 from tokenizer import Tokenizer, token_class
+from utils import UserError
 
 _MOST_ARGUMENTS = 5
 
@@ -17,6 +18,8 @@ class Questions:
 
     def __init__(self, count: int, seed: int, tokenizer: Tokenizer):
         names = [token for token in tokenizer.tokens if token_class(token) == "VARIABLE"]
+        if not names or FUNCTION not in tokenizer.tokens:
+            raise UserError(f"the vocabulary needs a variable and {FUNCTION} for play and for a mind: put them back")
         self._names = names[:_MOST_ARGUMENTS]
         self._all: list[Signature | GivenCalls] = [Signature((), seed)]
         self._all += draw_signatures(count, seed, len(self._names))

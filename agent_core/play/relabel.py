@@ -48,6 +48,11 @@ class TaskLessons:
                     self._noted.append((key_of(self._task.digest, [key]), fields, True))
 
     @property
+    def known(self) -> int:
+        """Behaviours that the mind knows."""
+        return len(self._player.repertoire)
+
+    @property
     def learner(self) -> MindLearner:
         return self._player.learner
 

@@ -42,7 +42,8 @@ def load(player: Player, state: dict[str, Any]) -> list[str]:
     notes = player.learner.load(state["learner"])
     ids = match_tokens(state["learner"]["tokens"], player.tokenizer.tokens)
     for parameters, calls in state["given"]:
-        player.questions.give(parameters, calls)
+        if set(parameters) <= set(player.tokenizer.tokens):  # a variable may be gone
+            player.questions.give(parameters, calls)
     numbers = {name: number for number, name in enumerate(player.questions.names)}
     # What could be written can be, then; to ask for each takes long.
     same = state.get("language") == _language(player) and state["learner"]["tokens"] == player.tokenizer.tokens

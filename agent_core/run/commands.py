@@ -132,7 +132,7 @@ def write_task(config: Config, source: Path, out: Path | None) -> int:
     if out.exists():
         raise UserError(f"{out} is there already; name another file with --out, or move that one away")
     write_atomically(out, f"{text}\n".encode())
-    say(f"written: {out}; look at its cases, then run it with --set run.task={out}")
+    say(f"written: {out}; look at its cases, then run it with --set run.task={out.resolve()}")
     return 0
 
 

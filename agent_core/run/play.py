@@ -22,7 +22,7 @@ from agent_core.play.summary import summary_of
 from agent_core.run.console import ProgressBar, indented, say
 from agent_core.run.parts import Parts
 from agent_core.run.recorder import PatientStore
-from agent_core.run.session import Stop, session, where_it_is
+from agent_core.run.session import Stop, keep_what_goes, session, where_it_is
 from agent_core.sandbox.executor import JailError
 from agent_core.settings.config import Config, differences
 from agent_core.tasks.selection import PLAY
@@ -50,6 +50,7 @@ def play(config: Config, options: argparse.Namespace, ranks: Ranks) -> int:
         player = Player(config, parts.tokenizer, parts.legal_tokens, executor, ranks, seed)
         notes = [*(saved.notes if saved else ()), *(load_mind(player, mind) if mind else ())]
         if ranks.leads:
+            notes += keep_what_goes(store, mind, len(player.repertoire)) if mind else []
             _show_banner(player, parts, executor.layers, options, [*config.notes, *notes])
         if player.finished:
             if ranks.leads:

@@ -2,10 +2,10 @@
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from agent_core.distributed.ranks import Ranks
 from agent_core.run.console import say
@@ -38,8 +38,21 @@ def session(config: Config, jail: ExecutorConfig, fresh: bool, ranks: Ranks) -> 
 
 
 def where_it_is(folder: Path, runs: Path) -> Path:
-    """The run's folder, which lies in another place now if the whole memory was moved."""
-    return folder if folder.is_dir() else runs / folder.name
+    """The run's folder, which lies in another place now if the whole memory was moved or copied."""
+    moved = runs / folder.name
+    return folder if folder.is_dir() and not moved.is_dir() else moved
+
+
+def keep_what_goes(store: CheckpointStore, mind: Mapping[str, Any], known: int) -> list[str]:
+    """Copies what is saved into a folder of its own, if a run goes on with less than the saved mind knows. Returns what
+    there is to say.
+
+    known: behaviours that the run goes on with.
+    """
+    if known >= len(mind["repertoire"]["keys"]):
+        return []
+    copies = store.copy_aside()
+    return [f"all that was known before is kept in {copies[0].parent}: put these files back to have it again"]
 
 
 def other_seed(began: int, wanted: int) -> str:

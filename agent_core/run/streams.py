@@ -4,8 +4,11 @@ And what else must be in order before other packages load. Imports the standard 
 are put in order before anything else opens a descriptor.
 """
 
+import contextlib
 import os
+import signal
 import sys
+from collections.abc import Iterator
 from typing import TextIO
 
 from utils import UserError, printable
@@ -64,6 +67,16 @@ def answer(*lines: str) -> None:
         raise UserError(
             f"the output cannot be written: {error.strerror or error}; send it somewhere else, or mend what it goes to"
         ) from None
+
+
+@contextlib.contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Ctrl-C ends the process meanwhile: in an import, its exception could come out anywhere, or nowhere at all."""
+    before = signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def let_go_of_the_unsaid() -> None:

@@ -18,7 +18,7 @@ from agent_core.run.console import say, show_banner, show_verdict
 from agent_core.run.loop import TrainingRun
 from agent_core.run.parts import Parts
 from agent_core.run.recorder import NullRecorder, RunRecorder
-from agent_core.run.session import other_seed, session, where_it_is
+from agent_core.run.session import keep_what_goes, other_seed, session, where_it_is
 from agent_core.sandbox.executor import Executor
 from agent_core.settings.config import Config, differences
 from memory.history.run_log import new_run_folder, read_settings
@@ -51,12 +51,14 @@ def train(config: Config, options: argparse.Namespace, ranks: Ranks) -> int:
                 store.settle()
                 say(f"all {agent.progress.attempts:,} attempts are used up; set run.max_attempts higher to go on")
             return 0
+        lessons = lessons_of(config, parts, saved.mind, executor, ranks) if start and saved and saved.mind else None
         recorder, folder = NullRecorder(), Path()
         if ranks.leads:
+            if lessons and saved and saved.mind:
+                say(*(f"note: {note}" for note in keep_what_goes(store, saved.mind, lessons.known)))
             folder = begun.folder or new_run_folder(config.paths.runs, parts.task.name)
             many = {"many": saved.run_state["many"]} if saved and "many" in saved.run_state else {}
             recorder = RunRecorder(agent, store, folder, begun.as_it_goes_on(config), many)
-        lessons = lessons_of(config, parts, saved.mind, executor, ranks) if start and saved and saved.mind else None
         if start is not None and lessons is not None:
             start.follow(lessons.learner, lessons.to_recall)
         run = TrainingRun(agent, recorder, begun.seconds, begun.seed, lessons)

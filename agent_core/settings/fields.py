@@ -48,7 +48,7 @@ def _tasks(value: str, folder: Path) -> str:
     """Names and paths of tasks, separated by commas, with whole paths; a path that has a comma itself stands alone."""
 
     def whole(name: str) -> str:
-        return str(absolute(name, folder)) if name.endswith(".json") or "/" in name else name
+        return str(absolute(name, folder)) if name.endswith((".json", ".py")) or "/" in name else name
 
     if "," in value and not absolute(value, folder).is_file():
         return ",".join(whole(name.strip()) for name in value.split(","))

@@ -5,7 +5,7 @@ from typing import Any
 
 from agent_core.tasks.feasibility import Vocabulary, why_not_returned
 from agent_core.tasks.fields import names, show
-from agent_core.tasks.values import same
+from agent_core.tasks.values import MOST_LEVELS, same
 
 _CASE = ("inputs", "expected")
 
@@ -71,6 +71,9 @@ class CaseLists:
             self._problems.append(
                 f"{place}.inputs: {_counted(len(inputs), 'value')} for {_counted(self._arity, 'parameter')}"
             )
+        if reason := _why_not_given(inputs):
+            self._problems.append(f"{place}.inputs: {reason}")
+            return False
         key = json.dumps(inputs, sort_keys=True)
         _, answer, other = self._seen.setdefault(key, (inputs, expected, place))
         if other == place:
@@ -83,6 +86,21 @@ class CaseLists:
                 f"{place}.expected: contradicts {other}: {call} is {show(answer)} there and {show(expected)} here"
             )
         return False
+
+
+def _why_not_given(value: object, levels: int = MOST_LEVELS) -> str:
+    """Why no program can be given this value, or lists of so many levels; nothing if one can."""
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return "half a pair of surrogates is no text"
+    if not isinstance(value, list | dict):
+        return ""
+    if not levels:
+        return f"nested more than {MOST_LEVELS} levels deep"
+    items = value if isinstance(value, list) else [*value.keys(), *value.values()]
+    return next(filter(None, (_why_not_given(item, levels - 1) for item in items)), "")
 
 
 def _counted(number: int, noun: str) -> str:

@@ -78,8 +78,8 @@ def _answered(path: Path, problem: Problem, notes: list[str]) -> tuple[list[Case
     for inputs, answer in zip(made, answers_of(problem.reference, problem.function, made), strict=True):
         if not answer.problem:
             _add(more, inputs, answer.value)
-    tests, rest = _varied([*cases, *more], TEST_CASES, first=len(cases))
-    if not rest:
+    tests, rest = _varied([*cases, *more], _two_thirds(len(cases) + len(more)), first=len(cases))
+    if not more:
         notes.append(f"{problem.function} answers no made input, so nothing is checked beyond the given cases")
     return tests, rest[:CHECK_CASES]
 
@@ -94,8 +94,13 @@ def _split(cases: Sequence[Case]) -> tuple[list[Case], list[Case]]:
     distinct: list[Case] = []
     for inputs, answer in cases:
         _add(distinct, inputs, answer)
-    tests = max(FEWEST_TESTS, min(TEST_CASES, -(-2 * len(distinct) // 3)))
+    tests = max(FEWEST_TESTS, _two_thirds(len(distinct)))
     return _varied(distinct, tests, first=min(3, len(distinct)))
+
+
+def _two_thirds(count: int) -> int:
+    """As many of so many cases are paid for, and the others are checks."""
+    return min(TEST_CASES, -(-2 * count // 3))
 
 
 def _varied(cases: list[Case], count: int, first: int) -> tuple[list[Case], list[Case]]:

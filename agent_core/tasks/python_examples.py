@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from agent_core.tasks.python_literals import NotUsable, folded
 
 _APPROX = frozenset({"isclose", "approx"})
+_ASSERT_EQUAL = frozenset({"assertEqual", "assertEquals", "assertListEqual", "assertIs", "assertAlmostEqual"})
+_ASSERT_VALUE = {"assertTrue": True, "assertFalse": False, "assertIsNone": None}
 FunctionDef = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -59,6 +61,9 @@ class ExampleReader:
     def _equal(self, left: ast.expr, right: ast.expr) -> Example:
         if isinstance(right, ast.Call) and called(right) == "approx" and right.args:
             self.loose, right = True, right.args[0]
+        for side in (left, right):
+            if isinstance(side, ast.Call) and isinstance(side.func, ast.Attribute):
+                raise NotUsable("a method is called: a task is a function of its own")
         call, answer = (left, right) if self._is_call(left) else (right, left)
         return self._example(call, self._value(answer))
 
@@ -66,7 +71,14 @@ class ExampleReader:
         return isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
 
     def bare_call(self, node: ast.expr) -> Iterator[Example]:
-        """`f(x)` or `print(f(x))`: an input that only a reference can answer."""
+        """`f(x)` or `print(f(x))`: an input that only a reference can answer. Or one of unittest's assertions."""
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+            name = node.func.attr
+            if name in _ASSERT_EQUAL and len(node.args) > 1:
+                self.loose = self.loose or name == "assertAlmostEqual"
+                yield self._equal(node.args[0], node.args[1])
+            elif name in _ASSERT_VALUE:
+                yield self._example(node.args[0], _ASSERT_VALUE[name])
         if isinstance(node, ast.Call) and called(node) == "print" and len(node.args) == 1:
             node = node.args[0]
         if self._is_call(node) and called(node) in self._functions:
@@ -107,7 +119,8 @@ class ExampleReader:
         if definition is None:
             raise NotUsable("keyword arguments need a `def` that says their order")
         given = {keyword.arg: keyword.value for keyword in call.keywords}
-        wanted = [argument.arg for argument in definition.args.args[placed : placed + len(given)]]
+        parameters = [*definition.args.posonlyargs, *definition.args.args]
+        wanted = [argument.arg for argument in parameters[placed : placed + len(given)]]
         if set(wanted) != set(given):
             raise NotUsable(f"its keyword arguments are not {', '.join(wanted)}")
         return [self._value(given[argument]) for argument in wanted]

@@ -2,7 +2,8 @@
 
 Everything is read from the syntax tree; nothing of the file is executed here. What is understood:
 
-    assert f(1, 2) == 3        also `3 == f(1, 2)`, `f(x) is None`, `assert f(x)`, `assert not f(x)`, isclose and approx
+    assert f(1, 2) == 3        also `3 == f(1, 2)`, `f(x) is None`, `assert f(x)`, `assert not f(x)`, isclose, approx
+                               and unittest's `self.assertEqual(f(1, 2), 3)`
     >>> f(1, 2)                in any docstring, with the answer in the line below
     f(1, 2)                    alone or printed: an input without an answer, for a reference function to answer
     def f(a, b): ...           the reference, if it has a body; a stub gives the signature only
@@ -49,7 +50,10 @@ def read_problem(path: Path) -> Problem:
         raise TaskError(f"problem {path}, line {error.lineno}: not Python ({error.msg})") from error
     except (ValueError, RecursionError, MemoryError) as error:
         raise TaskError(f"problem {path}: not Python ({error})") from error
-    return _Reader(path, tree).problem()
+    try:
+        return _Reader(path, tree).problem()
+    except RecursionError as error:
+        raise TaskError(f"problem {path}: nested too deeply") from error
 
 
 class _Reader:
@@ -69,7 +73,7 @@ class _Reader:
             elif isinstance(node, ast.Expr):
                 self._try(node.lineno, self._lines.bare_call, node.value)
         for text, line in _docstrings(self._tree):
-            for session in doctest.DocTestParser().get_examples(text):
+            for session in self._sessions(text, line):
                 self._try(line + session.lineno, self._lines.session, session)
         name = self._tested()
         examples = [example for example in self._found if example.function in (name, _HARNESS)]
@@ -81,6 +85,14 @@ class _Reader:
         notes = [f"line {line} is left out: {why}" for line, why in self._unusable]
         usable = examples if reference else [example for example in examples if example.answered]
         return Problem(name, self._description(definition), usable, reference, self._lines.loose, notes)
+
+    def _sessions(self, text: str, line: int) -> list[doctest.Example]:
+        """The `>>>` of a docstring that begins in this line. Raises TaskError."""
+        try:
+            return doctest.DocTestParser().get_examples(text)
+        except ValueError as error:
+            where = f"problem {self._path}, in the docstring from line {line} on"
+            raise TaskError(f"{where}: {str(error).replace(' for <string>', '')}") from error
 
     def _try(self, line: int, read: Callable[[Any], Iterator[Example]], node: object) -> None:
         try:
@@ -159,7 +171,8 @@ def _check_arity(path: Path, definition: FunctionDef, examples: list[Example]) -
     arguments = definition.args
     if arguments.vararg or arguments.kwarg or arguments.kwonlyargs:
         raise TaskError(f"problem {path}, line {definition.lineno}: only plain parameters can be a task's")
-    most, least = len(arguments.args), len(arguments.args) - len(arguments.defaults)
+    most = len(arguments.posonlyargs) + len(arguments.args)
+    least = most - len(arguments.defaults)
     for example in examples:
         if not least <= len(example.inputs) <= most:
             raise TaskError(
@@ -170,7 +183,7 @@ def _check_arity(path: Path, definition: FunctionDef, examples: list[Example]) -
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """The statements of a module and of its test functions, in their order."""
-    inside = ast.If | ast.With | ast.Try | ast.ClassDef  # `if __name__ == "__main__":` and the like
+    inside = ast.If | ast.With | ast.Try | ast.ClassDef | ast.For | ast.While  # `if __name__ == "__main__":` and such
     for node in body:
         if isinstance(node, inside) or (isinstance(node, FunctionDef) and _is_test(node)):
             yield from _statements(node.body)

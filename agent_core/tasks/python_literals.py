@@ -9,6 +9,7 @@ import math
 from typing import Any
 
 _LONGEST = 10_000  # elements of a folded text or list
+_MOST_BITS = 10_000  # of a folded number: JSON takes it
 
 
 class NotUsable(Exception):
@@ -71,6 +72,8 @@ def _computed(node: ast.BinOp, left: Any, right: Any) -> object:
             raise NotUsable(f"{text} is no plain value")
     except (ArithmeticError, ValueError) as error:
         raise NotUsable(f"{text} cannot be computed ({error})") from None
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        raise NotUsable(f"{text} is too large")
     if isinstance(value, complex) or (isinstance(value, float) and not math.isfinite(value)):
         raise NotUsable(f"{text} is no plain value")
     return value

@@ -7,6 +7,7 @@ their own; an answer that differs, or is no plain value, counts as none.
 """
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from agent_core.settings.config import ExecutorConfig
 from agent_core.tasks.values import is_small, same
 
 SECONDS = 20  # for one child to answer all inputs
+_TOO_LONG = f"it did not end within {SECONDS} s"
 _CHILD = r"""
 import copy, json, math, os, resource, sys
 request = json.load(sys.stdin)
@@ -112,10 +114,15 @@ def _limited(source: str, function: str, inputs: Sequence[Sequence[object]]) -> 
                 timeout=2 * SECONDS,
                 check=False,
             )
-            results = json.loads(done.stdout)
-        except (subprocess.TimeoutExpired, ValueError):
-            return [Answer(problem=f"it did not end within {SECONDS} s")] * len(inputs)
-    return [Answer(value) if answered else Answer(problem=value) for answered, value in results]
+        except subprocess.TimeoutExpired:
+            return [Answer(problem=_TOO_LONG)] * len(inputs)
+    try:
+        results = json.loads(done.stdout)
+    except ValueError:
+        out_of_time = done.returncode == -signal.SIGXCPU or done.returncode == -signal.SIGKILL
+        problem = _TOO_LONG if out_of_time else f"its process ended with status {done.returncode}"
+        return [Answer(problem=problem)] * len(inputs)
+    return [Answer(value) if answered else Answer(problem=" ".join(value.split())) for answered, value in results]
 
 
 def _plain(value: object) -> Answer:

@@ -3,6 +3,7 @@
 Like run_folder.py: the run may have been killed or go on, and what is damaged counts for nothing.
 """
 
+import contextlib
 import csv
 import json
 import math
@@ -48,7 +49,10 @@ def read_many(folder: Path) -> ManyFolder | None:
         text = (folder / TASKS).read_bytes().decode(errors="replace")
     except OSError:
         return None
-    return ManyFolder(folder, [_row(fields) for fields in csv.DictReader(text.splitlines(keepends=True))])
+    rows: list[TaskRow] = []
+    with contextlib.suppress(csv.Error):  # what is damaged, and what follows, counts for nothing
+        rows.extend(map(_row, csv.DictReader(text.splitlines(keepends=True))))
+    return ManyFolder(folder, rows)
 
 
 def _row(fields: dict[str, Any]) -> TaskRow:

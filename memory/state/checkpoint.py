@@ -14,8 +14,9 @@ Adam's step counts belong on the CPU wherever the model is.
 import contextlib
 import io
 import os
+import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -123,6 +124,8 @@ class CheckpointStore:
             for name, content in found.contents.items()
         }
         notes = [f"{'; '.join(problems)}: going on from the save before it"] if problems else []
+        if self._is_strange(found):
+            notes.append(f"{self._paths[MIND]} belongs to another save: it is left out, and set aside at the next save")
         return Checkpoint(**states, generation=found.number, notes=tuple(notes))
 
     def settle(self) -> None:
@@ -138,19 +141,30 @@ class CheckpointStore:
         self._settled, self._mind = None, None
         # spare files first: with the main ones gone, what is left of them would be taken for nothing saved
         kinds = ("new", "previous", "damaged", "")
-        present = [p for kind in kinds for path in self._paths.values() if (p := _beside(path, kind)).exists()]
+        return self._put_aside([_beside(path, kind) for kind in kinds for path in self._paths.values()], os.rename)
+
+    def copy_aside(self) -> list[Path]:
+        """Copy what is saved into such a folder; returns where the copies are."""
+        self.settle()
+        return self._put_aside(list(self._paths.values()), shutil.copyfile)
+
+    def _put_aside(self, paths: Sequence[Path], put: Callable[[Path, Path], object]) -> list[Path]:
         folders: dict[Path, Path] = {}
-        moved = []
+        aside = []
         try:
-            for path in present:
+            for path in filter(Path.exists, paths):
                 if path.parent not in folders:
                     folders[path.parent] = make_new_folder(path.parent / f"set_aside-{time.strftime('%Y%m%d-%H%M%S')}")
-                moved.append(folders[path.parent] / path.name)
-                os.rename(path, moved[-1])
+                aside.append(folders[path.parent] / path.name)
+                put(path, aside[-1])
             self._sync()
         except OSError as error:
             raise not_written(error.filename or self.folders[0], error) from error
-        return moved
+        return aside
+
+    def _is_strange(self, found: _Found) -> bool:
+        """Whether there is a mind that belongs to no generation that is there."""
+        return MIND not in found.places and self._paths[MIND].exists()
 
     def _newest(self) -> tuple[_Found | None, list[str]]:
         """The newest whole generation and what was wrong with a newer one; without any, why there is none."""
@@ -200,6 +214,8 @@ class CheckpointStore:
                 superseded = place == _beside(main, "new") and is_whole(main, index)
                 os.replace(main, _beside(main, "previous" if superseded else "damaged"))
             os.replace(place, main)
+        if self._is_strange(found):
+            self._put_aside([self._paths[MIND]], os.rename)
         self._sync()
         self._mind = found.contents.get(MIND)
         return found.number

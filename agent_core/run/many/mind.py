@@ -26,6 +26,11 @@ class Mind:
         start.follow(lessons.learner, lessons.to_recall)
         return start, lessons
 
+    @property
+    def known(self) -> int:
+        """Behaviours that it knows."""
+        return len(self._player.repertoire)
+
     def abilities(self) -> dict[str, Any]:
         """What it can do, for people."""
         return summary_of(self._player)

@@ -15,7 +15,7 @@ from agent_core.run.many.show import summary, table
 from agent_core.run.many.state import KEY, ManyState
 from agent_core.run.parts import Parts
 from agent_core.run.recorder import PatientStore
-from agent_core.run.session import other_seed, session, where_it_is
+from agent_core.run.session import keep_what_goes, other_seed, session, where_it_is
 from agent_core.run.training import behind, player_of
 from agent_core.sandbox.executor import Executor
 from agent_core.settings.config import Config, differences
@@ -39,6 +39,8 @@ def train_many(config: Config, options: argparse.Namespace, ranks: Ranks) -> int
         going = replace(config, run=replace(config.run, seed=state.seed))  # with the seed that it began with
         run = ManyRun(going, parts, executor, ranks, state, _mind_of(config, parts[0], saved, executor, ranks))
         if ranks.leads:
+            if run.mind and saved and saved.mind:
+                notes += keep_what_goes(store, saved.mind, run.mind.known)
             lines = [behind(saved.mind) if run.mind and saved and saved.mind else "no mind: tasks begin cold"]
             lines += [*differences(going, options.config), *(f"note: {note}" for note in notes)]
             _show_banner(run, parts, state, executor.layers, lines)
