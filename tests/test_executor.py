@@ -146,6 +146,14 @@ def test_statuses(pool):
     assert [result.status for result in pool.run(sources)] == ["finished", "crashed", "endless", "refused"]
 
 
+def test_names_may_have_any_letters_and_are_checked_as_what_python_takes_them_for(pool):
+    """Python takes the wide letters of the last two for plain ones."""
+    programs = ["\u00e4 = 7\nprint(\u00e4)\n", "print(().__\uff43\uff4c\uff41\uff53\uff53__)\n", "\uff45val('1')\n"]
+    results = pool.run(programs)
+    assert [result.status for result in results] == ["finished", "refused", "refused"]
+    assert results[0].stdout == "7\n"
+
+
 def test_values_keep_their_exact_types(pool):
     values = [True, 1, 1.0, -0.0, None, "é\n\0", [1, (2, [3])], (), [], 10**30, float("inf"), {"a": [1]}, 2**14_000]
     result = pool.run(["def f(a): return a"], Call("f", tuple((value,) for value in values)))[0]

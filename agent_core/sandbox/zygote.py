@@ -70,6 +70,7 @@ WARM_UP = (
     "def f(a, b):\n    c = a\n    while c < b:\n        c += 1\n    return f(c, a) if c < a else c\nprint(f(1, 4))\n",
     "import a\n",
     "a = 1 // 0\n",
+    "\u00e4 = 1\n",  # loads what Python looks such names up in: a child may load nothing
 )
 
 
