@@ -10,6 +10,7 @@ die with its worker, and loads the seccomp filter; only then is the first hostil
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import marshal
@@ -53,6 +54,8 @@ def main(descriptor: int) -> None:
     os.dup2(descriptor, RESULT_FD, inheritable=False)  # in a child the result pipe takes its place
     os.closerange(RESULT_FD + 1, max(descriptor, RESULT_FD) + 1)
     sys.setrecursionlimit(20_000)  # never reached: meter.py counts calls, the static check levels
+    with contextlib.suppress(ImportError):
+        import unicodedata  # noqa: F401 - Python looks up names such as `ä` in it, and a child can load nothing
     worker = Zygote(marshal.loads(receive()))
     for source in WARM_UP * 16:
         worker.trial.run(source, None, True)
@@ -70,7 +73,6 @@ WARM_UP = (
     "def f(a, b):\n    c = a\n    while c < b:\n        c += 1\n    return f(c, a) if c < a else c\nprint(f(1, 4))\n",
     "import a\n",
     "a = 1 // 0\n",
-    "\u00e4 = 1\n",  # loads what Python looks such names up in: a child may load nothing
 )
 
 
