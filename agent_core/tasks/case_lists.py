@@ -90,11 +90,6 @@ class CaseLists:
 
 def _why_not_given(value: object, levels: int = MOST_LEVELS) -> str:
     """Why no program can be given this value, or lists of so many levels; nothing if one can."""
-    if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            return "half a pair of surrogates is no text"
     if not isinstance(value, list | dict):
         return ""
     if not levels:
