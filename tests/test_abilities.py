@@ -169,6 +169,13 @@ def test_of_several_the_mind_with_the_most_behind_it_is_told_of(tmp_path):
     assert "after 6,000 programs" in text_of(page_of(tmp_path))
 
 
+def test_a_table_of_tasks_that_is_damaged_counts_up_to_there(tmp_path):
+    folder = many_folder(tmp_path / "ladder-20260101-000000")
+    with open(folder / "tasks.csv", "a") as file:
+        file.write(f'"{"x" * 200_000}')
+    assert [row.task for row in read_many(folder).rows] == ["add", "gcd", "max"]
+
+
 def test_many_tasks_have_their_table(tmp_path):
     many = read_many(many_folder(tmp_path / "ladder-20260101-000000"))
     assert [(row.task, row.solved_in, row.again_in, row.not_again_in) for row in many.rows] == [

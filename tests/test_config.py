@@ -212,6 +212,7 @@ def test_relative_paths_are_relative_to_the_config_file(load, tmp_path):
     assert config.paths.optimizer_state == tmp_path / "memory/optimizer_state.pth"
     assert config.run.task == str(tmp_path / "t.json")
     assert load("", "run.task=add").run.task == "add"
+    assert load("", "run.task=t.py,add").run.task == f"{tmp_path / 't.py'},add"
 
 
 def test_without_a_key_the_vocabulary_and_the_grammar_are_the_programs_own(load):

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from agent_core.run.session import where_it_is
 from tests.conftest import ROOT
 
 SETTINGS = """
@@ -166,10 +167,24 @@ def test_what_a_run_cannot_use_of_the_mind_is_kept(tmp_path):
     }
     again = run(folder, *task, "--set", "generator.max_length=6", "--set", "run.max_attempts=128").stdout
     assert "is kept in" not in again
+    kept = len(list(folder.glob("memory/set_aside-*")))
+    settings(folder, 512)
+    run(folder, "--set", "generator.max_length=5")  # all is used up: nothing is saved, so nothing need be kept
+    assert len(list(folder.glob("memory/set_aside-*"))) == kept
     for file in aside.iterdir():
         shutil.copy(file, folder / "memory" / file.name)
     settings(folder, 640)
     assert "left out" not in run(folder).stdout
+
+
+def test_a_memory_that_was_moved_or_copied_has_its_own_run_folders(tmp_path):
+    original, runs = tmp_path / "a" / "runs" / "x", tmp_path / "b" / "runs"
+    original.mkdir(parents=True)
+    assert where_it_is(original, runs) == original  # `paths.runs` has changed
+    (runs / "x").mkdir(parents=True)
+    assert where_it_is(original, runs) == runs / "x"
+    original.rmdir()
+    assert where_it_is(original, runs) == runs / "x"
 
 
 def test_a_vocabulary_without_a_name_is_said_or_its_questions_are_left_out(tmp_path):

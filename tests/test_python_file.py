@@ -90,6 +90,7 @@ def test_numbers_that_need_only_be_close_make_the_task_loose(write):
         (f"assert f(2) == {'*'.join(['10**60'] * 100)}\n", "is too large"),
         (f"assert f(1) == {'+'.join(['1'] * 1_500)}\n", "nested too deeply"),
         ("assert Solution().f([1]) == [2]\n", "line 1: a method is called: a task is a function of its own"),
+        ("assert f(1) == math.sqrt(2)\n", "line 1: math.sqrt(2) is no plain value"),
         ("for x in [1]:\n    assert f(x) == 2\n", "line 2: x is no plain value"),
         ('def f(a):\n    """Doubles.\n\n    >>>f(1)\n    2\n    """\n', "in the docstring from line 2 on: line 3"),
         ('def f(a):\n    """Doubles.\n\n    >>> f(1)\n  2\n    """\n', "inconsistent leading whitespace"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent_core.tasks.task import TaskError, builtin_tasks, load_task
+from agent_core.tasks.values import MOST_LEVELS
 from tests import make_tasks
 from tokenizer import Tokenizer
 
@@ -91,6 +92,16 @@ def test_any_json_value_may_go_in_and_come_out(load):
     task = load(changed(FUNCTION, "success_criteria.test_cases", [case]))
     assert task.test_cases[0].arguments == ({"yes": [1, None]}, [[]])
     assert task.test_cases[0].expected == {"yes": [True, 2.5, "yes"]}
+
+
+def test_what_is_given_has_as_many_levels_as_what_is_answered(load):
+    deep = 1
+    for _ in range(MOST_LEVELS - 1):
+        deep = [deep]
+    cases = [{"inputs": [deep, 0], "expected": 1}, {"inputs": [[deep], 0], "expected": 2}]
+    assert load(changed(FUNCTION, "success_criteria.test_cases", cases[:1])).test_cases
+    refused = refusal(load, changed(FUNCTION, "success_criteria.test_cases", cases))
+    assert f"test_cases[1].inputs: nested more than {MOST_LEVELS} levels deep" in refused
 
 
 def test_optional_fields(load):

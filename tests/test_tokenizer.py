@@ -71,6 +71,7 @@ def test_classes():
     ("content", "complaint"),
     [
         ("[", "not JSON"),
+        ("[" * 100_000, "not JSON"),
         ('{"a": 1}', "list of strings"),
         ('["<PAD>", 3]', "list of strings"),
         (json.dumps(list(SPECIAL_TOKENS)), "missing"),

@@ -19,7 +19,7 @@ class Questions:
     def __init__(self, count: int, seed: int, tokenizer: Tokenizer):
         names = [token for token in tokenizer.tokens if token_class(token) == "VARIABLE"]
         if not names or FUNCTION not in tokenizer.tokens:
-            raise UserError(f"the vocabulary needs a variable and {FUNCTION} for play and for a mind: put them back")
+            raise UserError(f"play and a mind need a variable and {FUNCTION}: put them back into paths.vocabulary")
         self._names = names[:_MOST_ARGUMENTS]
         self._all: list[Signature | GivenCalls] = [Signature((), seed)]
         self._all += draw_signatures(count, seed, len(self._names))

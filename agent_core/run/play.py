@@ -50,7 +50,8 @@ def play(config: Config, options: argparse.Namespace, ranks: Ranks) -> int:
         player = Player(config, parts.tokenizer, parts.legal_tokens, executor, ranks, seed)
         notes = [*(saved.notes if saved else ()), *(load_mind(player, mind) if mind else ())]
         if ranks.leads:
-            notes += keep_what_goes(store, mind, len(player.repertoire)) if mind else []
+            if mind and not player.finished:
+                notes += keep_what_goes(store, mind, len(player.repertoire))
             _show_banner(player, parts, executor.layers, options, [*config.notes, *notes])
         if player.finished:
             if ranks.leads:

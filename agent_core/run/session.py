@@ -44,8 +44,8 @@ def where_it_is(folder: Path, runs: Path) -> Path:
 
 
 def keep_what_goes(store: CheckpointStore, mind: Mapping[str, Any], known: int) -> list[str]:
-    """Copies what is saved into a folder of its own, if a run goes on with less than the saved mind knows. Returns what
-    there is to say.
+    """Copies what is saved into a folder of its own, if a run that will save goes on with less than the saved mind
+    knows. Returns what there is to say.
 
     known: behaviours that the run goes on with.
     """

@@ -61,10 +61,10 @@ class ExampleReader:
     def _equal(self, left: ast.expr, right: ast.expr) -> Example:
         if isinstance(right, ast.Call) and called(right) == "approx" and right.args:
             self.loose, right = True, right.args[0]
-        for side in (left, right):
-            if isinstance(side, ast.Call) and isinstance(side.func, ast.Attribute):
-                raise NotUsable("a method is called: a task is a function of its own")
         call, answer = (left, right) if self._is_call(left) else (right, left)
+        methods = (isinstance(side, ast.Call) and isinstance(side.func, ast.Attribute) for side in (left, right))
+        if not self._is_call(call) and any(methods):
+            raise NotUsable("a method is called: a task is a function of its own")
         return self._example(call, self._value(answer))
 
     def _is_call(self, node: ast.expr) -> bool:

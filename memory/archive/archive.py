@@ -1,5 +1,5 @@
 """The best programs so far: the priority queue of Abolafia et al. 2018, kept in niches (MAP-Elites, Mouret and Clune
-2015), with three verbs as pyribs has them: add, sample, best.
+2015).
 
 Recursive programs, which call themselves more often for some inputs than for others, are rare, pay late, and would lose
 to what pays at once. So in some periods of the policy (a period is what lies between two restarts) some places among

@@ -180,9 +180,7 @@ class ManyRun:
         if self.mind is None:
             generator = agent.generator
             weights = {"policy": generator.policy.state_dict(), "optimizer": generator.optimizer.state_dict()}
-        state = agent.state() | {
-            "start": {}
-        }  # what a period goes on with that began from the mind: the next begins anew
+        state = agent.state() | {"start": {}}  # the next visit begins anew from the mind
         self._state.keep(agent.task.name, self._ranks.broadcast(state), weights)
 
     def _save(self, current: Current | None) -> None:

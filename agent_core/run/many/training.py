@@ -39,7 +39,7 @@ def train_many(config: Config, options: argparse.Namespace, ranks: Ranks) -> int
         going = replace(config, run=replace(config.run, seed=state.seed))  # with the seed that it began with
         run = ManyRun(going, parts, executor, ranks, state, _mind_of(config, parts[0], saved, executor, ranks))
         if ranks.leads:
-            if run.mind and saved and saved.mind:
+            if run.mind and saved and saved.mind and not run.finished:
                 notes += keep_what_goes(store, saved.mind, run.mind.known)
             lines = [behind(saved.mind) if run.mind and saved and saved.mind else "no mind: tasks begin cold"]
             lines += [*differences(going, options.config), *(f"note: {note}" for note in notes)]
