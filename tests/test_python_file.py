@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from agent_core.tasks import reference
 from agent_core.tasks.make_task import make_task
 from agent_core.tasks.python_file import read_problem
 from agent_core.tasks.reference import answers_of
@@ -192,6 +193,20 @@ def test_a_reference_that_ends_its_process_or_says_much_is_one_line():
     assert ended.problem == "its process ended with status 7"
     (failed,) = answers_of("import os\ndef f(a):\n    raise ValueError('one\\ntwo')\n", "f", [[1]])
     assert failed.problem == "ValueError: one two"
+
+
+def test_an_input_on_which_a_reference_does_not_end_costs_only_its_own_answer(monkeypatch):
+    monkeypatch.setattr(reference, "INPUT_SECONDS", 0.2)
+    source = "def f(a):\n    while a < 0:\n        pass\n    return a + 1\n"
+    one, endless, other = answers_of(source, "f", [[1], [-1], [2]])
+    assert (one.value, other.value) == (2, 3)
+    assert endless.problem == "it did not end within 0.2 s"
+
+
+def test_what_a_reference_answered_before_its_process_ended_counts():
+    source = "import os\ndef f(a):\n    if a < 0:\n        os._exit(7)\n    return a + 1\n"
+    one, ended, after = answers_of(source, "f", [[1], [-1], [2]])
+    assert (one.value, ended.problem, after.problem) == (2, *2 * ["its process ended with status 7"])
 
 
 def test_a_limited_process_writes_no_file_and_starts_no_other(tmp_path):

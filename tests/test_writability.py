@@ -151,12 +151,14 @@ def test_scoring_says_whether_the_agent_could_write_it(home, capsys):  # noqa: F
         "good.py": "def double(n):\n    return n + n\n",
         "comprehension.py": "def double(n):\n    return sum([n for _ in range(2)])\n",
         "body.py": "return var_a + var_a\n",
+        "typed.py": "def double(n: list[int] | 'Any') -> int:\n    return n + n\n",
     }
     for name, text in files.items():
         (home / name).write_text(text)
     assert run(home, "--score", *(str(home / name) for name in files), run__task="double") == 0
-    good, comprehension, body = map(json.loads, capsys.readouterr().out.splitlines())
+    good, comprehension, body, typed = map(json.loads, capsys.readouterr().out.splitlines())
     assert (good["solved"], good["writable"], good["tokens"], good["max_length"]) == (True, True, 6, 6)
+    assert typed | {"file": good["file"]} == good
     assert (comprehension["solved"], comprehension["writable"], comprehension["max_length"]) == (True, False, None)
     assert comprehension["not_writable"] == {
         "reason": "the vocabulary has no _",

@@ -1,5 +1,6 @@
 """What `--score` says of one file: what it would earn, where it departs, and whether the agent could write it."""
 
+import ast
 from typing import Any
 
 from agent_core.grammar.legal_tokens import LegalTokens
@@ -23,5 +24,26 @@ def file_score(
         nothing = {"status": "refused", "reward": 0.0, "solved": False, "stdout": "", "cases": []}
         return {**nothing, "message": complaint, "departure": complaint, **written.as_json()}
     scorer = Scorer(task, executor, config.scorer)
-    (score,) = scorer.score([text], [written.tokens], task.function_name or "")
+    (score,) = scorer.score([_without_header_types(text, task)], [written.tokens], task.function_name or "")
     return {**score.as_json(), "departure": departure(task, score), **written.as_json()}
+
+
+def _without_header_types(text: str, task: Task) -> str:
+    """The file without the types in the header of the task's function. The header is given, so nobody writes them, and
+    the jail has no such names as `list[int]` or `Any`."""
+    try:
+        tree = ast.parse(text)
+        headers = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == task.function_name]
+        places: list[tuple[ast.AST, str]] = [(header, "returns") for header in headers]
+        places += [(each, "annotation") for header in headers for each in _parameters(header.args)]
+        typed = [(holder, name) for holder, name in places if getattr(holder, name) is not None]
+        for holder, name in typed:
+            setattr(holder, name, None)
+        return ast.unparse(tree) if typed else text
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return text  # the jail says what is wrong with it
+
+
+def _parameters(given: ast.arguments) -> list[ast.arg]:
+    every = [*given.posonlyargs, *given.args, given.vararg, *given.kwonlyargs, given.kwarg]
+    return [each for each in every if each is not None]

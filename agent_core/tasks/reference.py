@@ -3,7 +3,8 @@
 It runs in the jail where its language allows. Where the jail refuses it (an import, say, or a generator), it runs in a
 child process with limits of time, memory, files and processes and an empty environment: enough against a mistake, and
 no protection against malice, which nobody expects of their own code. Each input is answered twice, by processes of
-their own; an answer that differs, or is no plain value, counts as none.
+their own; an answer that differs, or is no plain value, counts as none. An input on which the reference does not end
+costs only its own answer: the child gives up on it and goes on with the next.
 """
 
 import json
@@ -18,10 +19,12 @@ from agent_core.sandbox.executor import Call, Executor
 from agent_core.settings.config import ExecutorConfig
 from agent_core.tasks.values import is_small, same
 
-SECONDS = 20  # for one child to answer all inputs
+SECONDS = 20  # of processor time for one child to answer all inputs; twice as many until it is stopped
+INPUT_SECONDS = 1  # of processor time for one input
 _TOO_LONG = f"it did not end within {SECONDS} s"
+# It writes a line for each input, so that what it has answered is known however it ends.
 _CHILD = r"""
-import copy, json, math, os, resource, sys
+import copy, json, math, os, resource, signal, sys
 request = json.load(sys.stdin)
 answers = os.fdopen(os.dup(1), "w")
 nothing = os.open(os.devnull, os.O_RDWR)
@@ -41,24 +44,33 @@ def plain(value, depth=0):
     if depth < 20 and type(value) is dict and all(type(key) is str for key in value):
         return {key: plain(item, depth + 1) for key, item in value.items()}
     raise TypeError(f"the answer is a {type(value).__name__}, not a plain value")
+class OutOfTime(BaseException):
+    pass
+def give_up(*_):
+    raise OutOfTime
+def say(answered, value):
+    print(json.dumps([answered, value]), file=answers, flush=True)
+signal.signal(signal.SIGPROF, give_up)
 space = {"__name__": "reference"}
-results = []
 try:
     exec(compile(request["source"], "<reference>", "exec"), space)
     function = space[request["function"]]
 except BaseException as error:
-    results = [[False, f"{type(error).__name__}: {error}"]] * len(request["inputs"])
-else:
-    for inputs in request["inputs"]:
+    for _ in request["inputs"]:
+        say(False, f"{type(error).__name__}: {error}")
+    os._exit(0)
+for inputs in request["inputs"]:
+    try:
         try:
-            results.append([True, plain(function(*copy.deepcopy(inputs)))])
-        except BaseException as error:
-            results.append([False, f"{type(error).__name__}: {error}"])
-try:
-    json.dump(results, answers)
-    answers.flush()
-except ValueError:
-    pass
+            signal.setitimer(signal.ITIMER_PROF, request["input_seconds"], 0.1)  # again, if the function goes on
+            value = plain(function(*copy.deepcopy(inputs)))
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+        say(True, value)
+    except OutOfTime:
+        say(False, f"it did not end within {request['input_seconds']} s")
+    except BaseException as error:
+        say(False, f"{type(error).__name__}: {error}")
 os._exit(0)
 """
 
@@ -101,7 +113,8 @@ def _jailed(source: str, function: str, inputs: Sequence[Sequence[object]]) -> l
 
 
 def _limited(source: str, function: str, inputs: Sequence[Sequence[object]]) -> list[Answer]:
-    request = json.dumps({"source": source, "function": function, "inputs": list(inputs), "seconds": SECONDS})
+    limits = {"seconds": SECONDS, "input_seconds": INPUT_SECONDS}
+    request = json.dumps({"source": source, "function": function, "inputs": list(inputs), **limits})
     with tempfile.TemporaryDirectory() as folder:
         try:
             done = subprocess.run(
@@ -114,15 +127,16 @@ def _limited(source: str, function: str, inputs: Sequence[Sequence[object]]) -> 
                 timeout=2 * SECONDS,
                 check=False,
             )
-        except subprocess.TimeoutExpired:
-            return [Answer(problem=_TOO_LONG)] * len(inputs)
-    try:
-        results = json.loads(done.stdout)
-    except ValueError:
-        out_of_time = done.returncode == -signal.SIGXCPU or done.returncode == -signal.SIGKILL
-        problem = _TOO_LONG if out_of_time else f"its process ended with status {done.returncode}"
-        return [Answer(problem=problem)] * len(inputs)
-    return [Answer(value) if answered else Answer(problem=" ".join(value.split())) for answered, value in results]
+        except subprocess.TimeoutExpired as stopped:
+            said, problem = stopped.stdout or b"", _TOO_LONG
+        else:
+            out_of_time = done.returncode in (-signal.SIGXCPU, -signal.SIGKILL)
+            said = done.stdout
+            problem = _TOO_LONG if out_of_time else f"its process ended with status {done.returncode}"
+    lines = said.split(b"\n")[:-1]  # after the last line end there is nothing, or what was not written to its end
+    results = map(json.loads, lines)
+    answers = [Answer(value) if answered else Answer(problem=" ".join(value.split())) for answered, value in results]
+    return answers + [Answer(problem=problem)] * (len(inputs) - len(answers))
 
 
 def _plain(value: object) -> Answer:
