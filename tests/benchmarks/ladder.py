@@ -21,17 +21,18 @@ from pathlib import Path
 from agent_core.run.session import Stop
 from agent_core.tasks.task import RUNGS, Task, builtin_tasks
 from tests.benchmarks import figures
+from tests.benchmarks.arguments import listed, positive, seeds_of
 from tests.benchmarks.cells import (
     PARTS,
     VARIANTS,
     Cell,
-    Results,
     code_digest,
     load_tasks,
     make_cells,
     run_cell,
 )
 from tests.benchmarks.parallel import Broken, cores, in_parallel
+from tests.benchmarks.results import Results
 from utils import UserError, write_atomically
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -110,33 +111,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--report", action="store_true", help="make no run, show those that are there")
     parser.add_argument("--markdown", action="store_true", help="tables as the README has them")
     return parser.parse_args(arguments)
-
-
-def listed(text: str) -> list[str]:
-    return [entry.strip() for entry in text.split(",") if entry.strip()]
-
-
-def positive(text: str) -> int:
-    digits = text.replace("_", "").replace(",", "")
-    if not digits.isdigit() or int(digits) == 0:
-        raise argparse.ArgumentTypeError(f"must be a whole number above 0, not {text}")
-    return int(digits)
-
-
-def seeds_of(text: str) -> list[int]:
-    """`3` is 0, 1, 2; `3-5` is 3, 4, 5; `3,` is 3."""
-    try:
-        if text.isdigit() and int(text):
-            return list(range(int(text)))
-        seeds: set[int] = set()
-        for entry in listed(text):
-            first, _, last = entry.partition("-")
-            seeds.update(range(int(first), int(last or first) + 1))
-        if seeds and text != "0":
-            return sorted(seeds)
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f"must be how many seeds, or which, as in 10, 3-7 or 0,2,5; not {text}")
 
 
 def plan(options: argparse.Namespace) -> tuple[list[Task], list[Cell]]:

@@ -21,8 +21,10 @@ from pathlib import Path
 from statistics import fmean, median
 
 from tests.benchmarks import figures, peer_runs
-from tests.benchmarks.cells import Cell, Results, code_digest, load_tasks
-from tests.benchmarks.ladder import listed, make_runs, positive, say, seeds_of
+from tests.benchmarks.arguments import listed, positive, seeds_of
+from tests.benchmarks.cells import Cell, code_digest, load_tasks
+from tests.benchmarks.ladder import make_runs, say
+from tests.benchmarks.results import Results
 from utils import UserError
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -30,10 +30,11 @@ from agent_core.sandbox.executor import Executor
 from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config, load_config
 from agent_core.tasks.task import Case, Task
+from tests.benchmarks.arguments import positive, seeds_of
 from tests.benchmarks.beginning import begin, digest_of, read_mind
 from tests.benchmarks.cells import CONFIG, ROOT, code_digest, load_tasks, settings_digest
 from tests.benchmarks.figures import Table
-from tests.benchmarks.ladder import positive, say, seeds_of
+from tests.benchmarks.ladder import say
 from tests.benchmarks.parallel import Broken, cores, in_parallel
 from utils import UserError, write_atomically
 

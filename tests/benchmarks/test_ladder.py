@@ -18,13 +18,13 @@ from tests.benchmarks.cells import (
     PARTS,
     VARIANTS,
     Cell,
-    Results,
     forget_preferences,
     load_tasks,
     make_cells,
     variant_overrides,
 )
 from tests.benchmarks.parallel import Broken, in_parallel
+from tests.benchmarks.results import Results
 from utils import UserError
 
 

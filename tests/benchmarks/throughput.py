@@ -26,6 +26,7 @@ from agent_core.run.parts import Parts
 from agent_core.sandbox.executor import Executor
 from agent_core.settings.config import load_config
 from tests.benchmarks import growth, lookups
+from tests.benchmarks.arguments import Parser, number, numbers, positive, seconds
 from tests.benchmarks.cells import CONFIG
 from tests.benchmarks.figures import Table
 from tests.benchmarks.parallel import cores
@@ -37,13 +38,6 @@ LENGTHS = (16, 32, 64, 128)
 OURS = {"run.task": "--task", "generator.batch_size": "--batches", "run.max_attempts": "", "run.stop_on_success": ""}
 CLOSE = 0.02  # share of a step by which the sum of its parts may miss it
 Measured = dict[int, tuple[list[Round], Breakdown]]  # by batch size
-
-
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message: str) -> None:
-        raise UserError(message)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -125,32 +119,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
             parser.error(f"--set {setting}: " + (f"say it with {OURS[key]}" if OURS[key] else "is the benchmark's own"))
     options.batches = ALL if options.all else options.batches or (load_config(CONFIG).generator.batch_size,)
     return options
-
-
-def number(text: str) -> int:
-    digits = text.replace("_", "").replace(",", "")
-    if not digits.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a whole number, not {text}")
-    return int(digits)
-
-
-def positive(text: str) -> int:
-    if number(text) == 0:
-        raise argparse.ArgumentTypeError(f"must be above 0, not {text}")
-    return number(text)
-
-
-def numbers(text: str) -> tuple[int, ...]:
-    return tuple(dict.fromkeys(positive(part.strip()) for part in text.split(",")))
-
-
-def seconds(text: str) -> float:
-    try:
-        if 0 < float(text) <= 3_600:
-            return float(text)
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f"must be a number above 0 up to 3600, not {text}")
 
 
 def overrides(options: argparse.Namespace) -> list[str]:
