@@ -17,6 +17,7 @@ from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config, load_config
 from agent_core.tasks.task import Task, builtin_tasks, load_task
 from tests.benchmarks.cells import CONFIG
+from tests.benchmarks.soak import resident
 from tokenizer import Tokenizer
 from utils import seed_everything
 
@@ -61,7 +62,8 @@ def mind_file(folder: Path, mind: int, size: int, left_out: bool) -> Path:
 
 
 def play_up_to(folder: Path, mind: int, size: int, left_out: bool, more: Sequence[str], until: float) -> bool:
-    """Has a mind play up to a size, from where it was stopped. Returns whether it is there."""
+    """Has a mind play up to a size, from where it was stopped. Returns whether it is there. Says how much memory the
+    process has then."""
     wanted, going = mind_file(folder, mind, size, left_out), mind_file(folder, mind, -1, left_out)
     if wanted.exists():
         return True
@@ -86,6 +88,9 @@ def play_up_to(folder: Path, mind: int, size: int, left_out: bool, more: Sequenc
         if player.progress.programs < size:
             return False
         keep(state_of(player), wanted)
+        print(
+            f"{wanted.stem}: {player.progress.programs:,} programs, {resident('self'):,.0f} MiB of memory", flush=True
+        )
     return True
 
 
