@@ -83,6 +83,7 @@ def test_numbers_that_need_only_be_close_make_the_task_loose(write):
         ("assert f(1) == 2\nassert f(1, 2) == 3\n", "line 2: f takes 2 arguments here and 1 in line 1"),
         ("assert f(1) == 2\nassert g(1) == 3\n", "line 1 asks for f, line 2 for g"),
         ("assert f(1) == \n", "line 1: not Python"),
+        ("a\0b", "problem.py: not Python (source code string cannot contain null bytes)"),
         ("def f(a, b):\n    return a\nassert f(1) == 2\n", "line 3: f has 2 parameters, and this call gives 1"),
         ("def f(a, *b):\n    return a\nassert f(1) == 2\n", "line 1: only plain parameters can be a task's"),
         ("def f(a):\n    pass\nf(1)\n", "line 3: no line says what f is to give, and there is no reference"),

@@ -47,7 +47,8 @@ def read_problem(path: Path) -> Problem:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise TaskError(f"problem {path}: cannot be read ({reason})") from error
     except SyntaxError as error:
-        raise TaskError(f"problem {path}, line {error.lineno}: not Python ({error.msg})") from error
+        where = f", line {error.lineno}" if error.lineno else ""  # Python names none where a byte is 0
+        raise TaskError(f"problem {path}{where}: not Python ({error.msg})") from error
     except (ValueError, RecursionError, MemoryError) as error:
         raise TaskError(f"problem {path}: not Python ({error})") from error
     try:
