@@ -65,6 +65,39 @@ def test_an_example_is_read(write, line, inputs, expected):
     assert examples(write(line)) == [(inputs, expected)]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "for a, b in [(1, 2), (3, 6)]:\n    assert f(a) == b\n",
+        "cases = {1: 2}\ncases = [[1, 2], [3, 6]]\nfor case in cases:\n    a, b = case\n    assert f(a) == b\n",
+        "for a in range(1, 4, 2):\n    wanted = a * 2\n    assert f(a) == wanted\n",
+        "for i, a in enumerate([1, 3]):\n    assert f(a) == 4 * i + 2\n",
+        "def test_f():\n  for a, b in zip([1, 3], [2, 6]):\n    result = f(a)\n    a = 7\n    assert result == b\n",
+        "x = 1\nassert f(x) == 2\nx = 3\nassert f(x) == 6\n",
+        "@mark.parametrize('a, b', [(1, 2), pytest.param(3, 6, id='x')])\ndef test_f(a, b):\n  assert f(a) == b\n",
+        "@parametrize(['a'], A)\n@parametrize('b', [2])\ndef test_f(a, b):\n  assert f(a) == a * b\nA = [1, 3]\n",
+        "class T(X):\n  def test_f(self):\n    got = f(1)\n    self.assertEqual(got, 2)\n    assert f(3) == 6\n",
+        "X, Y = 1, 3\ndef g():\n    X = 4\ndef test_f():\n    assert f(X) == 2\n    assert f(Y) == 6\n",
+        '"""\n>>> x = 1\n>>> f(x)\n2\n>>> x = 3\n>>> f(x)\n6\n"""\n',
+        "for b, a in {'2': 1, '6': 3}.items():\n    print(f(a))\ndef f(a):\n    return 2 * a\n",
+    ],
+)
+def test_names_are_followed(write, text):
+    problem = read_problem(write(text))
+    assert [example.inputs for example in problem.examples] == [[1], [3]]
+    assert [example.expected for example in problem.examples] == ([2, 6] if problem.reference is None else [None] * 2)
+    assert not problem.notes
+
+
+def test_of_very_many_examples_the_first_count(write):
+    text = "for a in range(100):\n    for b in range(100):\n        assert f(a, b) == a + b\nassert f(200, 1) == 201\n"
+    problem = read_problem(write(text))
+    assert len(problem.examples) == 1_000
+    assert problem.examples[-1].inputs == [9, 99]
+    why = "there are 1,000 examples before it"
+    assert problem.notes == [f"line 3 is left out: {why}", f"line 4 is left out: {why}"]
+
+
 def test_numbers_that_need_only_be_close_make_the_task_loose(write):
     assert read_problem(write("assert abs(f(2) - 1) < 0.1")).loose
     assert not read_problem(write("assert f(2) == 1")).loose
@@ -93,7 +126,14 @@ def test_numbers_that_need_only_be_close_make_the_task_loose(write):
         (f"assert f(1) == {'+'.join(['1'] * 1_500)}\n", "nested too deeply"),
         ("assert Solution().f([1]) == [2]\n", "line 1: a method is called: a task is a function of its own"),
         ("assert f(1) == math.sqrt(2)\n", "line 1: math.sqrt(2) is no plain value"),
-        ("for x in [1]:\n    assert f(x) == 2\n", "line 2: x is no plain value"),
+        ("for x in g():\n    assert f(x) == 2\n", "line 2: x is no plain value"),
+        ("while g():\n    x = x + 1\n    assert f(x) == 2\n", "line 3: x is no plain value"),
+        ("x = [1]\nx.append(2)\nassert f(x) == 2\n", "line 3: x is no plain value"),
+        ("x = [1]\nx[0] = 2\nassert f(x) == 2\n", "line 3: x is no plain value"),
+        ("x = 1\nx += 1\nassert f(x) == 2\n", "line 3: x is no plain value"),
+        ("x = 1\nif g():\n    x = 2\nassert f(x) == 2\n", "line 4: x is no plain value"),
+        ("x = 1\ndef test_f(x):\n    assert f(x) == 2\n", "line 3: x is no plain value"),
+        ("for x in range(1_000):\n    assert f(x) == x\n", "line 2: x is no plain value"),
         ('def f(a):\n    """Doubles.\n\n    >>>f(1)\n    2\n    """\n', "in the docstring from line 2 on: line 3"),
         ('def f(a):\n    """Doubles.\n\n    >>> f(1)\n  2\n    """\n', "inconsistent leading whitespace"),
     ],

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from agent_core.tasks.python_literals import NotUsable, folded
+from agent_core.tasks.python_scope import FunctionDef, Scope, called
 
 _APPROX = frozenset({"isclose", "approx"})
 _ASSERT_EQUAL = frozenset({"assertEqual", "assertEquals", "assertListEqual", "assertIs", "assertAlmostEqual"})
 _ASSERT_VALUE = {"assertTrue": True, "assertFalse": False, "assertIsNone": None}
-FunctionDef = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass
@@ -28,9 +28,10 @@ class Example:
 class ExampleReader:
     """Reads lines of one file. `loose` says whether one of them compared numbers that need only be close."""
 
-    def __init__(self, functions: Mapping[str, FunctionDef], constants: dict[str, object]):
-        """functions: those that the file defines; constants: names that stand for plain values."""
-        self._functions, self._constants = functions, constants
+    def __init__(self, functions: Mapping[str, FunctionDef]):
+        """functions: those that the file defines."""
+        self._functions = functions
+        self.scope = Scope()  # what names stand for at the line that is read
         self.loose = False
 
     def assertion(self, test: ast.expr) -> Iterator[Example]:
@@ -68,7 +69,14 @@ class ExampleReader:
         return self._example(call, self._value(answer))
 
     def _is_call(self, node: ast.expr) -> bool:
-        return isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        call, _ = self._call(node)
+        return isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
+
+    def _call(self, node: ast.expr) -> tuple[ast.expr, Scope]:
+        """The call that a name stands for, and what names stood for then; or else the expression itself."""
+        if isinstance(node, ast.Name) and node.id in self.scope.results:
+            return self.scope.results[node.id]
+        return node, self.scope
 
     def bare_call(self, node: ast.expr) -> Iterator[Example]:
         """`f(x)` or `print(f(x))`: an input that only a reference can answer. Or one of unittest's assertions."""
@@ -81,7 +89,7 @@ class ExampleReader:
                 yield self._example(node.args[0], _ASSERT_VALUE[name])
         if isinstance(node, ast.Call) and called(node) == "print" and len(node.args) == 1:
             node = node.args[0]
-        if self._is_call(node) and called(node) in self._functions:
+        if self._is_call(node) and called(self._call(node)[0]) in self._functions:
             example = self._example(node, None)
             example.answered = False
             yield example
@@ -103,18 +111,19 @@ class ExampleReader:
                 raise NotUsable(f"{example.want.strip()[:40]!r} is no plain value") from None
             yield self._example(node, self._value(answer))
 
-    def _example(self, call: ast.expr, expected: object) -> Example:
+    def _example(self, node: ast.expr, expected: object) -> Example:
+        call, scope = self._call(node)
         if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)):
             raise NotUsable("it does not compare one call with its answer")
         name = call.func.id
         if hasattr(builtins, name) and name not in self._functions:
             raise NotUsable(f"it looks at what {name} makes of the answer, not at the answer")
-        inputs = [self._value(argument) for argument in call.args]
+        inputs = [folded(argument, scope.values) for argument in call.args]
         if call.keywords:
-            inputs += self._by_keyword(name, call, len(inputs))
+            inputs += self._by_keyword(name, call, len(inputs), scope)
         return Example(name, inputs, expected=expected)
 
-    def _by_keyword(self, name: str, call: ast.Call, placed: int) -> list:
+    def _by_keyword(self, name: str, call: ast.Call, placed: int, scope: Scope) -> list:
         definition = self._functions.get(name)
         if definition is None:
             raise NotUsable("keyword arguments need a `def` that says their order")
@@ -123,15 +132,7 @@ class ExampleReader:
         wanted = [argument.arg for argument in parameters[placed : placed + len(given)]]
         if set(wanted) != set(given):
             raise NotUsable(f"its keyword arguments are not {', '.join(wanted)}")
-        return [self._value(given[argument]) for argument in wanted]
+        return [folded(given[argument], scope.values) for argument in wanted]
 
     def _value(self, node: ast.expr) -> object:
-        return folded(node, self._constants)
-
-
-def called(call: ast.expr) -> str:
-    """The last name of what is called, `isclose` of `math.isclose(...)`; "" where nothing is."""
-    function = call.func if isinstance(call, ast.Call) else None
-    return (
-        function.id if isinstance(function, ast.Name) else function.attr if isinstance(function, ast.Attribute) else ""
-    )
+        return folded(node, self.scope.values)

@@ -6,6 +6,7 @@ Everything is read from the syntax tree; nothing of the file is executed here. W
                                and unittest's `self.assertEqual(f(1, 2), 3)`
     >>> f(1, 2)                in any docstring, with the answer in the line below
     f(1, 2)                    alone or printed: an input without an answer, for a reference function to answer
+    for a, b in [(1, 2)]:      and pytest's parametrize: what is inside counts once for each round
     def f(a, b): ...           the reference, if it has a body; a stub gives the signature only
 
 Tuples count as lists, as they do in task files. A function named `candidate` in a test harness is the one it tests.
@@ -15,15 +16,18 @@ import ast
 import doctest
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from agent_core.tasks.python_examples import Example, ExampleReader, FunctionDef, called
-from agent_core.tasks.python_literals import NotUsable, constants_of
+from agent_core.tasks.python_examples import Example, ExampleReader
+from agent_core.tasks.python_literals import NotUsable
+from agent_core.tasks.python_scope import HARNESS, FunctionDef, calls, is_test, lines_of, scope_after
 from agent_core.tasks.task_file import TaskError, did_you_mean
 from agent_core.tasks.values import as_text, same
 
-_HARNESS = "candidate"  # what a test harness calls the function that it is given
+_MOST_EXAMPLES = 1_000  # of one file: loops can make many
+_MOST_LINES = 100_000  # that are looked at, each as often as it would run
 
 
 @dataclass
@@ -63,27 +67,30 @@ class _Reader:
     def __init__(self, path: Path, tree: ast.Module):
         self._path, self._tree = path, tree
         self._functions = {node.name: node for node in tree.body if isinstance(node, FunctionDef)}
-        self._lines = ExampleReader(self._functions, constants_of(tree))
+        self._lines = ExampleReader(self._functions)
         self._found: list[Example] = []
-        self._unusable: list[tuple[int, str]] = []
+        self._unusable: dict[int, str] = {}  # by line, why
 
     def problem(self) -> Problem:
-        for node in _statements(self._tree.body):
+        for node, scope in islice(lines_of(self._tree), _MOST_LINES):
+            self._lines.scope = scope
             if isinstance(node, ast.Assert):
                 self._try(node.lineno, self._lines.assertion, node.test)
             elif isinstance(node, ast.Expr):
                 self._try(node.lineno, self._lines.bare_call, node.value)
         for text, line in _docstrings(self._tree):
+            self._lines.scope = scope_after(self._tree)
             for session in self._sessions(text, line):
                 self._try(line + session.lineno, self._lines.session, session)
+                self._lines.scope.note_all(session.source)
         name = self._tested()
-        examples = [example for example in self._found if example.function in (name, _HARNESS)]
+        examples = [example for example in self._found if example.function in (name, HARNESS)]
         definition = self._functions.get(name)
         reference = self._reference(definition) if definition else None
         if definition:
             _check_arity(self._path, definition, examples)
         self._check_examples(name, examples, reference)
-        notes = [f"line {line} is left out: {why}" for line, why in self._unusable]
+        notes = [f"line {line} is left out: {why}" for line, why in self._unusable.items()]
         usable = examples if reference else [example for example in examples if example.answered]
         return Problem(name, self._description(definition), usable, reference, self._lines.loose, notes)
 
@@ -98,10 +105,12 @@ class _Reader:
     def _try(self, line: int, read: Callable[[Any], Iterator[Example]], node: object) -> None:
         try:
             for example in read(node):
+                if len(self._found) == _MOST_EXAMPLES:
+                    raise NotUsable(f"there are {_MOST_EXAMPLES:,} examples before it")
                 example.line = line
                 self._found.append(example)
         except NotUsable as reason:
-            self._unusable.append((line, str(reason)))
+            self._unusable.setdefault(line, str(reason))
 
     def _tested(self) -> str:
         """The one function that the examples call. Raises TaskError where there is none, or more than one."""
@@ -110,10 +119,10 @@ class _Reader:
             lines.setdefault(example.function, example.line)
         answered = {example.function for example in self._found if example.answered}
         names = [name for name in lines if name in answered] or list(lines)
-        others = [name for name in names if name != _HARNESS]
-        if not others and _HARNESS in names:
-            defined = [name for name, node in self._functions.items() if not _calls(node, _HARNESS)]
-            others = defined[:1] if len(defined) == 1 else [_HARNESS]
+        others = [name for name in names if name != HARNESS]
+        if not others and HARNESS in names:
+            defined = [name for name, node in self._functions.items() if not calls(node, HARNESS)]
+            others = defined[:1] if len(defined) == 1 else [HARNESS]
         if len(others) == 1:
             return others[0]
         if others:
@@ -123,7 +132,7 @@ class _Reader:
                 f"{did_you_mean(second, [first])}; keep the examples of one function"
             )
         if self._unusable:
-            line, why = self._unusable[0]
+            line, why = next(iter(self._unusable.items()))
             raise TaskError(f"problem {self._path}, line {line}: {why}; no example is left")
         raise TaskError(f"problem {self._path}: has no example; write lines such as `assert f(1, 2) == 3`")
 
@@ -157,7 +166,7 @@ class _Reader:
         body: list[ast.stmt] = [
             node
             for node in self._tree.body
-            if isinstance(node, kept) and not (isinstance(node, ast.FunctionDef) and _is_test(node))
+            if isinstance(node, kept) and not (isinstance(node, ast.FunctionDef) and is_test(node))
         ]
         return ast.unparse(ast.Module(body, []))
 
@@ -180,24 +189,6 @@ def _check_arity(path: Path, definition: FunctionDef, examples: list[Example]) -
                 f"problem {path}, line {example.line}: {definition.name} has {most} parameters, and this call gives "
                 f"{len(example.inputs)}"
             )
-
-
-def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """The statements of a module and of its test functions, in their order."""
-    inside = ast.If | ast.With | ast.Try | ast.ClassDef | ast.For | ast.While  # `if __name__ == "__main__":` and such
-    for node in body:
-        if isinstance(node, inside) or (isinstance(node, FunctionDef) and _is_test(node)):
-            yield from _statements(node.body)
-        elif not isinstance(node, FunctionDef):
-            yield node
-
-
-def _is_test(node: FunctionDef) -> bool:
-    return node.name.startswith("test") or node.name in ("check", "main") or _calls(node, _HARNESS)
-
-
-def _calls(node: ast.AST, name: str) -> bool:
-    return any(isinstance(part, ast.Call) and called(part) == name for part in ast.walk(node))
 
 
 def _says_nothing(node: ast.stmt) -> bool:

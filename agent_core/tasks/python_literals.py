@@ -1,4 +1,4 @@
-"""Plain values out of a syntax tree: literals, names that a module gives to literals, and a little arithmetic.
+"""Plain values out of a syntax tree: literals, names that stand for plain values, and a little arithmetic.
 
 Nothing is executed: what people write for a long literal, `10**9 + 7` or `"a" * 5`, is computed here, as long as it
 stays small.
@@ -10,22 +10,11 @@ from typing import Any
 
 _LONGEST = 10_000  # elements of a folded text or list
 _MOST_BITS = 10_000  # of a folded number: JSON takes it
+_MOST_ROUNDS = 200  # of a loop that is followed
 
 
 class NotUsable(Exception):
     """A line that looks like an example and is none; the text says why."""
-
-
-def constants_of(tree: ast.Module) -> dict[str, object]:
-    """What simple assignments of the module give names to, as far as it is a plain value."""
-    found: dict[str, object] = {}
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-            try:
-                found[node.targets[0].id] = folded(node.value, found)
-            except NotUsable:
-                found.pop(node.targets[0].id, None)
-    return found
 
 
 def folded(node: ast.expr, constants: dict[str, object]) -> object:
@@ -50,6 +39,34 @@ def folded(node: ast.expr, constants: dict[str, object]) -> object:
     if isinstance(node, ast.BinOp):
         return _computed(node, folded(node.left, constants), folded(node.right, constants))
     raise NotUsable(f"{ast.unparse(node)[:40]} is no plain value")
+
+
+def elements(node: ast.expr, constants: dict[str, object]) -> list[object]:
+    """What a loop over the expression runs through: a list, or range, enumerate, zip and items of such. Raises
+    NotUsable."""
+    found: object = None
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
+        if node.func.id == "range":
+            found = _range([folded(argument, constants) for argument in node.args])
+        elif node.func.id == "enumerate" and len(node.args) == 1:
+            found = [[place, item] for place, item in enumerate(elements(node.args[0], constants))]
+        elif node.func.id == "zip":
+            found = [list(row) for row in zip(*(elements(each, constants) for each in node.args), strict=False)]
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "items":
+        value = folded(node.func.value, constants)
+        found = [list(item) for item in value.items()] if isinstance(value, dict) else None
+    else:
+        value = folded(node, constants)
+        found = list(value) if isinstance(value, list | str | dict) else None
+    if not isinstance(found, list) or len(found) > _MOST_ROUNDS:
+        raise NotUsable(f"{ast.unparse(node)[:40]} cannot be followed")
+    return found
+
+
+def _range(bounds: list[Any]) -> list[object] | None:
+    if not 1 <= len(bounds) <= 3 or not all(type(bound) is int for bound in bounds) or bounds[2:] == [0]:
+        return None
+    return list(range(*bounds)[: _MOST_ROUNDS + 1])
 
 
 def _computed(node: ast.BinOp, left: Any, right: Any) -> object:
