@@ -35,15 +35,11 @@ def _without_header_types(text: str, task: Task) -> str:
         tree = ast.parse(text)
         headers = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == task.function_name]
         places: list[tuple[ast.AST, str]] = [(header, "returns") for header in headers]
-        places += [(each, "annotation") for header in headers for each in _parameters(header.args)]
+        nodes = [node for header in headers for node in ast.walk(header.args)]
+        places += [(node, "annotation") for node in nodes if isinstance(node, ast.arg)]
         typed = [(holder, name) for holder, name in places if getattr(holder, name) is not None]
         for holder, name in typed:
             setattr(holder, name, None)
         return ast.unparse(tree) if typed else text
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return text  # the jail says what is wrong with it
-
-
-def _parameters(given: ast.arguments) -> list[ast.arg]:
-    every = [*given.posonlyargs, *given.args, given.vararg, *given.kwonlyargs, given.kwarg]
-    return [each for each in every if each is not None]

@@ -72,14 +72,15 @@ class _Reader:
         self._unusable: dict[int, str] = {}  # by line, why
 
     def problem(self) -> Problem:
-        for node, scope in islice(lines_of(self._tree), _MOST_LINES):
+        module = scope_after(self._tree)
+        for node, scope in islice(lines_of(self._tree, module), _MOST_LINES):
             self._lines.scope = scope
             if isinstance(node, ast.Assert):
                 self._try(node.lineno, self._lines.assertion, node.test)
             elif isinstance(node, ast.Expr):
                 self._try(node.lineno, self._lines.bare_call, node.value)
         for text, line in _docstrings(self._tree):
-            self._lines.scope = scope_after(self._tree)
+            self._lines.scope = module.copy()
             for session in self._sessions(text, line):
                 self._try(line + session.lineno, self._lines.session, session)
                 self._lines.scope.note_all(session.source)

@@ -71,9 +71,12 @@ class Scope:
                 self.results[target.id] = node, self.copy()
 
 
-def lines_of(tree: ast.Module) -> Iterator[tuple[ast.stmt, Scope]]:
-    """The statements of a module and of its test functions. A scope is right until the next one is asked for."""
-    return _lines(tree.body, Scope(), scope_after(tree))
+def lines_of(tree: ast.Module, module: Scope) -> Iterator[tuple[ast.stmt, Scope]]:
+    """The statements of a module and of its test functions. A scope is right until the next one is asked for.
+
+    module: as `scope_after` gives it, for the functions.
+    """
+    return _lines(tree.body, Scope(), module)
 
 
 def scope_after(tree: ast.Module) -> Scope:

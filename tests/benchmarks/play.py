@@ -8,8 +8,7 @@ and without (`hidden`), and begins the task from there (`learned`). Size 0 is a 
 --left-out there are minds, too, from whose play every program was left out that is right on one of the tasks, so that
 nobody can say that they look answers up.
 
-Results are lines of JSON beside this file; table and curve are made from them. It takes
-days on two cores for all sizes.
+Results are lines of JSON beside the minds; table and curve are made from them. All sizes take days on two cores.
 """
 
 import argparse
