@@ -11,6 +11,7 @@ import pytest
 from torch import distributed as dist
 
 from agent_core.run import session
+from agent_core.run.many.files import RunFiles
 from agent_core.run.session import Stop
 from memory.history import run_log
 from runner import main
@@ -295,6 +296,13 @@ def test_tasks_may_join_and_leave_and_change(home_of, capsys):
     assert run(home, attempts=700) == 0
     assert "note: next asks for something else now: it begins anew" in capsys.readouterr().out
     assert {row["task"] for row in table(home)} == {"same", "double", "next"}
+
+
+def test_every_task_has_a_folder_of_its_own(tmp_path):
+    names = ["sort", "sort_", "sort-2", "Sort", "_sort.", "other"]
+    files = RunFiles(None, None, tmp_path, names)
+    folders = [files.folder_of(name).relative_to(tmp_path).as_posix() for name in names]
+    assert folders == ["sort", "sort-3", "sort-2", "Sort-4", "sort-5", "other"]
 
 
 def test_words_of_all_tasks_are_tokens_for_all(home_of, capsys):

@@ -225,8 +225,8 @@ def test_the_likelihood_is_what_the_definition_says(player, tokenizer, legal_tok
     for row, program in enumerate(programs):
         inputs = torch.tensor([[tokenizer.sos, *program[:-1]]])
         logits = policy(inputs, contexts[row : row + 1])[0]
-        logits = logits + replayed.log_prior[row, : len(program)]
-        logits = logits.masked_fill(~replayed.legal[row, : len(program)], -1e30)
+        logits = logits + replayed.log_prior[replayed.program == row]
+        logits = logits.masked_fill(~replayed.legal[replayed.program == row], -1e30)
         wanted.append(torch.log_softmax(logits, dim=1).gather(1, torch.tensor(program).unsqueeze(1)).sum())
     wanted = torch.stack(wanted)
     torch.testing.assert_close(found, wanted)

@@ -28,12 +28,18 @@ class MindNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class Replayed:
-    """Known programs as tensors, to learn from."""
+    """Known programs as tensors, to learn from.
+
+    What belongs to a token is packed as `CodePolicy.logits_at` packs: the first token of every program, the longest
+    program first, then the second of those that have one, and so on, N in all.
+    """
 
     ids: Tensor  # (B, T) int64, <PAD> after <EOS>
     mask: Tensor  # (B, T) bool: the program's own tokens, <EOS> among them
-    legal: Tensor  # (B, T, V) bool
-    log_prior: Tensor | None  # (B, T, V) what is added to the policy's logits; None where the prior is even
+    place: Tensor  # (N,) of each token in its program
+    program: Tensor  # (N,) that each token belongs to
+    legal: Tensor  # (N, V) bool
+    log_prior: Tensor | None  # (N, V) what is added to the policy's logits; None where the prior is even
 
 
 def log_likelihood(policy: CodePolicy, programs: Replayed, contexts: Tensor | None, sos: int) -> Tensor:
@@ -44,16 +50,16 @@ def log_likelihood(policy: CodePolicy, programs: Replayed, contexts: Tensor | No
     ids = programs.ids
     logits, place, program = policy.logits_at(ids, programs.mask, sos, contexts)
     if programs.log_prior is not None:
-        logits = logits + programs.log_prior[program, place]
-    own = torch.log_softmax(logits.masked_fill(~programs.legal[program, place], -torch.inf), dim=1)
+        logits = logits + programs.log_prior
+    own = torch.log_softmax(logits.masked_fill(~programs.legal, -torch.inf), dim=1)
     chosen = own.gather(1, ids[program, place].unsqueeze(1)).squeeze(1)
     return chosen.new_zeros(len(ids)).index_add(0, program, chosen)
 
 
 def prior_of(programs: Replayed) -> Tensor:
     """(B,) log-probability, in nats, of each whole program by the prior alone; where that is even, by chance."""
-    log_prior = programs.log_prior
+    log_prior, at = programs.log_prior, (programs.program, programs.place)
     added = torch.zeros(programs.legal.shape, device=programs.ids.device) if log_prior is None else log_prior
-    log_probs = torch.log_softmax(added.masked_fill(~programs.legal, -torch.inf), dim=2)
-    own = log_probs.gather(2, programs.ids.unsqueeze(2)).squeeze(2)
-    return own.where(programs.mask, 0.0).sum(dim=1)
+    log_probs = torch.log_softmax(added.masked_fill(~programs.legal, -torch.inf), dim=1)
+    own = log_probs.gather(1, programs.ids[at].unsqueeze(1)).squeeze(1)
+    return own.new_zeros(programs.ids.shape).index_put(at, own).sum(dim=1)

@@ -8,19 +8,40 @@ from agent_core.grammar.legal_tokens import Prompt
 from agent_core.learning.language import Language
 from agent_core.play.mind.network import Replayed
 
+_DROP_SHARE = 1 / 8  # of the programs under way, that must have ended before they are left behind
+
 
 def replay(programs: Sequence[Sequence[int]], prompts: Sequence[Prompt], language: Language) -> Replayed:
     """programs: legal ones, each a sequence of ids that ends in <EOS>; prompts: where each begins."""
-    legal_tokens, longest = language.legal_tokens, max(map(len, programs))
-    rows = [[*program, *[legal_tokens.pad] * (longest - len(program))] for program in programs]
-    ids = torch.tensor(rows, device=language.device)
-    stacks, legal, log_priors = legal_tokens.begin_each(prompts, language.max_length), [], []
-    prior, prior_state = language.prior, language.prior.begin(len(programs), language.max_length)
-    for place in range(longest):
-        legal.append(legal_tokens.legal(stacks))
+    legal_tokens, device = language.legal_tokens, language.device
+    lengths = torch.tensor([len(program) for program in programs])
+    order = lengths.argsort(descending=True, stable=True)  # so that those that have ended are the last ones
+    by_length = [programs[i] for i in order.tolist()]
+    longest = len(by_length[0])
+    ids = torch.tensor([[*row, *[legal_tokens.pad] * (longest - len(row))] for row in by_length], device=device)
+    mask = torch.arange(longest) < lengths[order].unsqueeze(1)
+    stacks = legal_tokens.begin_each([prompts[i] for i in order.tolist()], language.max_length)
+    prior, state = language.prior, language.prior.begin(len(programs), language.max_length)
+    legal, log_priors = [], []
+    under_way = len(programs)
+    for place, going in enumerate(mask.sum(dim=0).tolist()):
+        if going <= (1 - _DROP_SHARE) * under_way:
+            under_way, first = going, torch.arange(going, device=device)
+            stacks.select(first)
+            state.select(first)
+        legal.append(legal_tokens.legal(stacks)[:going])
+        token = ids[:under_way, place]
         if not prior.is_even:
-            log_priors.append(prior.log_weights(prior_state, stacks))
-            prior.advance(prior_state, ids[:, place])
-        legal_tokens.advance(stacks, ids[:, place])
-    log_prior = torch.stack(log_priors, dim=1) if log_priors else None
-    return Replayed(ids, ids != legal_tokens.pad, torch.stack(legal, dim=1), log_prior)
+            log_priors.append(prior.log_weights(state, stacks)[:going])
+            prior.advance(state, token)
+        legal_tokens.advance(stacks, token)
+    back = order.argsort().to(device)
+    places, rows = mask.t().to(device).nonzero().unbind(1)
+    return Replayed(
+        ids.index_select(0, back),
+        mask.to(device).index_select(0, back),
+        places,
+        order.to(device)[rows],
+        torch.cat(legal),
+        torch.cat(log_priors) if log_priors else None,
+    )

@@ -46,7 +46,7 @@ class RunFiles(NullFiles):
 
     def __init__(self, store: PatientStore, saved: Checkpoint | None, folder: Path, tasks: Sequence[str]):
         """saved: what was there, of which all that is not of this run stays as it is; tasks: their names."""
-        self._store, self._folder, self._tasks = store, folder, list(tasks)
+        self._store, self._folder, self._names = store, folder, _folder_names(tasks)
         self._policy: Mapping[str, Any] = saved.model_state if saved else {}
         self._optimizer: Mapping[str, Any] = saved.optimizer_state if saved else {}
         self._run_state: Mapping[str, Any] = saved.run_state if saved else {"agent": None}
@@ -76,7 +76,21 @@ class RunFiles(NullFiles):
             write_json(self._folder / ABILITIES, values)
 
     def folder_of(self, task: str) -> Path | None:
-        """Of tasks whose names are alike as folders, the later ones get a number."""
-        alike = [name for name in self._tasks if folder_name(name) == folder_name(task)]
-        number = alike.index(task) + 1
-        return self._folder / (folder_name(task) + (f"-{number}" if number > 1 else ""))
+        return self._folder / self._names[task]
+
+
+def _folder_names(tasks: Sequence[str]) -> dict[str, str]:
+    """The name of each task's folder. Of tasks whose names are alike as folders, the later ones get a number, and none
+    gets the folder of another, nor one that differs by capitals alone: some file systems do not tell these apart."""
+    names: dict[str, str] = {}
+    plain = {folder_name(task).casefold() for task in tasks}
+    taken: set[str] = set()
+    for task in tasks:
+        name = own = folder_name(task)
+        number = 1
+        while name.casefold() in taken or (number > 1 and name.casefold() in plain):
+            number += 1
+            name = f"{own}-{number}"
+        taken.add(name.casefold())
+        names[task] = name
+    return names
