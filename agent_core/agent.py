@@ -14,6 +14,7 @@ from agent_core.learning.vocabulary_change import carry_program, match_tokens
 from agent_core.play.mind.start import TaskStart
 from agent_core.progress import Improvement, Progress, step_figures
 from agent_core.sandbox.executor import Executor
+from agent_core.scoring.evidence import Evidence, evidence
 from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config
 from agent_core.solutions import Solutions
@@ -138,6 +139,13 @@ class Agent:
     @property
     def finished(self) -> bool:
         return self.task_run.finished
+
+    @property
+    def evidence(self) -> Evidence | None:
+        """What the cases say for the solution; None where there is none, or nothing to be said."""
+        best = self.memory.best
+        bits = self.generator.prior_bits(best.row) if best and self.solved else None
+        return None if bits is None else evidence(self.task, bits)
 
     @property
     def best_program(self) -> str:

@@ -325,6 +325,7 @@ def test_the_run_shows_the_input_and_the_verdict_names_both(tmp_path, executor, 
         "    def equal(var_a, var_b):\n        return var_a == var_b\n\n"
         "the first solution, at attempt 65, has 10 tokens:\n\n"
         "    def equal(var_a, var_b):\n        return var_a <= var_b and var_b <= var_a\n\n"
+        "its answers may be a coincidence (13 bits, the program has 11): give more cases, above all with rare answers\n"
         "inputs on which a shorter program gave another answer: 1, see above and in result.json\n"
         f"curves, best program and result: {tmp_path}\n"
     )
@@ -348,6 +349,7 @@ def test_the_verdict_says_what_is_known(tmp_path, capsys, tests, checks, known):
         "seconds": 1.0,
         "tokens": 4,
         "program": "pass",
+        "evidence": None,
         "disputes": [],
     }
     result |= {"test_cases": tests, "check_cases": checks, "first_solution": None}

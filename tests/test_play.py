@@ -8,9 +8,9 @@ import numpy
 import pytest
 import torch
 
+from agent_core.learning.replay import prior_of, replay
 from agent_core.play.answers import NOTHING, answers_of, is_dull, key_of, pack, unpack
-from agent_core.play.mind.network import log_likelihood, prior_of
-from agent_core.play.mind.replay import replay
+from agent_core.play.mind.network import log_likelihood
 from agent_core.play.player import Player
 from agent_core.play.questions import Questions
 from agent_core.play.saved import load, state_of

@@ -1,5 +1,6 @@
 """`CodeGenerator`: proposes programs and learns from what they earned. The thin face of sampler.py and learner.py."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -14,6 +15,7 @@ from agent_core.learning.learner import Learner, Rescored
 from agent_core.learning.operators.parents import KnownPrograms, ParentCache
 from agent_core.learning.program_prior import ProgramPrior
 from agent_core.learning.randomness import Randomness
+from agent_core.learning.replay import prior_of, replay
 from agent_core.learning.rollout import OnEnded, Rollouts
 from agent_core.learning.sampler import Sampler
 from agent_core.learning.value_types import Rules
@@ -174,6 +176,13 @@ class CodeGenerator:
     def accepts(self, rows: Sequence[TokenIds], prompts: Sequence[Prompt] | None = None) -> list[bool]:
         """Which of these programs could be written under the grammar and the limit of now."""
         return self._language.accepts(rows, [self._prompt] * len(rows) if prompts is None else prompts)
+
+    def prior_bits(self, row: TokenIds) -> float | None:
+        """How many bits a legal program takes before anything is learned; None where others than legal ones are
+        written."""
+        if not self._language.legal_tokens_only:
+            return None
+        return -prior_of(replay([row], [self._prompt], self._language)).item() / math.log(2)
 
     def run_state(self) -> dict[str, Any]:
         """The randomness, and what the saved weights fit: all that must survive besides the two `state_dict`s."""

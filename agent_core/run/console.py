@@ -14,6 +14,7 @@ from agent_core.grammar.legal_tokens import LegalTokens
 from agent_core.progress import Improvement
 from agent_core.run.streams import shown
 from agent_core.scoring.disputes import Dispute
+from agent_core.scoring.evidence import Evidence
 from agent_core.tasks.task import Task
 from utils import counted, printable
 
@@ -135,6 +136,11 @@ def show_verdict(result: Mapping[str, Any], folder: Path, stopped: bool, fresh: 
     if first and first["program"] != result["program"]:
         verdict += [f"the first solution, at attempt {first['attempts']:,}, has {first['tokens']} tokens:", ""]
         verdict += [*indented(first["program"]), ""]
+    if result["evidence"] and not (found := Evidence(**result["evidence"])).enough:
+        verdict += [
+            f"its answers may be a coincidence ({found.answers:.0f} bits, the program has {found.program:.0f}): "
+            "give more cases, above all with rare answers"
+        ]
     if disputed:
         verdict += [f"inputs on which a shorter program gave another answer: {disputed}, see above and in result.json"]
     say(

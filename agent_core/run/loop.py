@@ -142,6 +142,7 @@ class TrainingRun:
             "test_cases": len(agent.task.test_cases),
             "check_cases": len(agent.task.check_cases),
             "first_solution": first._asdict() if (first := agent.solutions.first) and agent.solved else None,
+            "evidence": (found := agent.evidence) and found._asdict(),
             "disputes": [dispute.as_json() for dispute in agent.solutions.disputes],
             "device": str(agent.generator.device),
             "torch_version": torch.__version__,

@@ -7,8 +7,7 @@ A folder of task files (.json, or .py with asserts), or JSON lines of {"task": .
 ...]}: fresh cases are shown to no search, and say whether what counts as solved is right. A run that is finished is a
 line in the results file and is not made again. Progress goes to standard error, the table to standard output.
 
-The project ships no such problems. MBPP's (Austin et al. 2021, "Program Synthesis with Large Language Models",
-Creative Commons Attribution 4.0) come as Python asserts, which a .py file holds as they are.
+The project ships none. MBPP's (Austin et al. 2021, CC BY 4.0) come as asserts, which a .py file holds as they are.
 """
 
 import argparse
@@ -27,6 +26,7 @@ import torch
 
 from agent_core.run.session import Stop
 from agent_core.sandbox.executor import Executor
+from agent_core.scoring.evidence import Evidence
 from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import Config, load_config
 from agent_core.tasks.task import Case, Task
@@ -39,6 +39,7 @@ from tests.benchmarks.parallel import Broken, cores, in_parallel
 from utils import UserError, write_atomically
 
 RESULTS = ROOT / "memory" / "runs" / "real"
+KEPT = "solved", "attempts", "seconds", "best_reward", "tokens", "program", "evidence"  # of a run's result
 RIGHT = 0.95  # of the fresh cases, from which on a solution counts as right
 
 
@@ -72,8 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(sys.argv[1:] if arguments is None else arguments)
     try:
         problems = read_problems(options.problems, options.results / "tasks")
-        if options.only:
-            problems = [problems[i - 1] for i in options.only if i <= len(problems)]
+        problems = [problems[i - 1] for i in options.only if i <= len(problems)] if options.only else problems
         own = options.cap, tuple(options.set), options.mind
         items = [Item(p, seed, *own) for seed in options.seeds for p in problems]
         mind = ""
@@ -188,7 +188,7 @@ def run_item(item: Item) -> dict:
     return {
         "problem": item.problem.name,
         "seed": item.seed,
-        **{name: result[name] for name in ("solved", "attempts", "seconds", "best_reward", "tokens", "program")},
+        **{name: result[name] for name in KEPT},
         "disputed": bool(result.get("disputes")),
         "fresh_right": right,
         "fresh": len(item.problem.fresh),
@@ -205,11 +205,13 @@ def fresh_right(config: Config, task: Task, fresh: Sequence[Case], program: str,
 
 
 def verdict(run: dict) -> str:
-    """solved, right or wrong by the fresh cases; disputed where solutions disagree on made inputs; or not solved."""
+    """disputed by made inputs, doubtful by the evidence, right or wrong by fresh cases, solved without any; or not."""
     if not run["solved"]:
         return f"not solved (best {run['best_reward']:.3f})"
     if run["disputed"]:
         return "disputed"
+    if run["evidence"] and not Evidence(**run["evidence"]).enough:
+        return "doubtful"
     if not run["fresh"]:
         return "solved"
     return "right" if run["fresh_right"] >= RIGHT * run["fresh"] else "wrong"
@@ -236,10 +238,9 @@ def table(found: Sequence[dict]) -> Table:
 def summary(found: Sequence[dict]) -> list[str]:
     """The counts in words, and the medians of what was solved."""
     verdicts = [verdict(run) for run in found]
-    solved = [run for run in found if run["solved"]]
-    counts = {name: verdicts.count(name) for name in ("right", "wrong", "solved", "disputed")}
+    counts = {name: verdicts.count(name) for name in ("right", "wrong", "solved", "disputed", "doubtful")}
     lines = ["", f"{len(found)} runs; " + ", ".join(f"{name} {count}" for name, count in counts.items())]
-    if solved:
+    if solved := [run for run in found if run["solved"]]:
         attempts, seconds = (median(run[name] for run in solved) for name in ("attempts", "seconds"))
         lines.append(f"of those solved: median {attempts:,.0f} attempts, {seconds:.1f} s")
     return lines

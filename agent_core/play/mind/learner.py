@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from agent_core.distributed.ranks import Ranks
 from agent_core.grammar.legal_tokens import Prompt
 from agent_core.learning.language import Language
+from agent_core.learning.replay import Replayed, prior_of, replay
 from agent_core.learning.vocabulary_change import carry_optimizer, carry_policy, match_tokens
 from agent_core.play.mind.encoder import Bags, spread
-from agent_core.play.mind.network import MindNetwork, Replayed, log_likelihood, prior_of
-from agent_core.play.mind.replay import replay
+from agent_core.play.mind.network import MindNetwork, log_likelihood
 from agent_core.settings.config import MindConfig
 from utils import UserError
 

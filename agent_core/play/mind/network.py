@@ -1,10 +1,9 @@
 """The mind's network: an encoder that reads examples, and a policy that writes programs for them."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
+from agent_core.learning.replay import Replayed
 from agent_core.model import CodePolicy
 from agent_core.play.mind.encoder import Bags, ExampleEncoder
 from agent_core.settings.config import MindConfig
@@ -26,22 +25,6 @@ class MindNetwork(nn.Module):
         return contexts if hidden is None else self.policy.hide(contexts, hidden)
 
 
-@dataclass(frozen=True)
-class Replayed:
-    """Known programs as tensors, to learn from.
-
-    What belongs to a token is packed as `CodePolicy.logits_at` packs: the first token of every program, the longest
-    program first, then the second of those that have one, and so on, N in all.
-    """
-
-    ids: Tensor  # (B, T) int64, <PAD> after <EOS>
-    mask: Tensor  # (B, T) bool: the program's own tokens, <EOS> among them
-    place: Tensor  # (N,) of each token in its program
-    program: Tensor  # (N,) that each token belongs to
-    legal: Tensor  # (N, V) bool
-    log_prior: Tensor | None  # (N, V) what is added to the policy's logits; None where the prior is even
-
-
 def log_likelihood(policy: CodePolicy, programs: Replayed, contexts: Tensor | None, sos: int) -> Tensor:
     """(B,) log-probability, in nats, of each whole program under the policy masked to legal tokens, with gradients.
 
@@ -54,12 +37,3 @@ def log_likelihood(policy: CodePolicy, programs: Replayed, contexts: Tensor | No
     own = torch.log_softmax(logits.masked_fill(~programs.legal, -torch.inf), dim=1)
     chosen = own.gather(1, ids[program, place].unsqueeze(1)).squeeze(1)
     return chosen.new_zeros(len(ids)).index_add(0, program, chosen)
-
-
-def prior_of(programs: Replayed) -> Tensor:
-    """(B,) log-probability, in nats, of each whole program by the prior alone; where that is even, by chance."""
-    log_prior, at = programs.log_prior, (programs.program, programs.place)
-    added = torch.zeros(programs.legal.shape, device=programs.ids.device) if log_prior is None else log_prior
-    log_probs = torch.log_softmax(added.masked_fill(~programs.legal, -torch.inf), dim=1)
-    own = log_probs.gather(1, programs.ids[at].unsqueeze(1)).squeeze(1)
-    return own.new_zeros(programs.ids.shape).index_put(at, own).sum(dim=1)

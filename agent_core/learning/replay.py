@@ -1,14 +1,31 @@
 """Known programs as tensors to learn from: their tokens, and what was legal and likely at each."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from agent_core.grammar.legal_tokens import Prompt
 from agent_core.learning.language import Language
-from agent_core.play.mind.network import Replayed
 
 _DROP_SHARE = 1 / 8  # of the programs under way, that must have ended before they are left behind
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """Known programs as tensors, to learn from.
+
+    What belongs to a token is packed as `CodePolicy.logits_at` packs: the first token of every program, the longest
+    program first, then the second of those that have one, and so on, N in all.
+    """
+
+    ids: Tensor  # (B, T) int64, <PAD> after <EOS>
+    mask: Tensor  # (B, T) bool: the program's own tokens, <EOS> among them
+    place: Tensor  # (N,) of each token in its program
+    program: Tensor  # (N,) that each token belongs to
+    legal: Tensor  # (N, V) bool
+    log_prior: Tensor | None  # (N, V) what is added to the policy's logits; None where the prior is even
 
 
 def replay(programs: Sequence[Sequence[int]], prompts: Sequence[Prompt], language: Language) -> Replayed:
@@ -45,3 +62,12 @@ def replay(programs: Sequence[Sequence[int]], prompts: Sequence[Prompt], languag
         torch.cat(legal),
         torch.cat(log_priors) if log_priors else None,
     )
+
+
+def prior_of(programs: Replayed) -> Tensor:
+    """(B,) log-probability, in nats, of each whole program by the prior alone; where that is even, by chance."""
+    log_prior, at = programs.log_prior, (programs.program, programs.place)
+    added = torch.zeros(programs.legal.shape, device=programs.ids.device) if log_prior is None else log_prior
+    log_probs = torch.log_softmax(added.masked_fill(~programs.legal, -torch.inf), dim=1)
+    own = log_probs.gather(1, programs.ids[at].unsqueeze(1)).squeeze(1)
+    return own.new_zeros(programs.ids.shape).index_put(at, own).sum(dim=1)
