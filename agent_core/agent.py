@@ -144,8 +144,9 @@ class Agent:
     def evidence(self) -> Evidence | None:
         """What the cases say for the solution; None where there is none, or nothing to be said."""
         best = self.memory.best
-        bits = self.generator.prior_bits(best.row) if best and self.solved else None
-        return None if bits is None else evidence(self.task, bits)
+        if not (best and self.solved and self.config.generator.legal_tokens_only):
+            return None
+        return evidence(self.task, self.generator.prior_bits(best.row))
 
     @property
     def best_program(self) -> str:

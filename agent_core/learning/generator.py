@@ -177,11 +177,8 @@ class CodeGenerator:
         """Which of these programs could be written under the grammar and the limit of now."""
         return self._language.accepts(rows, [self._prompt] * len(rows) if prompts is None else prompts)
 
-    def prior_bits(self, row: TokenIds) -> float | None:
-        """How many bits a legal program takes before anything is learned; None where others than legal ones are
-        written."""
-        if not self._language.legal_tokens_only:
-            return None
+    def prior_bits(self, row: TokenIds) -> float:
+        """How many bits a legal program takes before anything is learned."""
         return -prior_of(replay([row], [self._prompt], self._language)).item() / math.log(2)
 
     def run_state(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from agent_core.tasks.task import Task
 from agent_core.tasks.values import as_text
 
-ENOUGH = 10.0  # bits that a program must save: by chance one in a thousand does
+ENOUGH = 10.0  # bits that a program must save: by chance one in a thousand does so
 _LETTERS = math.log2(95)  # bits of a letter: those of ASCII that can be printed
 _DIGIT = math.log2(10)
 _CONSTANT = math.log2(3)  # True, False, None
