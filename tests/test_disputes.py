@@ -16,6 +16,7 @@ from agent_core.scoring.disputes import WHICH, first_difference
 from agent_core.settings.config import load_config
 from agent_core.solutions import Solutions
 from agent_core.tasks.task import Case, Task, load_task
+from agent_core.tasks.values import CLOSE
 from memory.archive.archive import Archive
 from memory.state.checkpoint import CheckpointStore
 from tests.conftest import ROOT
@@ -82,14 +83,14 @@ ENDLESS = CaseResult("endless", None, "more steps than allowed")
     ],
 )
 def test_where_two_programs_differ(solution, other, differ):
-    found = first_difference([(0,), (1,)], [THREE, solution], [THREE, other], loose=False)
+    found = first_difference([(0,), (1,)], [THREE, solution], [THREE, other], tolerance=None)
     assert (found is not None) == differ
     if found:
         assert found == ((1,), solution, other)
 
 
 def test_loose_tasks_have_loose_answers():
-    assert first_difference([(0,)], [THREE], [CaseResult("finished", 3.0)], loose=True) is None
+    assert first_difference([(0,)], [THREE], [CaseResult("finished", 3.0)], tolerance=CLOSE) is None
 
 
 # --- what is believed ------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from agent_core.sandbox.executor import Executor
 from agent_core.scoring.mismatch import departure, printable
 from agent_core.scoring.scorer import Scorer
 from agent_core.settings.config import ExecutorConfig, ScorerConfig
-from agent_core.tasks.task import load_task
+from agent_core.tasks.task import Case, Task, load_task
 from tests.conftest import ROOT
 from tests.fakes import InProcessExecutor
 
@@ -102,6 +102,12 @@ def test_a_limit_that_ended_a_program_is_named():
         assert of("double", "while 1:\n    pass\n") == f"double(0) {endless}, wanted 0"
         crowded = of("hello_world", "for var_a in range(30):\n    print(100)\n")
         assert crowded == "it crashed (OutputError: printed more than 100 characters; see executor.max_output)"
+
+
+def test_what_would_make_tuples_right_is_said():
+    task = Task("pair", "", function_name="f", parameters=("var_a",), test_cases=(Case((1,), [[1, 2]]),))
+    wanted = "f(1) gave [(1, 2)], wanted [[1, 2]]"
+    assert of(task, "return [(1, 2)]") == f'{wanted} ("sequences": "loose" in the task makes them the same)'
 
 
 def test_constraints_come_last():

@@ -98,9 +98,61 @@ def test_of_very_many_examples_the_first_count(write):
     assert problem.notes == [f"line 3 is left out: {why}", f"line 4 is left out: {why}"]
 
 
-def test_numbers_that_need_only_be_close_make_the_task_loose(write):
-    assert read_problem(write("assert abs(f(2) - 1) < 0.1")).loose
-    assert not read_problem(write("assert f(2) == 1")).loose
+@pytest.mark.parametrize(
+    ("text", "tolerance"),
+    [
+        ("assert f(2) == 1.5", None),
+        ("assert abs(f(2) - 1) < 0.05", 0.05),
+        ("assert abs(f(2) - 200.0) <= 2", 0.01),  # of its size
+        ("assert math.isclose(f(2), 1.5)", 1e-9),
+        ("assert math.isclose(f(2), 4.0, rel_tol=1e-3)", 1e-3),
+        ("assert math.isclose(f(2), 0.5, rel_tol=1e-3, abs_tol=0.02)", 0.02),
+        ("assert f(2) == pytest.approx(12.566)", 1e-6),
+        ("assert f(2) == approx([0.1, 0.2], abs=1e-4)", 1e-4),
+        ("assert round(f(2), 2) == 3.14", 0.005 / 3.14),
+        ("T.assertAlmostEqual(f(2), 0.5, 3)", 0.0005),
+        ("T.assertAlmostEqual(f(2), 0.5, places=3)", 0.0005),
+        ("T.assertAlmostEqual(f(2), 0.5, delta=0.01)", 0.01),
+        ("T.assertAlmostEqual(f(2), 0.5)", 0.5e-7),
+        ("EPS = 1e-2\nassert abs(f(2) - 1) < EPS\nassert math.isclose(f(3), 1)\nassert f(4) == 1", 0.01),
+    ],
+)
+def test_numbers_that_need_only_be_close_say_how_close(write, text, tolerance):
+    problem = read_problem(write(text))
+    assert problem.tolerance == (None if tolerance is None else pytest.approx(tolerance))
+    assert not problem.notes
+
+
+def test_a_line_that_nearly_any_answer_would_do_for_is_left_out(write):
+    text = "assert round(f(2)) == 3\nassert abs(f(4) - 2) < EPS\nassert round(f(6), 999) == 2\nassert f(1) == 2\n"
+    assert read_problem(write(text)).notes == [
+        "line 1 is left out: an answer that is 17% off would do for it",
+        "line 2 is left out: EPS is no plain value",
+        "line 3 is left out: nothing can be rounded to so many places",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "sequences"),
+    [
+        ("assert f(1) == [1, 2]\nassert f(2) == [2, 2]", None),
+        ("assert f((1, 2)) == 3\nassert f((1, 1)) == 2", None),
+        ("assert f(1) == (1, 2)\nassert f(2) == (2, 2)", "loose"),
+        ("assert f(1) == [(1, 2)]\nassert f(2) == []", "loose"),
+        ("PAIR = (1, 2)\nassert f(1) == PAIR\nassert f(2) == [2, 2]", "loose"),
+        ('def f(a):\n    """\n    >>> f(1)\n    (1, 2)\n    """', "loose"),
+        ("def f(a):\n    return [(a, a)]\nf(1)\nf(2)", "loose"),
+        ("def f(a):\n    return a + 1\nf(1)\nf(2)", None),
+    ],
+)
+def test_where_answers_may_be_tuples_they_count_as_lists(write, text, sequences):
+    task, _ = make_task(write(text), TOKENS)
+    assert task.get("sequences") == sequences
+
+
+def test_one_answer_may_be_said_more_and_less_exactly(write):
+    problem = read_problem(write("assert abs(f(1) - 3.14159) < 1e-4\nassert f(1) == 3.141592653589793\n"))
+    assert [example.expected for example in problem.examples] == [3.14159, 3.141592653589793]
 
 
 @pytest.mark.parametrize(

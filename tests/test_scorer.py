@@ -121,11 +121,22 @@ def test_trailing_newline_and_case():
     assert rewards(free, "print('Hello WORLD')") == [1.0]
 
 
+def test_tuples_count_as_lists_where_the_task_says_so():
+    cases = tuple(Case(([n, 2],), [[n, 1], [2, 0]]) for n in range(3))
+    task = Task("pairs", "", function_name="f", parameters=("var_a",), test_cases=cases, check_cases=cases[:1])
+    text = "return [(var_a[0], 1), (var_a[1], 0)]\n"
+    assert rewards(task, text)[0] < 1.0
+    assert rewards(replace(task, sequences="loose"), text, "return [[var_a[0], 1], (var_a[1], 0)]\n") == [1.0, 1.0]
+    assert rewards(replace(task, sequences="loose"), "return [(var_a[0], 1, 0), (var_a[1], 0)]\n")[0] < 1.0
+
+
 def test_types_are_exact_unless_the_task_says_otherwise():
     task = load_task("double", VOCABULARY)
     texts = ("return var_a * 2.0\n", "return [var_a * 2]\n")
     assert max(rewards(task, *texts)) < 0.9
     assert rewards(replace(task, numeric="loose"), *texts)[0] == 1.0
+    assert rewards(replace(task, numeric=0.01), "return var_a * 2.01\n", "return var_a * 2.1\n")[0] == 1.0
+    assert rewards(replace(task, numeric=0.01), "return var_a * 2.1\n")[0] < 1.0
     assert rewards("is_even", "return 1 - var_a % 2\n")[0] < 0.3
 
 

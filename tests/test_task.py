@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent_core.tasks.task import TaskError, builtin_tasks, load_task
-from agent_core.tasks.values import MOST_LEVELS
+from agent_core.tasks.values import CLOSE, MOST_LEVELS
 from tests import make_tasks
 from tokenizer import Tokenizer
 
@@ -107,6 +107,9 @@ def test_what_is_given_has_as_many_levels_as_what_is_answered(load):
 def test_optional_fields(load):
     task = load(FUNCTION | {"numeric": "loose", "constraints": {"required_tokens": ["if", "func_a"], "max_tokens": 20}})
     assert (task.numeric, task.required_tokens, task.max_tokens) == ("loose", ("if", "func_a"), 20)
+    assert task.tolerance == CLOSE
+    assert load(FUNCTION).tolerance is None
+    assert load(FUNCTION | {"numeric": 0.01}).tolerance == 0.01
     assert load(changed(FUNCTION, "success_criteria.check_cases", ...)).check_cases == ()
     assert not load(changed(OUTPUT, "success_criteria.case_sensitive", False)).case_sensitive
 
@@ -138,6 +141,11 @@ CRITERIA = "success_criteria"
         (changed(OUTPUT, f"{CRITERIA}.exact_output", "hello!"), ["exact_output:", '"!"']),
         (changed(OUTPUT, "numeric", "loose"), ["numeric:", "exact_output"]),
         (changed(FUNCTION, "numeric", "about"), ["numeric:", "loose", "about"]),
+        (changed(FUNCTION, "numeric", 1), ["numeric:", "above 0 and below 1", "not 1"]),
+        (changed(FUNCTION, "numeric", True), ["numeric:", "above 0 and below 1"]),
+        (changed(OUTPUT, "numeric", 0.1), ["numeric:", "exact_output"]),
+        (changed(FUNCTION, "sequences", "tuple"), ["sequences:", "loose", "tuple"]),
+        (changed(OUTPUT, "sequences", "loose"), ["sequences:", "exact_output"]),
         (changed(FUNCTION, f"{CRITERIA}.function_name", ...), ["function_name: is missing"]),
         (changed(FUNCTION, f"{CRITERIA}.function_name", "for"), ["function_name:", "'for'"]),
         (changed(FUNCTION, f"{CRITERIA}.function_name", "a b"), ["function_name:"]),
@@ -400,6 +408,8 @@ def test_a_task_edited_under_its_name_is_another_task(load):
     assert first.digest == load(FUNCTION | {"description": "Said otherwise."}).digest
     assert first.digest != load(changed(FUNCTION, f"{CRITERIA}.test_cases.0.expected", 2.0)).digest
     assert first.digest != load(FUNCTION | {"constraints": {"max_tokens": 20}}).digest
+    assert first.digest != load(FUNCTION | {"sequences": "loose"}).digest
+    assert first.digest == load(FUNCTION | {"sequences": "exact"}).digest
 
 
 RUNGS = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_core.tasks.values import as_json, as_text, is_number, is_small, same
+from agent_core.tasks.values import CLOSE, as_json, as_text, is_number, is_small, same
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -42,12 +42,24 @@ def test_not_the_same(got, expected):
 
 
 def test_loose_numbers_are_the_same_whatever_their_type_but_true_is_not_one():
-    assert same(1, 1.0, loose=True)
-    assert same([3.0], [3], loose=True)
-    assert not same(True, 1, loose=True)
-    assert not same(1, True, loose=True)
-    assert not same("1", 1, loose=True)
-    assert not same(10**400, 1.0, loose=True)
+    assert same(1, 1.0, tolerance=CLOSE)
+    assert same([3.0], [3], tolerance=CLOSE)
+    assert not same(True, 1, tolerance=CLOSE)
+    assert not same(1, True, tolerance=CLOSE)
+    assert not same("1", 1, tolerance=CLOSE)
+    assert not same(10**400, 1.0, tolerance=CLOSE)
+    assert not same(10**12, 10**12 + 1, tolerance=CLOSE)
+
+
+def test_numbers_within_a_tolerance_are_the_same_in_proportion_to_their_size():
+    assert same(3.14, 3.1415, tolerance=0.001)
+    assert same([1000, {"a": 0.0}], [1000.9, {"a": 0.0009}], tolerance=0.001)
+    assert same(1000, 1001, tolerance=0.001)
+    assert not same(1000, 1002, tolerance=0.001)
+    assert not same(0.0, 0.0011, tolerance=0.001)
+    assert not same(True, 1, tolerance=0.1)
+    assert not same("1", 1, tolerance=0.1)
+    assert not same(10**400, 1.0, tolerance=0.1)
 
 
 def test_as_text_tells_types_apart_and_takes_what_repr_refuses():

@@ -8,7 +8,7 @@ from agent_core.sandbox.executor import BatchRun, CaseResult, Executor, RunResul
 from agent_core.scoring.judges import Judge
 from agent_core.scoring.self_calls import OUTERMOST, STAND_INS, counted, recurses, without_calls
 from agent_core.tasks.task import FUNCTION, Case
-from agent_core.tasks.values import is_small
+from agent_core.tasks.values import as_lists, is_small
 
 _BURDEN = CaseResult("crashed", message="the answer is too deep or too large")
 
@@ -41,7 +41,7 @@ class CaseRunner:
         if run is None:
             results = self.run(judge, modules, judge.paid, function)
         else:
-            results = _small_only(run.finish(modules[len(run.sources) :]))
+            results = _seen(run.finish(modules[len(run.sources) :]), judge)
         recursive = [i for i, result in enumerate(results) if recurses(result)]
         if not recursive:
             return results
@@ -66,7 +66,7 @@ class CaseRunner:
         self, judge: Judge, modules: Sequence[str], cases: Sequence[Case], function: str, alone: bool = False
     ) -> list[RunResult]:
         """What the modules did on these cases."""
-        return _small_only(self.executor.run(modules, judge.call(cases, function), alone=alone))
+        return _seen(self.executor.run(modules, judge.call(cases, function), alone=alone), judge)
 
 
 def _in_usual_order(result: RunResult, paid: int) -> RunResult:
@@ -75,10 +75,19 @@ def _in_usual_order(result: RunResult, paid: int) -> RunResult:
     return replace(result, status=status, cases=cases)
 
 
-def _small_only(results: Sequence[RunResult]) -> list[RunResult]:
-    return [
+def _seen(results: Sequence[RunResult], judge: Judge) -> list[RunResult]:
+    """The results as the judge is to see them."""
+    small = [
         result if all(is_small(case.value) for case in result.cases) else _without_burdens(result) for result in results
     ]
+    if judge.task.sequences == "exact":
+        return small
+    return [replace(result, cases=tuple(listed(result.cases))) for result in small]
+
+
+def listed(answers: Sequence[CaseResult]) -> list[CaseResult]:
+    """The answers with lists for tuples, as far as they are no burden to look at."""
+    return [replace(each, value=as_lists(each.value)) if is_small(each.value) else each for each in answers]
 
 
 def _without_burdens(result: RunResult) -> RunResult:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from agent_core.sandbox.executor import Call, CaseResult, Executor
+from agent_core.scoring.case_runner import listed
 from agent_core.scoring.mismatch import call, outcome
 from agent_core.tasks.made_inputs import made_inputs
 from agent_core.tasks.task import FUNCTION, Task
@@ -63,11 +64,11 @@ class Dispute(NamedTuple):
 
 
 def first_difference(
-    inputs: Sequence[tuple], solution: Sequence[CaseResult], other: Sequence[CaseResult], loose: bool
+    inputs: Sequence[tuple], solution: Sequence[CaseResult], other: Sequence[CaseResult], tolerance: float | None
 ) -> Difference | None:
     """The first of the inputs on which a solution's answer is not the other program's."""
     for arguments, right, got in zip(inputs, solution, other, strict=True):
-        if right.status == "finished" and not _agree(right, got, loose):
+        if right.status == "finished" and not _agree(right, got, tolerance):
             return Difference(arguments, right, got)
     return None
 
@@ -98,8 +99,8 @@ class Comparison:
             return None
         if self._asked is None or self._asked[0] != solution:
             self._asked = solution, self._answers(solution, self._inputs)
-        loose = self._task.numeric == "loose"
-        found = first_difference(self._inputs, self._asked[1], self._answers(row, self._inputs), loose)
+        tolerance = self._task.tolerance
+        found = first_difference(self._inputs, self._asked[1], self._answers(row, self._inputs), tolerance)
         if found is None:
             return None
         program = self._task.present(self._text(row))
@@ -117,16 +118,17 @@ class Comparison:
             answers += run.cases[:ended]
             if ended == len(rest) or not ended:
                 break
-        return answers + [_NO_ANSWER] * (len(inputs) - len(answers))
+        answers += [_NO_ANSWER] * (len(inputs) - len(answers))
+        return answers if self._task.sequences == "exact" else listed(answers)
 
 
-def _agree(right: CaseResult, got: CaseResult, loose: bool) -> bool:
+def _agree(right: CaseResult, got: CaseResult, tolerance: float | None) -> bool:
     """Whether both are the same answer. One that is a burden to look at is none, as it is to the scorer."""
     if not is_small(right.value):
         return True
     if got.status != "finished" or not is_small(got.value):
         return False
-    return same(got.value, right.value, loose) or as_text(got.value) == as_text(right.value)  # nan is not itself
+    return same(got.value, right.value, tolerance) or as_text(got.value) == as_text(right.value)  # nan is not itself
 
 
 def _plain(result: CaseResult) -> tuple[str, Any, str]:

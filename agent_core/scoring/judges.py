@@ -148,10 +148,10 @@ class FunctionJudge(Judge):
     def __init__(self, task: Task, config: ScorerConfig, counterexamples: Sequence[Case] = ()):
         super().__init__(task, config, counterexamples)
         self.paid = (*task.test_cases, *counterexamples)
-        self._loose = task.numeric == "loose"
+        self._tolerance = task.tolerance
         answers = [case.expected for case in self.paid]
         counts = [1] * len(task.test_cases) + [reward.COUNTEREXAMPLE] * self.version
-        self._target = reward.function_target(answers, self._loose, config.constants_pay, counts)
+        self._target = reward.function_target(answers, self._tolerance, config.constants_pay, counts)
         arguments = zip(*(case.arguments for case in self.paid), strict=True)
         self._references = [self._target.direction, *map(reward.direction_of, arguments)]
         # By the test cases alone, so that this does not hang on what a counterexample is.
@@ -172,7 +172,7 @@ class FunctionJudge(Judge):
         solved = exact
         if self._sequences:
             pairs = zip(values, self.paid, strict=True)
-            ways = [partly_right(got, case.expected, self._loose) for got, case in pairs]
+            ways = [partly_right(got, case.expected, self._tolerance) for got, case in pairs]
             solved += tuple(map(all, zip(*ways, strict=True)))
         return Judgement(earned, solved, exact, answers, calls)
 
@@ -184,7 +184,7 @@ class FunctionJudge(Judge):
         return [case for case in self.task.check_cases if as_text(case.arguments) not in known]
 
     def is_right(self, case: Case, answer: CaseResult) -> bool:
-        return answer.status == "finished" and same(answer.value, case.expected, self._loose)
+        return answer.status == "finished" and same(answer.value, case.expected, self._tolerance)
 
     def _given(self, function: str) -> str | None:
         return function

@@ -7,9 +7,9 @@ everything of its making is escaped here, and cut short.
 from collections.abc import Sequence
 
 from agent_core.interpreter.wire_format import STATUSES
-from agent_core.scoring.score import Score
+from agent_core.scoring.score import CaseScore, Score
 from agent_core.tasks.task import Task
-from agent_core.tasks.values import as_text, same
+from agent_core.tasks.values import CLOSE, as_lists, as_text, same
 from utils import printable
 
 _VALUE, _MESSAGE = 60, 80  # characters that are shown of one
@@ -63,10 +63,18 @@ def _in_cases(task: Task, score: Score) -> str:
     wrong = [case for case in score.cases if case.status == "endless"] if score.status == "endless" else []
     for case in wrong or [case for case in score.cases if not case.exact]:
         came = outcome(case.status, case.got, case.message)
-        loose = case.status == "finished" and same(case.got, case.expected, loose=True)
-        way_out = ' ("numeric": "loose" in the task makes them the same)' if loose else ""
-        return f"{call(task, case.arguments)} {came}, wanted {_value(case.expected)}{way_out}"
+        return f"{call(task, case.arguments)} {came}, wanted {_value(case.expected)}{_way_out(case)}"
     return ""
+
+
+def _way_out(case: CaseScore) -> str:
+    """What in the task file would make the answer right, if anything would."""
+    finished = case.status == "finished"
+    ways = {
+        '"numeric": "loose"': finished and same(case.got, case.expected, CLOSE),
+        '"sequences": "loose"': finished and same(as_lists(case.got), case.expected),
+    }
+    return next((f" ({way} in the task makes them the same)" for way, helps in ways.items() if helps), "")
 
 
 def _in_constraints(task: Task, score: Score) -> str:

@@ -38,7 +38,7 @@ class Target:
     """The right answers of the paid cases and what is compared with them, computed once for all programs."""
 
     expected: tuple
-    loose: bool
+    tolerance: float | None  # see `same`
     counts: tuple[int, ...]  # how many exact cases each case counts for: (C,), from 1
     shares: tuple[float, ...]  # of the reward above running, by the count of exact cases: from 0 for none to 1 for all
     varied: bool  # whether the right answers differ; where they do, constants are paid almost nothing
@@ -50,7 +50,10 @@ class Target:
 
 
 def function_target(
-    expected: Sequence[Any], loose: bool = False, constants_pay: bool = False, counts: Sequence[int] | None = None
+    expected: Sequence[Any],
+    tolerance: float | None = None,
+    constants_pay: bool = False,
+    counts: Sequence[int] | None = None,
 ) -> Target:
     """What programs are compared with, over C paid cases.
 
@@ -58,11 +61,11 @@ def function_target(
     """
     expected = tuple(expected)
     counts = tuple(counts) if counts else (1,) * len(expected)
-    varied = not constants_pay and not all(same(value, expected[0], loose) for value in expected)
+    varied = not constants_pay and not all(same(value, expected[0], tolerance) for value in expected)
     candidates = expected if varied else ()
 
     def gets(constant: Any) -> int:
-        return sum(n for n, right in zip(counts, expected, strict=True) if same(constant, right, loose))
+        return sum(n for n, right in zip(counts, expected, strict=True) if same(constant, right, tolerance))
 
     most = max(map(gets, candidates), default=0)
     weights = [_UNDER_CONSTANT / most if most else 0.0] * most + [_FIRST] + [1.0] * (sum(counts) - most - 1)
@@ -76,7 +79,10 @@ def function_target(
     lists = all(type(value) is list and all(map(is_number, value)) for value in expected)
 
     rows = [
-        [(1.0, 1.0, 1.0) if same(value, right, loose) else likeness(value, right, scale, loose) for right in expected]
+        [
+            (1.0, 1.0, 1.0) if same(value, right, tolerance) else likeness(value, right, scale, tolerance)
+            for right in expected
+        ]
         for value in candidates
     ]
 
@@ -85,7 +91,7 @@ def function_target(
 
     return Target(
         expected,
-        loose,
+        tolerance,
         counts,
         (*(sum(weights[:n]) / sum(weights) for n in range(len(weights))), 1.0),
         varied,
@@ -108,7 +114,7 @@ def function_reward(target: Target, answers: Sequence[Any], config: ScorerConfig
 
     answers: one a case, NO_ANSWER where the case crashed. 1.0 exactly when all are right, 0.0 when all crashed.
     """
-    exact = tuple([same(got, right, target.loose) for got, right in zip(answers, target.expected, strict=True)])
+    exact = tuple([same(got, right, target.tolerance) for got, right in zip(answers, target.expected, strict=True)])
     if all(exact):
         return 1.0, exact
     given = [answer for answer in answers if answer is not NO_ANSWER]
@@ -118,7 +124,7 @@ def function_reward(target: Target, answers: Sequence[Any], config: ScorerConfig
         return config.running, exact
     near, trend = _near_and_trend(target, answers, exact)
     kinds = sum(
-        1.0 if hit else typed(got, right, target.loose)
+        1.0 if hit else typed(got, right, target.tolerance)
         for hit, got, right in zip(exact, answers, target.expected, strict=True)
     )
     room = config.trend * trend + config.closeness * near + config.right_type * kinds / len(exact)
@@ -133,12 +139,12 @@ def _near_and_trend(target: Target, answers: Sequence[Any], exact: Sequence[bool
     if target.numeric:
         figures = [float(answer) if is_number(answer) else None for answer in answers]
         near = sum(
-            1.0 if hit else nearness(got, right, target.scale, target.loose)
+            1.0 if hit else nearness(got, right, target.scale, target.tolerance)
             for hit, got, right in zip(exact, answers, target.expected, strict=True)
         )
         return _above(near / len(exact), target.floors[0]), target.direction.aligned(figures, by_rank=True)
     alike = [
-        (1.0, 1.0, 1.0) if hit else likeness(got, right, target.scale, target.loose)
+        (1.0, 1.0, 1.0) if hit else likeness(got, right, target.scale, target.tolerance)
         for hit, got, right in zip(exact, answers, target.expected, strict=True)
     ]
     means = [sum(column) / len(exact) for column in zip(*alike, strict=True)]

@@ -16,9 +16,11 @@ class CaseLists:
     problems: gets a line for each mistake. notes: gets what is no mistake and yet to be said.
     """
 
-    def __init__(self, function_name: object, arity: int, loose: bool, problems: list[str], notes: list[str]):
-        """function_name: only to be shown. arity: arguments of each call. loose: 1 and 1.0 are the same answer."""
-        self._name, self._arity, self._loose = function_name, arity, loose
+    def __init__(
+        self, function_name: object, arity: int, tolerance: float | None, problems: list[str], notes: list[str]
+    ):
+        """function_name: only to be shown. arity: arguments of each call. tolerance: of answers, see `same`."""
+        self._name, self._arity, self._tolerance = function_name, arity, tolerance
         self._problems, self._notes = problems, notes
         self._seen: dict[str, tuple[list, Any, str]] = {}  # by inputs as JSON: inputs, answer and place
         self._again: list[tuple[str, str]] = []  # places of cases that had been there, and where
@@ -48,7 +50,7 @@ class CaseLists:
             more = f" (and so are {others} more)" if others else ""
             self._notes.append(f"{place} is the same case as {first} and was dropped{more}")
         answers = [answer for _, answer, _ in self._seen.values()]
-        if answers and all(same(answer, answers[0], self._loose) for answer in answers):
+        if answers and all(same(answer, answers[0], self._tolerance) for answer in answers):
             shown = show(answers[0])
             self._notes.append(
                 f"every case expects {shown}, so a program that always answers {shown} solves the task: "
@@ -78,7 +80,7 @@ class CaseLists:
         _, answer, other = self._seen.setdefault(key, (inputs, expected, place))
         if other == place:
             return True
-        if same(expected, answer, self._loose):
+        if same(expected, answer, self._tolerance):
             self._again.append((place, other))
         else:
             call = f"{self._name}({', '.join(map(show, inputs))})"

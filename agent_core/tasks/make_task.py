@@ -14,7 +14,7 @@ from agent_core.tasks.made_inputs import made_inputs
 from agent_core.tasks.python_file import Problem, read_problem
 from agent_core.tasks.reference import answers_of
 from agent_core.tasks.task_file import TaskError
-from agent_core.tasks.values import as_text, same
+from agent_core.tasks.values import CLOSE, as_text, same
 from agent_core.tasks.words import missing_words, parameter_names
 
 TEST_CASES, CHECK_CASES = 12, 24  # of a task whose reference can answer as many as are wanted
@@ -50,8 +50,12 @@ def make_task(path: Path, tokens: Sequence[str]) -> tuple[dict, list[str]]:
         "description": problem.description or f"{problem.function}, as {path.name} has it.",
         "success_criteria": criteria,
     }
-    if problem.loose:
-        task["numeric"] = "loose"
+    if problem.tolerance is not None:
+        task["numeric"] = "loose" if problem.tolerance == CLOSE else problem.tolerance
+        if problem.tolerance > CLOSE:
+            notes.append(f"answers that miss by at most {problem.tolerance:.1g} of their size count as right")
+    if problem.tuples and any(_holds_list(answer) for _, answer in (*tests, *checks)):
+        task["sequences"] = "loose"
     if words := missing_words([*tests, *checks], tokens):
         task["words"] = words
     return task, notes
@@ -67,7 +71,7 @@ def _answered(path: Path, problem: Problem, notes: list[str]) -> tuple[list[Case
         where = f"problem {path}, line {example.line}"
         if answer.problem:
             raise TaskError(f"{where}: {problem.function} gives no answer: {answer.problem}")
-        if example.answered and not same(answer.value, example.expected, loose=True):
+        if example.answered and not same(answer.value, example.expected, problem.tolerance or CLOSE):
             raise TaskError(
                 f"{where}: says {as_text(example.expected)}, but {problem.function} gives {as_text(answer.value)}"
             )
@@ -82,6 +86,10 @@ def _answered(path: Path, problem: Problem, notes: list[str]) -> tuple[list[Case
     if not more:
         notes.append(f"{problem.function} answers no made input, so nothing is checked beyond the given cases")
     return tests, rest[:CHECK_CASES]
+
+
+def _holds_list(value: object) -> bool:
+    return isinstance(value, list) or isinstance(value, dict) and any(map(_holds_list, value.values()))
 
 
 def _add(cases: list[Case], inputs: list, answer: object) -> None:

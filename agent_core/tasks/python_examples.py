@@ -3,15 +3,30 @@
 import ast
 import builtins
 import doctest
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from agent_core.tasks.python_literals import NotUsable, folded
 from agent_core.tasks.python_scope import FunctionDef, Scope, called
+from agent_core.tasks.values import CLOSE, is_number
 
-_APPROX = frozenset({"isclose", "approx"})
 _ASSERT_EQUAL = frozenset({"assertEqual", "assertEquals", "assertListEqual", "assertIs", "assertAlmostEqual"})
+_MOST_APART = 0.1  # of their size: as far from right as any answers may be
+_MOST_PLACES = 300  # of a decimal fraction, either way, that a float can hold
 _ASSERT_VALUE = {"assertTrue": True, "assertFalse": False, "assertIsNone": None}
+
+
+class Apart(NamedTuple):
+    """How far from right an answer may be, by whichever of the two allows more."""
+
+    absolute: float = 0.0
+    relative: float = 0.0  # of the right answer
+
+
+_RELATIVE, _ABSOLUTE = ("rel_tol", "rtol", "rel"), ("abs_tol", "atol", "abs", "delta")
+# Of those that compare numbers, what they allow where nothing is said.
+_ALLOWED = {"isclose": Apart(relative=1e-9), "approx": Apart(relative=1e-6), "assertAlmostEqual": Apart(0.5e-7)}
 
 
 @dataclass
@@ -26,13 +41,16 @@ class Example:
 
 
 class ExampleReader:
-    """Reads lines of one file. `loose` says whether one of them compared numbers that need only be close."""
+    """Reads lines of one file. `tolerance` says how far apart numbers may be where one of the lines asks for numbers
+    that are close and no more: the most that any of them allows, as `same` takes it. `tuples` says whether some answers
+    may be meant as tuples, which count as lists."""
 
     def __init__(self, functions: Mapping[str, FunctionDef]):
         """functions: those that the file defines."""
         self._functions = functions
         self.scope = Scope()  # what names stand for at the line that is read
-        self.loose = False
+        self.tolerance: float | None = None
+        self.tuples = False
 
     def assertion(self, test: ast.expr) -> Iterator[Example]:
         """`f(x) == y`, either way round, and what people write instead of it."""
@@ -43,9 +61,8 @@ class ExampleReader:
             yield self._example(test.operand, expected=False)
         elif isinstance(test, ast.Compare) and len(test.ops) == 1:
             yield self._comparison(test.left, test.ops[0], test.comparators[0])
-        elif isinstance(test, ast.Call) and called(test) in _APPROX and len(test.args) >= 2:
-            self.loose = True
-            yield self._equal(test.args[0], test.args[1])
+        elif isinstance(test, ast.Call) and called(test) in ("isclose", "approx") and len(test.args) >= 2:
+            yield self._near(test.args[0], test.args[1], self._apart(test))
         else:
             yield self._example(test, expected=True)
 
@@ -55,18 +72,60 @@ class ExampleReader:
         if isinstance(operator, ast.Lt | ast.LtE) and isinstance(left, ast.Call) and called(left) == "abs":
             inside = left.args[0] if left.args else None
             if isinstance(inside, ast.BinOp) and isinstance(inside.op, ast.Sub):  # abs(f(x) - y) < 1e-6
-                self.loose = True
-                return self._equal(inside.left, inside.right)
+                return self._near(inside.left, inside.right, Apart(absolute=self._number(right)))
         raise NotUsable("only `==` says what the answer is")
 
     def _equal(self, left: ast.expr, right: ast.expr) -> Example:
         if isinstance(right, ast.Call) and called(right) == "approx" and right.args:
-            self.loose, right = True, right.args[0]
+            return self._near(left, right.args[0], self._apart(right))
+        if isinstance(left, ast.Call) and self._rounds(left):
+            return self._near(left.args[0], right, self._rounded(left.args[1:]))
         call, answer = (left, right) if self._is_call(left) else (right, left)
         methods = (isinstance(side, ast.Call) and isinstance(side.func, ast.Attribute) for side in (left, right))
         if not self._is_call(call) and any(methods):
             raise NotUsable("a method is called: a task is a function of its own")
         return self._example(call, self._value(answer))
+
+    def _near(self, left: ast.expr, number: ast.expr, apart: Apart) -> Example:
+        """A call and a number that its answer need only be close to. All lines of the file are given the same."""
+        example = self._equal(left, number)
+        right = example.expected
+        size = abs(float(right)) if isinstance(right, int | float) and is_number(right) else 1.0
+        allowed = max(apart.absolute, apart.relative * size) / max(size, 1.0)
+        if not allowed <= _MOST_APART:
+            raise NotUsable(f"an answer that is {allowed:.0%} off would do for it")
+        self.tolerance = max(self.tolerance or CLOSE, allowed)
+        return example
+
+    def _apart(self, call: ast.Call) -> Apart:
+        """What a call that compares numbers says of how far apart they may be."""
+        places = [keyword.value for keyword in call.keywords if keyword.arg == "places"]
+        if called(call) == "assertAlmostEqual" and (places := places or call.args[2:3]):
+            return self._rounded(places)
+        said = [keyword for keyword in call.keywords if keyword.arg in (*_ABSOLUTE, *_RELATIVE)]
+        if not said:
+            return _ALLOWED[called(call)]
+        given = {keyword.arg: self._number(keyword.value) for keyword in said}
+        absolute, relative = (max(given.get(name, 0.0) for name in names) for names in (_ABSOLUTE, _RELATIVE))
+        return Apart(absolute, relative)
+
+    def _rounds(self, call: ast.Call) -> bool:
+        """Whether it is Python's `round` of a call."""
+        own = "round" in self._functions
+        return called(call) == "round" and not own and bool(call.args) and self._is_call(call.args[0])
+
+    def _rounded(self, places: Sequence[ast.expr]) -> Apart:
+        """What rounding to so many places allows; to whole numbers where none is said."""
+        count = self._number(places[0]) if places else 0.0
+        if abs(count) > _MOST_PLACES:
+            raise NotUsable("nothing can be rounded to so many places")
+        return Apart(0.5 * 10**-count)
+
+    def _number(self, node: ast.expr) -> float:
+        value = folded(node, self.scope.values)
+        if not isinstance(value, int | float) or not is_number(value):
+            raise NotUsable("it does not say by a number how close the answer must be")
+        return float(value)
 
     def _is_call(self, node: ast.expr) -> bool:
         call, _ = self._call(node)
@@ -83,8 +142,10 @@ class ExampleReader:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
             name = node.func.attr
             if name in _ASSERT_EQUAL and len(node.args) > 1:
-                self.loose = self.loose or name == "assertAlmostEqual"
-                yield self._equal(node.args[0], node.args[1])
+                if name == "assertAlmostEqual":
+                    yield self._near(node.args[0], node.args[1], self._apart(node))
+                else:
+                    yield self._equal(node.args[0], node.args[1])
             elif name in _ASSERT_VALUE:
                 yield self._example(node.args[0], _ASSERT_VALUE[name])
         if isinstance(node, ast.Call) and called(node) == "print" and len(node.args) == 1:
@@ -135,4 +196,7 @@ class ExampleReader:
         return [folded(given[argument], scope.values) for argument in wanted]
 
     def _value(self, node: ast.expr) -> object:
+        self.tuples |= any(
+            isinstance(part, ast.Tuple | ast.Name) for part in ast.walk(node)
+        )  # a name may stand for one
         return folded(node, self.scope.values)

@@ -2,8 +2,8 @@
 
 Everything is read from the syntax tree; nothing of the file is executed here. What is understood:
 
-    assert f(1, 2) == 3        also `3 == f(1, 2)`, `f(x) is None`, `assert f(x)`, `assert not f(x)`, isclose, approx
-                               and unittest's `self.assertEqual(f(1, 2), 3)`
+    assert f(1, 2) == 3        also `3 == f(1, 2)`, `f(x) is None`, `assert f(x)`, `assert not f(x)`, isclose, approx,
+                               round, and unittest's `self.assertEqual(f(1, 2), 3)`
     >>> f(1, 2)                in any docstring, with the answer in the line below
     f(1, 2)                    alone or printed: an input without an answer, for a reference function to answer
     for a, b in [(1, 2)]:      and pytest's parametrize: what is inside counts once for each round
@@ -38,7 +38,8 @@ class Problem:
     description: str
     examples: list[Example]
     reference: str | None  # source of the reference and of all that it may need; None where there is none
-    loose: bool = False  # whether answers are compared as numbers that are close
+    tuples: bool = False  # whether some answers may be meant as tuples
+    tolerance: float | None = None  # of answers that need only be close, as `same` takes it
     notes: list[str] = field(default_factory=list)
 
 
@@ -93,7 +94,8 @@ class _Reader:
         self._check_examples(name, examples, reference)
         notes = [f"line {line} is left out: {why}" for line, why in self._unusable.items()]
         usable = examples if reference else [example for example in examples if example.answered]
-        return Problem(name, self._description(definition), usable, reference, self._lines.loose, notes)
+        tuples = self._lines.tuples or reference is not None
+        return Problem(name, self._description(definition), usable, reference, tuples, self._lines.tolerance, notes)
 
     def _sessions(self, text: str, line: int) -> list[doctest.Example]:
         """The `>>>` of a docstring that begins in this line. Raises TaskError."""
@@ -153,7 +155,8 @@ class _Reader:
             )
         for place, example in enumerate(answered):
             for other in answered[:place]:
-                if same(example.inputs, other.inputs) and not same(example.expected, other.expected):
+                alike = same(example.expected, other.expected, self._lines.tolerance)
+                if same(example.inputs, other.inputs) and not alike:
                     raise TaskError(
                         f"problem {self._path}: line {other.line} says {as_text(other.expected)} and line "
                         f"{example.line} says {as_text(example.expected)} for the same arguments; keep the right one"

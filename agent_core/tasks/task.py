@@ -17,7 +17,7 @@ from agent_core.tasks.feasibility import Vocabulary
 from agent_core.tasks.fields import did_you_mean
 from agent_core.tasks.make_task import make_task
 from agent_core.tasks.task_file import TaskError
-from agent_core.tasks.values import as_text
+from agent_core.tasks.values import CLOSE, as_text
 
 __all__ = ["BUILTIN", "FUNCTION", "Case", "Task", "TaskError", "builtin_tasks", "load_task"]
 
@@ -47,7 +47,8 @@ class Task:
     parameters: tuple[str, ...] = ()
     test_cases: tuple[Case, ...] = ()  # paid for
     check_cases: tuple[Case, ...] = ()  # must hold too, paid for only once a would-be solution failed them
-    numeric: str = "exact"  # or "loose": 1 and 1.0 are the same answer
+    numeric: str | float = "exact"  # or "loose": 1 and 1.0 are the same answer; or how far apart they may be
+    sequences: str = "exact"  # or "loose": in answers tuples count as lists
     required_tokens: tuple[str, ...] = ()  # a token named twice must occur twice
     max_tokens: int | None = None
     shortest_known_tokens: int | None = field(default=None, compare=False)
@@ -59,6 +60,11 @@ class Task:
         return "output" if self.function_name is None else "function"
 
     @property
+    def tolerance(self) -> float | None:
+        """Of answers, as `same` takes it."""
+        return {"exact": None, "loose": CLOSE}[self.numeric] if isinstance(self.numeric, str) else self.numeric
+
+    @property
     def start(self) -> tuple[str, tuple[str, ...]]:
         """The grammar's start symbol, and the names that exist before the first token."""
         if self.kind == "output":
@@ -68,9 +74,11 @@ class Task:
     @cached_property
     def digest(self) -> str:
         """Tells tasks apart by what they ask, so that a task edited under its old name is not taken for the old one."""
-        asked = (self.expected_output, self.case_sensitive, self.function_name, self.parameters, self.numeric)
+        asked = [self.expected_output, self.case_sensitive, self.function_name, self.parameters, self.numeric]
+        if self.sequences != "exact":
+            asked.append(self.sequences)  # not for others: digests of saved runs stay what they were
         cases = [(case.arguments, case.expected) for case in (*self.test_cases, *self.check_cases)]
-        text = as_text([asked, cases, len(self.test_cases), self.required_tokens, self.max_tokens])
+        text = as_text([tuple(asked), cases, len(self.test_cases), self.required_tokens, self.max_tokens])
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def module(self, text: str) -> str:

@@ -15,11 +15,22 @@ from agent_core.tasks import constraints
 from agent_core.tasks.case_lists import CaseLists
 from agent_core.tasks.feasibility import Vocabulary, why_not_printed
 from agent_core.tasks.fields import did_you_mean, names, show
+from agent_core.tasks.values import CLOSE
 from agent_core.tasks.words import brought_tokens, is_variable, is_word
 from utils import UserError
 
 RUNGS = ("say it", "compute it", "handle it", "repeat it", "put it together")
-_TOP = ("name", "description", "rung", "success_criteria", "constraints", "numeric", "words", "shortest_known_tokens")
+_TOP = (
+    "name",
+    "description",
+    "rung",
+    "success_criteria",
+    "constraints",
+    "numeric",
+    "sequences",
+    "words",
+    "shortest_known_tokens",
+)
 _OUTPUT = ("exact_output", "case_sensitive")
 _FUNCTION = ("function_name", "parameters", "test_cases", "check_cases")
 _CONSTRAINTS = ("required_tokens", "max_tokens")
@@ -98,15 +109,25 @@ def _fields(data: dict, vocabulary: Vocabulary, function: str, problems: list[st
     if type(criteria) is not dict:
         problems.append(f"success_criteria: must be an object, not {show(criteria)}")
         return fields
+    numeric = data.get("numeric", "exact")
+    apart = type(numeric) in (int, float) and 0 < numeric < 1
     if not problems or criteria:
-        fields |= _criteria(criteria, vocabulary, function, data.get("numeric") == "loose", problems)
+        tolerance = numeric if apart else CLOSE if numeric == "loose" else None
+        fields |= _criteria(criteria, vocabulary, function, tolerance, problems)
     kind = "function" if "function_name" in fields else "output"
     if "numeric" in data:
-        fields["numeric"] = data["numeric"]
-        if data["numeric"] not in ("exact", "loose"):
-            problems.append(f'numeric: must be "exact" or "loose", not {show(data["numeric"])}')
+        fields["numeric"] = numeric
+        if not apart and numeric not in ("exact", "loose"):
+            ways = '"exact", "loose" or how far from right an answer may be, above 0 and below 1'
+            problems.append(f"numeric: must be {ways}, not {show(numeric)}")
         elif kind == "output":
             problems.append("numeric: is for answers of functions; an exact_output is compared as text")
+    if "sequences" in data:
+        fields["sequences"] = data["sequences"]
+        if data["sequences"] not in ("exact", "loose"):
+            problems.append(f'sequences: must be "exact" or "loose", not {show(data["sequences"])}')
+        elif kind == "output":
+            problems.append("sequences: is for answers of functions; an exact_output is compared as text")
     fields |= _constraints(data.get("constraints", {}), vocabulary, kind, problems)
     wanted = data.get("words", [])
     if type(wanted) is not list or not all(map(is_word, wanted)):
@@ -119,7 +140,7 @@ def _fields(data: dict, vocabulary: Vocabulary, function: str, problems: list[st
 
 
 def _criteria(
-    criteria: dict, vocabulary: Vocabulary, function: str, loose: bool, problems: list[str]
+    criteria: dict, vocabulary: Vocabulary, function: str, tolerance: float | None, problems: list[str]
 ) -> dict[str, Any]:
     where = "success_criteria."
     if "exact_output" in criteria and "function_name" in criteria:
@@ -130,7 +151,7 @@ def _criteria(
         return _output(criteria, vocabulary, where, problems)
     if any(name in criteria for name in _FUNCTION):
         names(criteria, _FUNCTION, where, ("function_name", "parameters", "test_cases"), problems)
-        return _function(criteria, vocabulary, function, loose, problems)
+        return _function(criteria, vocabulary, function, tolerance, problems)
     if not names(criteria, _OUTPUT + _FUNCTION, where, (), problems):
         problems.append("success_criteria: needs exact_output, or function_name with parameters and test_cases")
     return {}
@@ -152,7 +173,7 @@ def _output(criteria: dict, vocabulary: Vocabulary, where: str, problems: list[s
 
 
 def _function(
-    criteria: dict, vocabulary: Vocabulary, function: str, loose: bool, problems: list[str]
+    criteria: dict, vocabulary: Vocabulary, function: str, tolerance: float | None, problems: list[str]
 ) -> dict[str, Any]:
     where, tokens = "success_criteria.", vocabulary.tokens
     name, parameters = criteria.get("function_name", "f"), criteria.get("parameters", [])
@@ -171,7 +192,7 @@ def _function(
         return {"function_name": name}
     _parameters(parameters, vocabulary, f"{where}parameters", problems)
     notes: list[str] = []
-    cases = CaseLists(name, len(parameters), loose, problems, notes)
+    cases = CaseLists(name, len(parameters), tolerance, problems, notes)
     lists = {part: cases.read(criteria.get(part, []), where + part) for part in ("test_cases", "check_cases")}
     if criteria.get("test_cases") == []:
         problems.append(f"{where}test_cases: is empty; a function is judged by at least one call")

@@ -6,35 +6,45 @@ from typing import Any
 
 _CONTAINERS = frozenset((list, tuple, dict, set, frozenset))
 MOST_LEVELS, MOST_ITEMS = 20, 10_000  # of an answer; an element and a letter of a text are an item each
+CLOSE = 1e-9  # two floats that are no further apart are the same, in proportion to their size where that is above 1
 _BEYOND = 2**1000  # a name, because Python would compute it anew each time
 _SIMPLE = frozenset((int, bool, float, str, type(None)))  # whose repr is the same in every process
 
 
-def same(got: Any, expected: Any, loose: bool = False) -> bool:
-    """Whether `got` is the expected answer: same type, same value, floats within 1e-9.
+def same(got: Any, expected: Any, tolerance: float | None = None) -> bool:
+    """Whether `got` is the expected answer: same type, same value, floats within CLOSE.
 
-    loose: `1` and `1.0` are the same; `True` and `1` never are.
+    tolerance: numbers of either type are the same where they are no further apart, in proportion to the size of the
+    larger one where that is above 1; from 0 to 1, CLOSE at least. `True` and `1` never are the same.
     """
     kind = type(expected)
     if type(got) is kind and (kind is int or kind is bool or kind is str):
-        return got == expected
+        return got == expected or (kind is int and (tolerance or 0.0) > CLOSE and _close(got, expected, tolerance))
     if type(got) is not kind:
-        numbers = {type(got), kind} == {int, float}
-        return loose and numbers and _close(got, expected)
+        return tolerance is not None and {type(got), kind} == {int, float} and _close(got, expected, tolerance)
     if kind is float:
-        return _close(got, expected)
+        return _close(got, expected, tolerance)
     if kind is list or kind is tuple:
-        return len(got) == len(expected) and all(same(a, b, loose) for a, b in zip(got, expected, strict=True))
+        return len(got) == len(expected) and all(same(a, b, tolerance) for a, b in zip(got, expected, strict=True))
     if kind is dict:
-        return got.keys() == expected.keys() and all(same(got[key], expected[key], loose) for key in expected)
+        return got.keys() == expected.keys() and all(same(got[key], expected[key], tolerance) for key in expected)
     return got == expected
 
 
-def _close(got: float, expected: float) -> bool:
+def _close(got: float, expected: float, tolerance: float | None) -> bool:
+    apart = max(tolerance or CLOSE, CLOSE)
     try:
-        return math.isclose(got, expected, rel_tol=1e-9, abs_tol=1e-9)
+        return math.isclose(got, expected, rel_tol=apart, abs_tol=apart)
     except OverflowError:  # an integer beyond every float
         return False
+
+
+def as_lists(value: Any) -> Any:
+    """The same value with lists for tuples, at every depth; it must be small."""
+    kind = type(value)
+    if kind is list or kind is tuple:
+        return [as_lists(item) for item in value]
+    return {key: as_lists(item) for key, item in value.items()} if kind is dict else value
 
 
 def is_small(value: Any) -> bool:

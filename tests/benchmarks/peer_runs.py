@@ -106,5 +106,4 @@ def _examples(cases: Iterable[Case]) -> list[Example]:
 
 
 def _right(task: Task) -> Callable[[object, object], bool]:
-    loose = task.numeric == "loose"
-    return lambda answer, expected: same(answer, expected, loose)
+    return lambda answer, expected: same(answer, expected, task.tolerance)
