@@ -101,7 +101,7 @@ def test_of_very_many_examples_the_first_count(write):
 @pytest.mark.parametrize(
     ("text", "tolerance"),
     [
-        ("assert f(2) == 1.5", None),
+        ("assert f(2) == 1.5", 1e-9),
         ("assert abs(f(2) - 1) < 0.05", 0.05),
         ("assert abs(f(2) - 200.0) <= 2", 0.01),  # of its size
         ("assert math.isclose(f(2), 1.5)", 1e-9),
@@ -119,7 +119,7 @@ def test_of_very_many_examples_the_first_count(write):
 )
 def test_numbers_that_need_only_be_close_say_how_close(write, text, tolerance):
     problem = read_problem(write(text))
-    assert problem.tolerance == (None if tolerance is None else pytest.approx(tolerance))
+    assert problem.tolerance == pytest.approx(tolerance)
     assert not problem.notes
 
 
@@ -130,6 +130,21 @@ def test_a_line_that_nearly_any_answer_would_do_for_is_left_out(write):
         "line 2 is left out: EPS is no plain value",
         "line 3 is left out: nothing can be rounded to so many places",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "numeric"),
+    [
+        ("assert f(2) == 4\nassert f(3) == 9.0", "loose"),
+        ("assert f(2) == [1, 'a']\nassert f(3) == [2, 'b']", "loose"),
+        ("assert f(2) == {'a': 1}\nassert f(3) == {'a': 2}", "loose"),
+        ("assert f(2) == 'a'\nassert f(3) == ['b']", None),
+        ("assert f(2) is True\nassert f(3) == [False]", None),
+        ("assert f(2) == 1.5\nassert abs(f(3) - 0.5) < 0.01", 0.01),
+    ],
+)
+def test_numbers_are_the_same_where_they_are_to_python(write, text, numeric):
+    assert make_task(write(text), TOKENS)[0].get("numeric") == numeric
 
 
 @pytest.mark.parametrize(

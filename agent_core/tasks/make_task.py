@@ -6,7 +6,7 @@ and a part of them is kept as checks where there are enough.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +50,13 @@ def make_task(path: Path, tokens: Sequence[str]) -> tuple[dict, list[str]]:
         "description": problem.description or f"{problem.function}, as {path.name} has it.",
         "success_criteria": criteria,
     }
-    if problem.tolerance is not None:
+    # As Python's `==` has it: what the file says of a right program must hold here, too.
+    answers = [answer for _, answer in (*tests, *checks)]
+    if _holds(answers, (int, float)):
         task["numeric"] = "loose" if problem.tolerance == CLOSE else problem.tolerance
-        if problem.tolerance > CLOSE:
-            notes.append(f"answers that miss by at most {problem.tolerance:.1g} of their size count as right")
-    if problem.tuples and any(_holds_list(answer) for _, answer in (*tests, *checks)):
+    if problem.tolerance > CLOSE:
+        notes.append(f"answers that miss by at most {problem.tolerance:.1g} of their size count as right")
+    if problem.tuples and any(_holds([answer], (list,)) for answer in answers):
         task["sequences"] = "loose"
     if words := missing_words([*tests, *checks], tokens):
         task["words"] = words
@@ -71,7 +73,7 @@ def _answered(path: Path, problem: Problem, notes: list[str]) -> tuple[list[Case
         where = f"problem {path}, line {example.line}"
         if answer.problem:
             raise TaskError(f"{where}: {problem.function} gives no answer: {answer.problem}")
-        if example.answered and not same(answer.value, example.expected, problem.tolerance or CLOSE):
+        if example.answered and not same(answer.value, example.expected, problem.tolerance):
             raise TaskError(
                 f"{where}: says {as_text(example.expected)}, but {problem.function} gives {as_text(answer.value)}"
             )
@@ -88,8 +90,13 @@ def _answered(path: Path, problem: Problem, notes: list[str]) -> tuple[list[Case
     return tests, rest[:CHECK_CASES]
 
 
-def _holds_list(value: object) -> bool:
-    return isinstance(value, list) or isinstance(value, dict) and any(map(_holds_list, value.values()))
+def _holds(values: Iterable[object], kinds: Sequence[type]) -> bool:
+    """Whether one of the values, or of what they hold, is of one of these very types."""
+    for value in values:
+        inside = value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
+        if type(value) in kinds or _holds(inside, kinds):
+            return True
+    return False
 
 
 def _add(cases: list[Case], inputs: list, answer: object) -> None:

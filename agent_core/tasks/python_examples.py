@@ -49,7 +49,7 @@ class ExampleReader:
         """functions: those that the file defines."""
         self._functions = functions
         self.scope = Scope()  # what names stand for at the line that is read
-        self.tolerance: float | None = None
+        self.tolerance = CLOSE
         self.tuples = False
 
     def assertion(self, test: ast.expr) -> Iterator[Example]:
@@ -94,7 +94,7 @@ class ExampleReader:
         allowed = max(apart.absolute, apart.relative * size) / max(size, 1.0)
         if not allowed <= _MOST_APART:
             raise NotUsable(f"an answer that is {allowed:.0%} off would do for it")
-        self.tolerance = max(self.tolerance or CLOSE, allowed)
+        self.tolerance = max(self.tolerance, allowed)
         return example
 
     def _apart(self, call: ast.Call) -> Apart:

@@ -24,7 +24,7 @@ from agent_core.tasks.python_examples import Example, ExampleReader
 from agent_core.tasks.python_literals import NotUsable
 from agent_core.tasks.python_scope import HARNESS, FunctionDef, calls, is_test, lines_of, scope_after
 from agent_core.tasks.task_file import TaskError, did_you_mean
-from agent_core.tasks.values import as_text, same
+from agent_core.tasks.values import CLOSE, as_text, same
 
 _MOST_EXAMPLES = 1_000  # of one file: loops can make many
 _MOST_LINES = 100_000  # that are looked at, each as often as it would run
@@ -39,7 +39,7 @@ class Problem:
     examples: list[Example]
     reference: str | None  # source of the reference and of all that it may need; None where there is none
     tuples: bool = False  # whether some answers may be meant as tuples
-    tolerance: float | None = None  # of answers that need only be close, as `same` takes it
+    tolerance: float = CLOSE  # of answers, as `same` takes it
     notes: list[str] = field(default_factory=list)
 
 
