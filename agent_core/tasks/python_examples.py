@@ -76,10 +76,11 @@ class ExampleReader:
         raise NotUsable("only `==` says what the answer is")
 
     def _equal(self, left: ast.expr, right: ast.expr) -> Example:
-        if isinstance(right, ast.Call) and called(right) == "approx" and right.args:
-            return self._near(left, right.args[0], self._apart(right))
-        if isinstance(left, ast.Call) and self._rounds(left):
-            return self._near(left.args[0], right, self._rounded(left.args[1:]))
+        for side, other in ((left, right), (right, left)):
+            if isinstance(side, ast.Call) and called(side) == "approx" and side.args:
+                return self._near(other, side.args[0], self._apart(side))
+            if isinstance(side, ast.Call) and self._rounds(side):
+                return self._near(side.args[0], other, self._rounded(side.args[1:]))
         call, answer = (left, right) if self._is_call(left) else (right, left)
         methods = (isinstance(side, ast.Call) and isinstance(side.func, ast.Attribute) for side in (left, right))
         if not self._is_call(call) and any(methods):
@@ -196,7 +197,6 @@ class ExampleReader:
         return [folded(given[argument], scope.values) for argument in wanted]
 
     def _value(self, node: ast.expr) -> object:
-        self.tuples |= any(
-            isinstance(part, ast.Tuple | ast.Name) for part in ast.walk(node)
-        )  # a name may stand for one
+        # A name may stand for one.
+        self.tuples |= any(isinstance(part, ast.Tuple | ast.Name) for part in ast.walk(node))
         return folded(node, self.scope.values)
