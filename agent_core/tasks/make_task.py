@@ -56,7 +56,7 @@ def make_task(path: Path, tokens: Sequence[str]) -> tuple[dict, list[str]]:
         task["numeric"] = "loose" if problem.tolerance == CLOSE else problem.tolerance
     if problem.tolerance > CLOSE:
         notes.append(f"answers that miss by at most {problem.tolerance:.1g} of their size count as right")
-    if problem.tuples and any(_holds([answer], (list,)) for answer in answers):
+    if problem.tuples and _holds(answers, (list,)):
         task["sequences"] = "loose"
     if words := missing_words([*tests, *checks], tokens):
         task["words"] = words

@@ -155,8 +155,9 @@ class _Reader:
             )
         for place, example in enumerate(answered):
             for other in answered[:place]:
-                alike = same(example.expected, other.expected, self._lines.tolerance)
-                if same(example.inputs, other.inputs) and not alike:
+                if not same(example.inputs, other.inputs):
+                    continue
+                if not same(example.expected, other.expected, self._lines.tolerance):
                     raise TaskError(
                         f"problem {self._path}: line {other.line} says {as_text(other.expected)} and line "
                         f"{example.line} says {as_text(example.expected)} for the same arguments; keep the right one"

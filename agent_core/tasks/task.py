@@ -17,7 +17,7 @@ from agent_core.tasks.feasibility import Vocabulary
 from agent_core.tasks.fields import did_you_mean
 from agent_core.tasks.make_task import make_task
 from agent_core.tasks.task_file import TaskError
-from agent_core.tasks.values import CLOSE, as_text
+from agent_core.tasks.values import as_text, tolerance_of
 
 __all__ = ["BUILTIN", "FUNCTION", "Case", "Task", "TaskError", "builtin_tasks", "load_task"]
 
@@ -62,7 +62,7 @@ class Task:
     @property
     def tolerance(self) -> float | None:
         """Of answers, as `same` takes it."""
-        return {"exact": None, "loose": CLOSE}[self.numeric] if isinstance(self.numeric, str) else self.numeric
+        return tolerance_of(self.numeric)
 
     @property
     def start(self) -> tuple[str, tuple[str, ...]]:

@@ -15,7 +15,7 @@ from agent_core.tasks import constraints
 from agent_core.tasks.case_lists import CaseLists
 from agent_core.tasks.feasibility import Vocabulary, why_not_printed
 from agent_core.tasks.fields import did_you_mean, names, show
-from agent_core.tasks.values import CLOSE
+from agent_core.tasks.values import tolerance_of
 from agent_core.tasks.words import brought_tokens, is_variable, is_word
 from utils import UserError
 
@@ -110,14 +110,14 @@ def _fields(data: dict, vocabulary: Vocabulary, function: str, problems: list[st
         problems.append(f"success_criteria: must be an object, not {show(criteria)}")
         return fields
     numeric = data.get("numeric", "exact")
-    apart = type(numeric) in (int, float) and 0 < numeric < 1
+    understood = numeric in ("exact", "loose") or type(numeric) is float and 0 < numeric < 1
     if not problems or criteria:
-        tolerance = numeric if apart else CLOSE if numeric == "loose" else None
+        tolerance = tolerance_of(numeric) if understood else None
         fields |= _criteria(criteria, vocabulary, function, tolerance, problems)
     kind = "function" if "function_name" in fields else "output"
     if "numeric" in data:
         fields["numeric"] = numeric
-        if not apart and numeric not in ("exact", "loose"):
+        if not understood:
             ways = '"exact", "loose" or how far from right an answer may be, above 0 and below 1'
             problems.append(f"numeric: must be {ways}, not {show(numeric)}")
         elif kind == "output":

@@ -31,8 +31,13 @@ def same(got: Any, expected: Any, tolerance: float | None = None) -> bool:
     return got == expected
 
 
+def tolerance_of(numeric: str | float) -> float | None:
+    """What `same` takes, for what a task file says: "exact", "loose" or a number."""
+    return {"exact": None, "loose": CLOSE}[numeric] if isinstance(numeric, str) else numeric
+
+
 def _close(got: float, expected: float, tolerance: float | None) -> bool:
-    apart = max(tolerance or CLOSE, CLOSE)
+    apart = max(tolerance or 0.0, CLOSE)
     try:
         return math.isclose(got, expected, rel_tol=apart, abs_tol=apart)
     except OverflowError:  # an integer beyond every float
